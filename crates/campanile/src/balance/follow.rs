@@ -1,0 +1,160 @@
+use std::{fmt, sync::Arc};
+
+use super::{
+    members::Member,
+    strategy::{Begin, End, Strategy},
+};
+use crate::{
+    completion::Observe,
+    context::{Context, TrailEntry},
+    cost::{Cost, Usage},
+    endpoint::Endpoint,
+    outcome::Outcome,
+    time::Timestamp,
+};
+
+/// Follows one call through the pool: counts it in and out of its endpoint, samples its latencies, settles its cost,
+/// and tells the strategy.
+pub struct Follow<St: Strategy> {
+    member: Arc<Member<St>>,
+    started: Timestamp,
+    /// [`Timestamp::ZERO`] before it arrived.
+    head: Timestamp,
+    first_data: Timestamp,
+    units: u64,
+    cost: Cost,
+    /// Boxed, since few calls have one and all would carry its size.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+struct Extra {
+    usage: Option<Usage>,
+    trail: Option<TrailEntry>,
+}
+
+// ===== impl Follow =====
+
+impl<St: Strategy> Follow<St> {
+    /// Counts a call in, unless the endpoint has closed since it was picked.
+    #[inline]
+    pub(super) fn begin(
+        member: &Arc<Member<St>>,
+        now: Timestamp,
+        cost: &Cost,
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        if !member.endpoint.enter() {
+            return None;
+        }
+        let measurements = member.endpoint.measurements();
+        measurements.touch(now);
+        measurements.reserve(cost);
+        member
+            .strategy
+            .begin(member.peer(), &Begin { now, cost: *cost });
+        let trail = context.and_then(|context| context.trail.as_ref());
+        Some(Self {
+            member: Arc::clone(member),
+            started: now,
+            head: Timestamp::ZERO,
+            first_data: Timestamp::ZERO,
+            units: 0,
+            cost: *cost,
+            extra: trail.map(|trail| {
+                Box::new(Extra {
+                    usage: None,
+                    trail: Some(trail.begin(&member.endpoint)),
+                })
+            }),
+        })
+    }
+
+    /// Where the call went.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.member.endpoint
+    }
+
+    /// Passes on what the endpoint reported of its load.
+    pub(super) fn report(&self, now: Timestamp, report: &super::LoadReport) {
+        self.member.strategy.report(self.member.peer(), now, report);
+    }
+}
+
+impl<St: Strategy> Observe for Follow<St> {
+    #[inline]
+    fn head(&mut self, now: Timestamp) {
+        self.head = now;
+    }
+
+    #[inline]
+    fn data(&mut self, now: Timestamp, units: u64) {
+        if self.first_data == Timestamp::ZERO {
+            self.first_data = now;
+        }
+        self.units += units;
+        self.member.strategy.data(self.member.peer(), now, units);
+    }
+
+    fn usage(&mut self, usage: &Usage) {
+        self.extra.get_or_insert_default().usage = Some(*usage);
+    }
+
+    #[inline]
+    fn end(&mut self, now: Timestamp, outcome: Outcome) {
+        let Self {
+            member,
+            started,
+            head,
+            first_data,
+            ..
+        } = self;
+        let measurements = member.endpoint.measurements();
+        measurements.release(&self.cost);
+        if outcome.is_timed() {
+            if *head != Timestamp::ZERO {
+                measurements.head().record(head.since(*started));
+            }
+            if *first_data != Timestamp::ZERO {
+                measurements
+                    .first_data()
+                    .record(first_data.since(*started));
+            }
+            measurements.total().record(now.since(*started));
+        }
+        member.endpoint.leave(outcome);
+        let some = |at: Timestamp| (at != Timestamp::ZERO).then_some(at);
+        let extra = self.extra.take();
+        let usage = extra.as_ref().and_then(|extra| extra.usage.as_ref());
+        if let Some(usage) = usage {
+            measurements.add_usage(usage);
+        }
+        member.strategy.end(
+            member.peer(),
+            &End {
+                started: *started,
+                head: some(*head),
+                first_data: some(*first_data),
+                now,
+                outcome,
+                units: self.units,
+                cost: self.cost,
+                usage,
+            },
+        );
+        if let Some(trail) = extra.and_then(|extra| extra.trail) {
+            trail.end(outcome, now.since(*started));
+        }
+        member.crowd.wake_all();
+    }
+}
+
+impl<St: Strategy> fmt::Debug for Follow<St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follow")
+            .field("endpoint", &self.member.endpoint)
+            .field("started", &self.started)
+            .finish_non_exhaustive()
+    }
+}

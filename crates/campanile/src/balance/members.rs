@@ -1,0 +1,267 @@
+//! The members of a pool, as one immutable snapshot.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use crossbeam_utils::atomic::AtomicCell;
+
+use super::{
+    BalanceConfig,
+    strategy::{Peer, Strategy},
+};
+use crate::{
+    endpoint::{Cell, Chunk, Endpoint, Listener, Reason, Waiters},
+    time::Timestamp,
+};
+
+/// What all clones of a pool share.
+pub(super) struct Shared<S, St: Strategy> {
+    pub(super) members: Arc<ArcSwap<Members<S, St>>>,
+    pub(super) strategy: Arc<St>,
+    pub(super) config: BalanceConfig,
+    pub(super) listener: Listener,
+    /// Calls that wait in a pool larger than their window: woken whenever a call ends.
+    pub(super) crowd: Arc<Waiters>,
+    pub(super) seed: std::sync::atomic::AtomicU64,
+}
+
+/// The members at one moment.
+pub(super) struct Members<S, St: Strategy> {
+    slots: Box<[Arc<Slot<S, St>>]>,
+    cells: Cells,
+    pub(super) version: u64,
+}
+
+/// Where the cells of the members lie.
+enum Cells {
+    /// Member `i` has slot `i` of one arena: no pointer to follow.
+    Dense(Box<[Arc<Chunk>]>),
+    /// Anywhere.
+    Scattered,
+}
+
+/// A member and its service.
+pub(super) struct Slot<S, St: Strategy> {
+    /// A clone of the service that nobody uses at the moment.
+    idle: AtomicCell<Option<Box<Instance<S>>>>,
+    pub(super) member: Arc<Member<St>>,
+    generation: AtomicU32,
+    failures: AtomicU32,
+    /// What clones are made of; `None` once the member has left. A mutex, since a service need not be `Sync`.
+    template: Mutex<Option<S>>,
+}
+
+/// A clone of a member's service. Boxed once, then handed back and forth.
+pub(super) struct Instance<S> {
+    pub(super) service: S,
+    generation: u32,
+}
+
+/// A member, without its service: what a call holds on to.
+pub(super) struct Member<St: Strategy> {
+    pub(super) endpoint: Endpoint,
+    pub(super) state: St::State,
+    pub(super) strategy: Arc<St>,
+    pub(super) joined: Timestamp,
+    pub(super) crowd: Arc<Waiters>,
+}
+
+// ===== impl Shared =====
+
+impl<S, St: Strategy> Drop for Shared<S, St> {
+    fn drop(&mut self) {
+        // The driver sees that nobody is left.
+        self.listener.waiters.wake_all();
+    }
+}
+
+// ===== impl Members =====
+
+impl<S, St: Strategy> Members<S, St> {
+    /// `slots` are in the order of their cells.
+    pub(super) fn new(slots: Box<[Arc<Slot<S, St>>]>, version: u64) -> Self {
+        let cells = Cells::of(&slots);
+        Self {
+            slots,
+            cells,
+            version,
+        }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[inline]
+    pub(super) fn slot(&self, index: usize) -> &Arc<Slot<S, St>> {
+        &self.slots[index]
+    }
+
+    pub(super) fn slots(&self) -> &[Arc<Slot<S, St>>] {
+        &self.slots
+    }
+
+    #[inline]
+    pub(super) fn cell(&self, index: usize) -> &Cell {
+        match &self.cells {
+            Cells::Dense(chunks) => {
+                let (chunk, offset) = Chunk::locate(index);
+                chunks[chunk].cell(offset)
+            }
+            Cells::Scattered => self.slots[index].member.endpoint.cell(),
+        }
+    }
+
+    /// Whether a member may be picked at `now`, which is read only if it must be.
+    #[inline]
+    pub(super) fn is_open(&self, index: usize, now: impl FnOnce() -> Timestamp) -> bool {
+        !self.cell(index).is_closed() || self.slots[index].member.endpoint.gate().is_open(now())
+    }
+
+    /// When the first gate opens: `None` when no member's time is known.
+    pub(super) fn reopens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.member.endpoint.gate().reopens_at(now))
+            .min()
+            .filter(|at| *at != Timestamp::MAX)
+    }
+}
+
+// ===== impl Cells =====
+
+impl Cells {
+    fn of<S, St: Strategy>(slots: &[Arc<Slot<S, St>>]) -> Self {
+        let Some(first) = slots.first() else {
+            return Self::Scattered;
+        };
+        let arena = first.member.endpoint.cell().arena();
+        let dense = slots.iter().enumerate().all(|(index, slot)| {
+            let cell = slot.member.endpoint.cell();
+            cell.slot() as usize == index && cell.arena().ptr_eq(arena)
+        });
+        match arena.upgrade() {
+            Some(arena) if dense => Self::Dense(arena.chunks().into()),
+            _ => Self::Scattered,
+        }
+    }
+}
+
+// ===== impl Slot =====
+
+impl<S, St: Strategy> Slot<S, St> {
+    pub(super) fn new(member: Arc<Member<St>>, service: S) -> Self {
+        Self {
+            idle: AtomicCell::new(None),
+            member,
+            generation: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            template: Mutex::new(Some(service)),
+        }
+    }
+
+    /// An instance to make ready and call; `None` once the member has left.
+    #[inline]
+    pub(super) fn take(&self) -> Option<Box<Instance<S>>>
+    where
+        S: Clone,
+    {
+        match self.idle.take() {
+            Some(idle) if idle.generation == self.generation.load(Ordering::Acquire) => Some(idle),
+            _ => self.make(),
+        }
+    }
+
+    #[cold]
+    fn make(&self) -> Option<Box<Instance<S>>>
+    where
+        S: Clone,
+    {
+        let template = lock(&self.template);
+        Some(Box::new(Instance {
+            service: template.as_ref()?.clone(),
+            generation: self.generation.load(Ordering::Acquire),
+        }))
+    }
+
+    /// Takes an instance back after its call: only then does it hold no reservation.
+    #[inline]
+    pub(super) fn put_back(&self, instance: Box<Instance<S>>) {
+        if instance.generation == self.generation.load(Ordering::Acquire) {
+            self.idle.store(Some(instance));
+        }
+    }
+
+    /// Puts another service in place; calls in flight go on with the old one.
+    pub(super) fn replace(&self, service: S) {
+        let old = lock(&self.template).replace(service);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        drop((old, self.idle.take()));
+    }
+
+    /// Drops the service.
+    pub(super) fn retire(&self) {
+        let old = lock(&self.template).take();
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        drop((old, self.idle.take()));
+    }
+
+    /// `poll_ready` of an instance succeeded.
+    #[inline]
+    pub(super) fn was_ready(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// `poll_ready` of an instance failed: leaves the endpoint alone for a while.
+    #[cold]
+    pub(super) fn was_dead(&self, config: &BalanceConfig, now: Timestamp) -> Duration {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(30);
+        let pause = config
+            .unready_backoff
+            .saturating_mul(1 << failures)
+            .min(config.unready_backoff_max);
+        self.member
+            .endpoint
+            .gate()
+            .close_until(Reason::Readiness, now.after(pause));
+        pause
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic while the service was cloned leaves the template as it was.
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+// ===== impl Member =====
+
+impl<St: Strategy> Member<St> {
+    #[inline]
+    pub(super) fn peer(&self) -> Peer<'_, St::State> {
+        Peer {
+            endpoint: &self.endpoint,
+            state: &self.state,
+        }
+    }
+}
+
+impl<St: Strategy> fmt::Debug for Member<St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("endpoint", &self.endpoint)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,298 @@
+//! How a pool reads requests and follows answers.
+
+use std::fmt;
+
+use super::strategy::LoadReport;
+use crate::{
+    completion::{Chunks, Completion, GuardedStream, Observe},
+    context::{Call, Context},
+    cost::Cost,
+    outcome::{Classify, ClassifyResult, Outcome},
+    time::Timestamp,
+};
+
+#[cfg(feature = "http")]
+mod http;
+
+#[cfg(feature = "http")]
+pub use self::http::Http;
+
+/// How a pool reads a request's context and cost, judges its answer, and lets the answer carry the completion.
+pub trait Protocol<Req, Res, Err>: Clone {
+    /// What the pool answers: the members' response, or one that carries the completion on.
+    type Response<O: Observe>;
+
+    /// What travels with a request.
+    fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
+        let _ = request;
+        None
+    }
+
+    /// What a request is estimated to take, unless its context says so.
+    fn cost(&self, request: &Req) -> Cost {
+        let _ = request;
+        Cost::default()
+    }
+
+    /// The load that an endpoint reports on a response.
+    fn report(&self, response: &Res) -> Option<LoadReport> {
+        let _ = response;
+        None
+    }
+
+    /// Ends the call, or hands its completion to the answer. The head, or the error, arrived at `now`.
+    ///
+    /// # Errors
+    ///
+    /// The error that it was given.
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err>;
+}
+
+/// Answers that are whole when they arrive: the call ends with its response. Any request, no context.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unary<C = ClassifyResult> {
+    classify: C,
+}
+
+/// Answers that are streams of results: the call ends with the stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Streaming<C = ClassifyResult, M = Chunks> {
+    classify: C,
+    meter: M,
+}
+
+/// Requests in the [`Call`] envelope, whose context is read; answers as `P` follows them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Enveloped<P = Unary> {
+    inner: P,
+}
+
+// ===== impl Unary =====
+
+impl<C> Unary<C> {
+    /// Judges answers by `classify`.
+    pub const fn new(classify: C) -> Self {
+        Self { classify }
+    }
+}
+
+impl<Req, Res, Err, C> Protocol<Req, Res, Err> for Unary<C>
+where
+    C: Classify<Res, Err> + Clone,
+{
+    type Response<O: Observe> = Res;
+
+    #[inline]
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        mut completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Res, Err> {
+        let outcome = self.classify.classify(result.as_ref());
+        if result.is_ok() {
+            completion.head(now);
+        }
+        completion.end(now, outcome);
+        result
+    }
+}
+
+// ===== impl Streaming =====
+
+impl<C, M> Streaming<C, M> {
+    /// Judges answers by `classify`, and counts each item's work with `meter`.
+    pub const fn new(classify: C, meter: M) -> Self {
+        Self { classify, meter }
+    }
+}
+
+impl<Req, Res, Err, C, M> Protocol<Req, Res, Err> for Streaming<C, M>
+where
+    C: Classify<Res, Err> + Clone,
+    M: Clone,
+{
+    type Response<O: Observe> = GuardedStream<Res, O, M>;
+
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err> {
+        let outcome = self.classify.classify(result.as_ref());
+        let (stream, completion) = head(result, completion, outcome, now)?;
+        Ok(GuardedStream::new(
+            stream,
+            completion,
+            self.meter.clone(),
+            outcome,
+        ))
+    }
+}
+
+/// Tells of the head; an error ends the call.
+fn head<T, Err, O: Observe>(
+    result: Result<T, Err>,
+    mut completion: Completion<O>,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Result<(T, Completion<O>), Err> {
+    match result {
+        Ok(answer) => {
+            completion.head(now);
+            Ok((answer, completion))
+        }
+        Err(error) => {
+            completion.end(now, outcome);
+            Err(error)
+        }
+    }
+}
+
+// ===== impl Enveloped =====
+
+impl<P> Enveloped<P> {
+    /// Follows answers as `inner` does.
+    pub const fn new(inner: P) -> Self {
+        Self { inner }
+    }
+}
+
+impl<T, Res, Err, P> Protocol<Call<T>, Res, Err> for Enveloped<P>
+where
+    P: Protocol<T, Res, Err>,
+{
+    type Response<O: Observe> = P::Response<O>;
+
+    fn context<'a>(&self, request: &'a Call<T>) -> Option<&'a Context> {
+        Some(&request.context)
+    }
+
+    fn cost(&self, request: &Call<T>) -> Cost {
+        self.inner.cost(&request.message)
+    }
+
+    fn report(&self, response: &Res) -> Option<LoadReport> {
+        self.inner.report(response)
+    }
+
+    #[inline]
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err> {
+        self.inner.complete(result, completion, now)
+    }
+}
+
+/// A protocol with another estimate of cost; made by [`BalanceLayer::cost`](super::BalanceLayer::cost).
+#[derive(Clone, Copy)]
+pub struct Costed<P, F> {
+    inner: P,
+    cost: F,
+}
+
+/// A protocol with reports of load on responses; made by [`BalanceLayer::reports`](super::BalanceLayer::reports).
+#[derive(Clone, Copy)]
+pub struct Reported<P, F> {
+    inner: P,
+    report: F,
+}
+
+// ===== impl Costed =====
+
+impl<P, F> Costed<P, F> {
+    pub(super) const fn new(inner: P, cost: F) -> Self {
+        Self { inner, cost }
+    }
+}
+
+impl<Req, Res, Err, P, F> Protocol<Req, Res, Err> for Costed<P, F>
+where
+    P: Protocol<Req, Res, Err>,
+    F: Fn(&Req) -> Cost + Clone,
+{
+    type Response<O: Observe> = P::Response<O>;
+
+    fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
+        self.inner.context(request)
+    }
+
+    #[inline]
+    fn cost(&self, request: &Req) -> Cost {
+        (self.cost)(request)
+    }
+
+    fn report(&self, response: &Res) -> Option<LoadReport> {
+        self.inner.report(response)
+    }
+
+    #[inline]
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err> {
+        self.inner.complete(result, completion, now)
+    }
+}
+
+impl<P: fmt::Debug, F> fmt::Debug for Costed<P, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Costed").field(&self.inner).finish()
+    }
+}
+
+// ===== impl Reported =====
+
+impl<P, F> Reported<P, F> {
+    pub(super) const fn new(inner: P, report: F) -> Self {
+        Self { inner, report }
+    }
+}
+
+impl<Req, Res, Err, P, F> Protocol<Req, Res, Err> for Reported<P, F>
+where
+    P: Protocol<Req, Res, Err>,
+    F: Fn(&Res) -> Option<LoadReport> + Clone,
+{
+    type Response<O: Observe> = P::Response<O>;
+
+    fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
+        self.inner.context(request)
+    }
+
+    fn cost(&self, request: &Req) -> Cost {
+        self.inner.cost(request)
+    }
+
+    #[inline]
+    fn report(&self, response: &Res) -> Option<LoadReport> {
+        (self.report)(response)
+    }
+
+    #[inline]
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err> {
+        self.inner.complete(result, completion, now)
+    }
+}
+
+impl<P: fmt::Debug, F> fmt::Debug for Reported<P, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reported").field(&self.inner).finish()
+    }
+}

@@ -1,0 +1,50 @@
+use http::{Request, Response};
+use http_body::Body;
+
+use super::{Protocol, head};
+use crate::{
+    completion::{Chunks, Completion, GuardedBody, Observe},
+    context::Context,
+    outcome::{Classify, ClassifyHttp},
+    time::Timestamp,
+};
+
+/// HTTP: context from the request's extensions, and the call ends with the response's body.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Http<C = ClassifyHttp, M = Chunks> {
+    classify: C,
+    meter: M,
+}
+
+// ===== impl Http =====
+
+impl<C, M> Http<C, M> {
+    /// Judges responses by `classify`, and counts each piece of a body with `meter`.
+    pub const fn new(classify: C, meter: M) -> Self {
+        Self { classify, meter }
+    }
+}
+
+impl<B, R, Err, C, M> Protocol<Request<B>, Response<R>, Err> for Http<C, M>
+where
+    R: Body,
+    C: Classify<Response<R>, Err> + Clone,
+    M: Clone,
+{
+    type Response<O: Observe> = Response<GuardedBody<R, O, M>>;
+
+    fn context<'a>(&self, request: &'a Request<B>) -> Option<&'a Context> {
+        Context::of(request)
+    }
+
+    fn complete<O: Observe>(
+        &self,
+        result: Result<Response<R>, Err>,
+        completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err> {
+        let outcome = self.classify.classify(result.as_ref());
+        let (response, completion) = head(result, completion, outcome, now)?;
+        Ok(response.map(|body| GuardedBody::new(body, completion, self.meter.clone(), outcome, now)))
+    }
+}

@@ -1,0 +1,264 @@
+//! Which endpoint gets a call.
+//!
+//! A [`Strategy`] keeps a state of its own beside each endpoint and hears how every call goes; [`Pick`] chooses, for
+//! one request, among the members that a [`View`] shows. The view is generic, so that decorators (the [`FastFail`]
+//! guard, [`AvoidTried`], [`Tiers`], [`SlowStart`]) can show less of it, or other weights, at no cost.
+//!
+//! A strategy of your own:
+//!
+//! ```
+//! use campanile::balance::{Pick, Strategy, View};
+//!
+//! /// Whoever has the most room, by weight.
+//! #[derive(Debug)]
+//! struct MostRoom;
+//!
+//! impl Strategy for MostRoom {
+//!     type State = ();
+//! }
+//!
+//! impl<Req> Pick<Req> for MostRoom {
+//!     fn pick<V: View<()>>(&self, view: &V, _request: &Req) -> Option<usize> {
+//!         (0..view.len())
+//!             .filter_map(|i| Some((i, f64::from(view.load(i)?) / f64::from(view.weight(i)))))
+//!             .min_by(|a, b| a.1.total_cmp(&b.1))
+//!             .map(|(i, _)| i)
+//!     }
+//! }
+//! ```
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    context::Context,
+    cost::{Cost, Usage},
+    endpoint::Endpoint,
+    outcome::Outcome,
+    time::Timestamp,
+};
+
+mod adapt;
+mod fast_fail;
+mod least_loaded;
+mod sample;
+
+pub use adapt::{Adapt, Adapter};
+pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
+pub use least_loaded::LeastLoaded;
+pub use sample::{argmin, sample, sample_least, scan_least};
+
+/// What a strategy keeps of each endpoint, and how it learns. Every method has a default that does nothing.
+///
+/// The methods run on the path of every call, on any thread: no lock, no allocation, no clock.
+pub trait Strategy: fmt::Debug + Send + Sync + 'static {
+    /// What the strategy keeps beside each endpoint. Made when the endpoint joins, kept while its measurements are.
+    type State: Default + fmt::Debug + Send + Sync + 'static;
+
+    /// An endpoint has joined the pool.
+    fn join(&self, peer: Peer<'_, Self::State>, now: Timestamp) {
+        let _ = (peer, now);
+    }
+
+    /// A call begins. It is counted already: [`Endpoint::in_flight`] includes it.
+    fn begin(&self, peer: Peer<'_, Self::State>, begin: &Begin) {
+        let _ = (peer, begin);
+    }
+
+    /// A piece of a streamed answer arrived, of so many units of work.
+    fn data(&self, peer: Peer<'_, Self::State>, now: Timestamp, units: u64) {
+        let _ = (peer, now, units);
+    }
+
+    /// The endpoint reported its load, on a response or to a probe.
+    fn report(&self, peer: Peer<'_, Self::State>, now: Timestamp, report: &LoadReport) {
+        let _ = (peer, now, report);
+    }
+
+    /// A call has ended, in whichever way. It is no longer counted in [`Endpoint::in_flight`].
+    fn end(&self, peer: Peer<'_, Self::State>, end: &End<'_>) {
+        let _ = (peer, end);
+    }
+
+    /// The numbers worth showing of an endpoint's state, by name.
+    fn inspect(&self, peer: Peer<'_, Self::State>, show: &mut dyn FnMut(&'static str, f64)) {
+        let _ = (peer, show);
+    }
+}
+
+/// Chooses the endpoint for a request.
+pub trait Pick<Req>: Strategy {
+    /// The index of a member that may be picked, or `None` when there is none. The choice must be of those whose
+    /// [`View::load`] is `Some`.
+    fn pick<V: View<Self::State>>(&self, view: &V, request: &Req) -> Option<usize>;
+
+    /// What to wait for before the pick: probes. `None`, the default, picks at once.
+    fn prepare<V: View<Self::State>>(&self, view: &V, request: &Req) -> Option<Prepare> {
+        let _ = (view, request);
+        None
+    }
+}
+
+/// Probes on their way. Boxed: a probe crosses a network, and strategies that send none pay nothing.
+pub type Prepare = Pin<Box<dyn Future<Output = Vec<Probed>> + Send>>;
+
+/// The answer to a probe, for the pick that follows.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// Where the endpoint stood in the view that the probe was sent from. Members may have moved since: compare.
+    pub index: usize,
+    /// Who was probed.
+    pub endpoint: Endpoint,
+    /// What it reported.
+    pub report: LoadReport,
+}
+
+/// The members of a pool as one pick sees them, by index from 0.
+pub trait View<T> {
+    /// How many members there are, closed ones included.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The calls in flight at a member that may be picked; `None` for one that may not.
+    fn load(&self, index: usize) -> Option<u32>;
+
+    /// The number that the strategy published for a member with [`Peer::publish`], 0 before. It lies beside the load:
+    /// reading both is as cheap as reading one.
+    fn rank(&self, index: usize) -> f32;
+
+    /// A member's weight.
+    fn weight(&self, index: usize) -> f32;
+
+    /// A member.
+    fn endpoint(&self, index: usize) -> &Endpoint;
+
+    /// The strategy's own state of a member.
+    fn state(&self, index: usize) -> &T;
+
+    /// When a member joined.
+    fn joined(&self, index: usize) -> Timestamp;
+
+    /// When the call began.
+    fn now(&self) -> Timestamp;
+
+    /// A random number below `below`, which must not be 0.
+    fn random(&self, below: usize) -> usize;
+
+    /// Changes whenever the members or a weight do: for tables that are computed from them.
+    fn version(&self) -> u64;
+
+    /// What travels with the call.
+    fn context(&self) -> Option<&Context>;
+
+    /// What the call is estimated to take.
+    fn cost(&self) -> &Cost;
+
+    /// The answers to the probes of [`Pick::prepare`].
+    fn probed(&self) -> &[Probed];
+}
+
+/// An endpoint with the strategy's state of it.
+#[derive(Debug)]
+pub struct Peer<'a, T> {
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The strategy's own state.
+    pub state: &'a T,
+}
+
+/// How a call begins.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Begin {
+    /// When.
+    pub now: Timestamp,
+    /// What it is estimated to take.
+    pub cost: Cost,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct End<'a> {
+    /// When it began.
+    pub started: Timestamp,
+    /// When its head arrived.
+    pub head: Option<Timestamp>,
+    /// When the first piece of its body or stream arrived.
+    pub first_data: Option<Timestamp>,
+    /// When it ended.
+    pub now: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The units of work of its body or stream, which [`Strategy::data`] was told of one by one.
+    pub units: u64,
+    /// What it was estimated to take.
+    pub cost: Cost,
+    /// What it took, if the upstream said.
+    pub usage: Option<&'a Usage>,
+}
+
+/// What an endpoint says of its own load. Parts that it does not report are `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoadReport {
+    /// Calls in progress there, everybody's.
+    pub in_flight: Option<u32>,
+    /// The present time per unit of work (per token), or per call where units are not known.
+    pub time_per_unit: Option<Duration>,
+    /// How many calls it works on at once before they queue.
+    pub max_batch: Option<u32>,
+    /// The share of its memory in use, 0 to 1.
+    pub memory: Option<f64>,
+    /// The share of its processing power in use, 0 to 1.
+    pub utilization: Option<f64>,
+}
+
+// ===== impl Peer =====
+
+impl<T> Clone for Peer<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Peer<'_, T> {}
+
+impl<'a, T> Peer<'a, T> {
+    /// Publishes the number that [`View::rank`] shows. One plain store.
+    #[inline]
+    pub fn publish(&self, rank: f32) {
+        self.endpoint.cell().set_rank(rank);
+    }
+
+    /// The number published last.
+    #[inline]
+    #[must_use]
+    pub fn rank(&self) -> f32 {
+        self.endpoint.cell().rank()
+    }
+
+    /// The same endpoint with a part of the state: for decorators.
+    #[inline]
+    pub fn map<U>(self, part: impl FnOnce(&'a T) -> &'a U) -> Peer<'a, U> {
+        Peer {
+            endpoint: self.endpoint,
+            state: part(self.state),
+        }
+    }
+}
+
+// ===== impl End =====
+
+impl End<'_> {
+    /// How long the call took, to the end of its body.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(self.started)
+    }
+}

@@ -1,0 +1,128 @@
+//! The guard of one call, from `call` to the end of its answer.
+//!
+//! A [`Completion`] is created in `call`, carried by the response future, then by the response body
+//! ([`GuardedBody`](body::GuardedBody), feature `http`) or stream ([`GuardedStream`]). In-flight counts, permits,
+//! leases, latency samples and the settlement of cost hang on it, so that a streamed answer counts until its last
+//! byte. What hangs on it is an [`Observe`].
+//!
+//! **Cancellation.** A completion that is dropped without an end tells its observer [`Outcome::Cancelled`], or
+//! [`FailureKind::Panic`] when the thread is unwinding. The observer's [`end`](Observe::end) runs exactly once, whatever
+//! happens.
+
+use std::{fmt, thread};
+
+use crate::{
+    cost::Usage,
+    outcome::{FailureKind, Outcome},
+    time::Timestamp,
+};
+
+#[cfg(feature = "http")]
+mod body;
+mod meter;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "http")]
+pub use body::GuardedBody;
+pub use meter::{Chunks, Meter, Reading};
+pub use stream::GuardedStream;
+
+/// What wants to know how a call goes.
+pub trait Observe {
+    /// The response head arrived. Not told of a call that fails before it.
+    fn head(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+
+    /// A piece of the body or stream arrived, of `units` units of work. The first one is the first data.
+    fn data(&mut self, now: Timestamp, units: u64) {
+        let _ = (now, units);
+    }
+
+    /// The upstream reported what the call took. The last report counts.
+    fn usage(&mut self, usage: &Usage) {
+        let _ = usage;
+    }
+
+    /// The call is over. Called exactly once, and last.
+    fn end(&mut self, now: Timestamp, outcome: Outcome);
+}
+
+/// The guard of one call. See the [module](self).
+#[must_use = "a completion that is dropped counts its call as cancelled"]
+pub struct Completion<O: Observe> {
+    observer: Option<O>,
+}
+
+// ===== impl Completion =====
+
+impl<O: Observe> Completion<O> {
+    /// Begins to guard a call.
+    #[inline]
+    pub const fn new(observer: O) -> Self {
+        Self {
+            observer: Some(observer),
+        }
+    }
+
+    /// The response head has arrived.
+    #[inline]
+    pub fn head(&mut self, now: Timestamp) {
+        if let Some(observer) = &mut self.observer {
+            observer.head(now);
+        }
+    }
+
+    /// A piece of the answer has arrived.
+    #[inline]
+    pub fn data(&mut self, now: Timestamp, units: u64) {
+        if let Some(observer) = &mut self.observer {
+            observer.data(now, units);
+        }
+    }
+
+    /// The upstream has reported what the call took.
+    pub fn usage(&mut self, usage: &Usage) {
+        if let Some(observer) = &mut self.observer {
+            observer.usage(usage);
+        }
+    }
+
+    /// The call is over.
+    #[inline]
+    pub fn end(mut self, now: Timestamp, outcome: Outcome) {
+        if let Some(mut observer) = self.observer.take() {
+            observer.end(now, outcome);
+        }
+    }
+
+    /// What hangs on this call.
+    #[must_use]
+    pub fn observer(&self) -> Option<&O> {
+        self.observer.as_ref()
+    }
+}
+
+impl<O: Observe> Drop for Completion<O> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(mut observer) = self.observer.take() {
+            let outcome = if thread::panicking() {
+                Outcome::Failure(FailureKind::Panic)
+            } else {
+                Outcome::Cancelled
+            };
+            observer.end(Timestamp::now(), outcome);
+        }
+    }
+}
+
+impl<O: Observe + fmt::Debug> fmt::Debug for Completion<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion")
+            .field("observer", &self.observer)
+            .finish()
+    }
+}

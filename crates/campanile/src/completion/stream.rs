@@ -1,0 +1,87 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use super::{Chunks, Completion, Meter, Observe};
+use crate::{
+    outcome::{FailureKind, Outcome},
+    time::Timestamp,
+};
+
+pin_project! {
+    /// A stream of results that carries the completion of its call.
+    ///
+    /// The call ends when the stream does: as its head said, or as [`FailureKind::Interrupted`] after an error item.
+    /// A stream that is dropped before its end was cancelled.
+    pub struct GuardedStream<T, O: Observe, M = Chunks> {
+        #[pin]
+        inner: T,
+        completion: Option<Completion<O>>,
+        meter: M,
+        outcome: Outcome,
+    }
+}
+
+// ===== impl GuardedStream =====
+
+impl<T, O: Observe, M> GuardedStream<T, O, M> {
+    /// Hangs `completion` on a stream whose head meant `outcome`.
+    pub const fn new(inner: T, completion: Completion<O>, meter: M, outcome: Outcome) -> Self {
+        Self {
+            inner,
+            completion: Some(completion),
+            meter,
+            outcome,
+        }
+    }
+}
+
+impl<T, D, E, O, M> Stream for GuardedStream<T, O, M>
+where
+    T: Stream<Item = Result<D, E>>,
+    O: Observe,
+    M: Meter<D>,
+{
+    type Item = Result<D, E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        let item = ready!(this.inner.poll_next(cx));
+        if let Some(completion) = this.completion {
+            let now = Timestamp::now();
+            match &item {
+                Some(Ok(data)) => super::meter::observe(completion, this.meter.read(data), this.outcome, now),
+                Some(Err(_)) => {
+                    if this.outcome.is_success() {
+                        *this.outcome = Outcome::Failure(FailureKind::Interrupted);
+                    }
+                }
+                None => {
+                    if let Some(completion) = this.completion.take() {
+                        completion.end(now, *this.outcome);
+                    }
+                }
+            }
+        }
+        Poll::Ready(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<T: fmt::Debug, O: Observe, M> fmt::Debug for GuardedStream<T, O, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedStream")
+            .field("inner", &self.inner)
+            .field("outcome", &self.outcome)
+            .field("ended", &self.completion.is_none())
+            .finish()
+    }
+}

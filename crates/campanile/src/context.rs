@@ -1,0 +1,220 @@
+//! What travels with a call: deadline, priority, tenant, conversation, attempt, and where it has been.
+//!
+//! An [`http::Request`](https://docs.rs/http) carries its [`Context`] in its extensions; other messages travel in the
+//! [`Call`] envelope. A request without a context is an ordinary call: every field has a default.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::{cost::Cost, endpoint::Endpoint, outcome::Outcome, sync::{Mutex, lock}};
+
+/// What travels with a call. Clones share the trail.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Context {
+    /// When the caller stops waiting.
+    pub deadline: Option<Instant>,
+    /// How much the call matters.
+    pub priority: Priority,
+    /// On whose behalf it is made.
+    pub tenant: Option<Arc<str>>,
+    /// Which conversation it belongs to; calls of one conversation may be kept together.
+    pub conversation: Option<Arc<str>>,
+    /// Which attempt this is, from 0.
+    pub attempt: u32,
+    /// What it is estimated to take.
+    pub cost: Option<Cost>,
+    /// Where earlier attempts went. `None` keeps no trail, which saves an allocation.
+    pub trail: Option<Trail>,
+}
+
+/// How much a call matters; the first is served first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for it and everything else depends on it.
+    Critical,
+    /// Somebody waits for it.
+    #[default]
+    Normal,
+    /// Nobody waits for it.
+    Batch,
+    /// May be dropped at any time.
+    Sheddable,
+}
+
+/// A message with its context.
+#[derive(Debug, Clone, Default)]
+pub struct Call<T> {
+    /// What travels with the message.
+    pub context: Context,
+    /// The message.
+    pub message: T,
+}
+
+/// The attempts of one call, in order. A handle: clones share the list.
+#[derive(Debug, Clone, Default)]
+pub struct Trail(Arc<Mutex<Vec<Attempt>>>);
+
+/// One attempt of a call.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Where it went.
+    pub endpoint: Endpoint,
+    /// How it ended; `None` while it is under way.
+    pub outcome: Option<Outcome>,
+    /// How long it took, to the end of its body; `None` while it is under way.
+    pub elapsed: Option<Duration>,
+}
+
+/// An entry in a trail, to be completed when its attempt ends.
+#[derive(Debug)]
+pub struct TrailEntry {
+    trail: Trail,
+    index: usize,
+}
+
+// ===== impl Context =====
+
+impl Context {
+    /// A context with every field at its default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets when the caller stops waiting.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets how much the call matters.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets on whose behalf the call is made.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sets which conversation the call belongs to.
+    #[must_use]
+    pub fn with_conversation(mut self, conversation: impl Into<Arc<str>>) -> Self {
+        self.conversation = Some(conversation.into());
+        self
+    }
+
+    /// Sets what the call is estimated to take.
+    #[must_use]
+    pub const fn with_cost(mut self, cost: Cost) -> Self {
+        self.cost = Some(cost);
+        self
+    }
+
+    /// Keeps a trail, so that later attempts can avoid where earlier ones went.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Trail) -> Self {
+        self.trail = Some(trail);
+        self
+    }
+
+    /// The context of a request, if it carries one.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// The context of a request, which gets a default one if it carries none.
+    #[cfg(feature = "http")]
+    pub fn of_mut<B>(request: &mut http::Request<B>) -> &mut Self {
+        request.extensions_mut().get_or_insert_default()
+    }
+}
+
+// ===== impl Call =====
+
+impl<T> Call<T> {
+    /// A message with a default context.
+    pub fn new(message: T) -> Self {
+        Self {
+            context: Context::default(),
+            message,
+        }
+    }
+
+    /// The same call with another message.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Call<U> {
+        Call {
+            context: self.context,
+            message: f(self.message),
+        }
+    }
+}
+
+impl<T> From<T> for Call<T> {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+// ===== impl Trail =====
+
+impl Trail {
+    /// An empty trail.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes that an attempt goes to `endpoint`.
+    #[must_use]
+    pub fn begin(&self, endpoint: &Endpoint) -> TrailEntry {
+        let mut attempts = lock(&self.0);
+        attempts.push(Attempt {
+            endpoint: endpoint.clone(),
+            outcome: None,
+            elapsed: None,
+        });
+        TrailEntry {
+            trail: self.clone(),
+            index: attempts.len() - 1,
+        }
+    }
+
+    /// Whether an attempt went to `endpoint`.
+    #[must_use]
+    pub fn tried(&self, endpoint: &Endpoint) -> bool {
+        lock(&self.0)
+            .iter()
+            .any(|attempt| attempt.endpoint == *endpoint)
+    }
+
+    /// The attempts so far.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<Attempt> {
+        lock(&self.0).clone()
+    }
+}
+
+// ===== impl TrailEntry =====
+
+impl TrailEntry {
+    /// Notes how the attempt ended.
+    pub fn end(self, outcome: Outcome, elapsed: Duration) {
+        if let Some(attempt) = lock(&self.trail.0).get_mut(self.index) {
+            attempt.outcome = Some(outcome);
+            attempt.elapsed = Some(elapsed);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Cell;
+use crate::{
+    sync::{AtomicU64, Ordering},
+    time::Timestamp,
+};
+
+/// Why an endpoint may not be picked now. Each reason has one writer, and reasons are independent: the endpoint is open
+/// when none is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Reason {
+    /// Its circuit breaker is open.
+    Breaker = 0,
+    /// Its health probe fails.
+    Health = 1,
+    /// Its quota is used up, until the upstream says otherwise.
+    Quota = 2,
+    /// Its concurrency limit is reached.
+    Concurrency = 3,
+    /// It is being removed: calls in flight finish, no new ones come.
+    Draining = 4,
+    /// An operator switched it off.
+    Disabled = 5,
+    /// It failed fast, several times in a row.
+    FastFail = 6,
+    /// Its service could not be made ready.
+    Readiness = 7,
+    /// A reason of the user's own.
+    Custom = 8,
+}
+
+/// The times until which each reason holds. Whether it holds at all is a bit in the endpoint's cell.
+pub struct Gate {
+    until: [AtomicU64; Reason::ALL.len()],
+}
+
+// ===== impl Reason =====
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Breaker,
+        Self::Health,
+        Self::Quota,
+        Self::Concurrency,
+        Self::Draining,
+        Self::Disabled,
+        Self::FastFail,
+        Self::Readiness,
+        Self::Custom,
+    ];
+
+    const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
+// ===== impl Gate =====
+
+impl Gate {
+    /// Closes for `reason`; says whether the reason was there already with a later time.
+    pub(crate) fn close(&self, cell: &Cell, reason: Reason, until: Timestamp) -> bool {
+        // The time first: whoever sees the bit sees a time that is not older.
+        let earlier = self.until[reason as usize].swap(until.as_nanos(), Ordering::SeqCst);
+        let before = cell.set_reasons(reason.bit());
+        before & reason.bit() != 0 && until.as_nanos() < earlier
+    }
+
+    /// Withdraws `reason`; says whether the gate is open now and was not before.
+    pub(crate) fn open(&self, cell: &Cell, reason: Reason) -> bool {
+        self.until[reason as usize].store(0, Ordering::SeqCst);
+        let before = cell.clear_reasons(reason.bit());
+        before == reason.bit()
+    }
+
+    /// Forgets the reasons whose time is over; says whether the gate is open now.
+    pub(crate) fn expire(&self, cell: &Cell, now: Timestamp) -> bool {
+        let mut over = 0;
+        let reasons = cell.reasons();
+        for reason in Reason::ALL {
+            if reasons & reason.bit() != 0 && self.read(reason) <= now {
+                over |= reason.bit();
+            }
+        }
+        if over == 0 {
+            return reasons == 0;
+        }
+        let mut left = cell.clear_reasons(over) & !over;
+        // The writer may have closed again between the look at the time and the clearing of the bit.
+        for reason in Reason::ALL {
+            if over & reason.bit() != 0 && self.read(reason) > now {
+                cell.set_reasons(reason.bit());
+                left |= reason.bit();
+            }
+        }
+        left == 0
+    }
+
+    /// When the last of the present reasons ends.
+    pub(crate) fn reopens_at(&self, cell: &Cell, now: Timestamp) -> Option<Timestamp> {
+        let reasons = cell.reasons();
+        Reason::ALL
+            .into_iter()
+            .filter(|reason| reasons & reason.bit() != 0)
+            .map(|reason| self.read(reason))
+            .filter(|until| *until > now)
+            .max()
+    }
+
+    /// Until when `reason` holds, if its bit is set.
+    pub(crate) fn until(&self, cell: &Cell, reason: Reason) -> Option<Timestamp> {
+        (cell.reasons() & reason.bit() != 0).then(|| self.read(reason))
+    }
+
+    fn read(&self, reason: Reason) -> Timestamp {
+        Timestamp::from_nanos(self.until[reason as usize].load(Ordering::SeqCst))
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            until: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(Reason::ALL.map(|reason| (reason, self.read(reason))))
+            .finish()
+    }
+}

@@ -1,0 +1,327 @@
+//! One member of a pool: its key, weight and labels, its gate, and its measurements.
+//!
+//! An [`Endpoint`] is a handle; clones are the same endpoint. Discovery makes it, layers in the endpoint's own stack
+//! close and open its [`gate`](Endpoint::gate), the pool counts its calls, strategies read it. It serves as the key of a
+//! `Discover`, which is how it travels from the roster to the pool; two endpoints are equal when their keys are.
+//!
+//! ```
+//! use campanile::endpoint::{Endpoint, Reason};
+//! use campanile::time::Timestamp;
+//! use std::time::Duration;
+//!
+//! let endpoint = Endpoint::builder("eu-1").weight(2.0).label("zone", "eu").build().unwrap();
+//! let now = Timestamp::now();
+//! endpoint.gate().close_until(Reason::Breaker, now.after(Duration::from_secs(30)));
+//! assert!(!endpoint.gate().is_open(now));
+//! assert_eq!(endpoint.snapshot(now).closed[0].reason, Reason::Breaker);
+//!
+//! // The breaker's time is over: the gate is open again, and nobody had to tell it.
+//! assert!(endpoint.gate().is_open(now.after(Duration::from_secs(31))));
+//! ```
+
+use std::{collections::BTreeMap, fmt, hash, sync::Arc};
+
+use crate::{
+    outcome::Outcome,
+    sync::{AtomicU64, Mutex, Ordering, lock},
+    time::Timestamp,
+};
+
+mod builder;
+mod cell;
+mod gate;
+mod measure;
+mod snapshot;
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+mod waiters;
+mod weight;
+
+pub use builder::{Builder, InvalidEndpoint};
+pub use gate::{Gate, Reason};
+pub use measure::{Latency, LatencySnapshot, Measurements, Outcomes};
+pub use snapshot::{Closed, EndpointSnapshot};
+pub use weight::{InvalidWeight, Weight};
+
+pub(crate) use cell::{Arena, Cell, CellRef, Chunk};
+pub(crate) use waiters::{Ticket, Waiters};
+
+/// One member of a pool. See the [module](self).
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    measurements: Measurements,
+    gate: Gate,
+    cell: CellRef,
+    weight: AtomicU64,
+    key: Arc<str>,
+    labels: BTreeMap<String, String>,
+    /// The pools and drains that want to know when the gate opens, the weight changes or the last call leaves.
+    listeners: Mutex<Vec<Listener>>,
+}
+
+/// Who is woken when an endpoint changes, and the count that says that a weight did.
+#[derive(Clone, Default)]
+pub(crate) struct Listener {
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) weights: Arc<AtomicU64>,
+}
+
+// ===== impl Endpoint =====
+
+impl Endpoint {
+    /// An endpoint of weight 1 without labels.
+    #[must_use]
+    pub fn new(key: impl Into<Arc<str>>) -> Self {
+        Self::assemble(&Arena::single(), key.into(), Weight::ONE, BTreeMap::new())
+    }
+
+    /// Describes an endpoint with weight and labels.
+    pub fn builder(key: impl Into<Arc<str>>) -> Builder {
+        Builder::new(key.into())
+    }
+
+    pub(crate) fn assemble(
+        arena: &Arc<Arena>,
+        key: Arc<str>,
+        weight: Weight,
+        labels: BTreeMap<String, String>,
+    ) -> Self {
+        let cell = Arena::allot(arena);
+        cell.set_weight(weight);
+        Self {
+            inner: Arc::new(Inner {
+                measurements: Measurements::default(),
+                gate: Gate::default(),
+                cell,
+                weight: AtomicU64::new(weight.get().to_bits()),
+                key,
+                labels,
+                listeners: Mutex::new(Vec::new()),
+            }),
+        }
+    }
+
+    /// What identifies it within its pool.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.inner.key
+    }
+
+    /// Its share of the traffic in proportion to the other members' weights.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        Weight::from_bits(self.inner.weight.load(Ordering::Relaxed))
+    }
+
+    /// Changes the weight; the next pick follows it.
+    pub fn set_weight(&self, weight: Weight) {
+        self.inner
+            .weight
+            .store(weight.get().to_bits(), Ordering::Relaxed);
+        self.inner.cell.set_weight(weight);
+        for listener in lock(&self.inner.listeners).iter() {
+            listener.weights.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// A label: zone, priority tier, price, or what the user likes.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.inner.labels.get(name).map(String::as_str)
+    }
+
+    /// All labels.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.inner.labels
+    }
+
+    /// Why it may not be picked now, if it may not.
+    #[must_use]
+    pub fn gate(&self) -> GateHandle<'_> {
+        GateHandle { endpoint: self }
+    }
+
+    /// Calls in flight, each until the end of its body.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.inner.cell.in_flight()
+    }
+
+    /// Latencies, outcomes, outstanding cost, last use.
+    #[must_use]
+    pub fn measurements(&self) -> &Measurements {
+        &self.inner.measurements
+    }
+
+    /// Everything that is known of it, in a form that can be serialised.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> EndpointSnapshot {
+        EndpointSnapshot::of(self, now)
+    }
+
+    /// How many calls ended in which way.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        let mut outcomes = self.inner.measurements.outcomes();
+        outcomes.success += self.inner.cell.successes();
+        outcomes
+    }
+
+    pub(crate) fn cell(&self) -> &CellRef {
+        &self.inner.cell
+    }
+
+    /// Whether this is the same endpoint, not merely one with the same key.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn listen(&self, listener: Listener) {
+        lock(&self.inner.listeners).push(listener);
+    }
+
+    pub(crate) fn unlisten(&self, waiters: &Arc<Waiters>) {
+        lock(&self.inner.listeners).retain(|listener| !Arc::ptr_eq(&listener.waiters, waiters));
+    }
+
+    /// Wakes everyone whom a change of this endpoint may free.
+    pub(crate) fn notify(&self) {
+        // Cloned, so that no waker runs under the lock.
+        let listeners = lock(&self.inner.listeners).clone();
+        for listener in listeners {
+            listener.waiters.wake_all();
+        }
+    }
+
+    /// Counts a call, unless the gate is closed.
+    #[inline]
+    pub(crate) fn enter(&self) -> bool {
+        if self.inner.cell.enter() {
+            return true;
+        }
+        self.left_empty();
+        false
+    }
+
+    /// Counts a call out.
+    #[inline]
+    pub(crate) fn leave(&self, outcome: Outcome) {
+        if !outcome.is_success() {
+            self.inner.measurements.count(outcome);
+        }
+        if self.inner.cell.leave(outcome.is_success()) {
+            self.left_empty();
+        }
+        if let Some(spilled) = self.inner.cell.spill() {
+            self.inner.measurements.add_successes(spilled);
+        }
+    }
+
+    /// The last call of an endpoint that drains has left.
+    #[cold]
+    fn left_empty(&self) {
+        self.notify();
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Endpoint {}
+
+impl hash::Hash for Endpoint {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("key", &self.inner.key)
+            .field("weight", &self.weight().get())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The gate of one endpoint, with the endpoint it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct GateHandle<'a> {
+    endpoint: &'a Endpoint,
+}
+
+// ===== impl GateHandle =====
+
+impl GateHandle<'_> {
+    fn parts(&self) -> (&Gate, &Cell) {
+        (&self.endpoint.inner.gate, &self.endpoint.inner.cell)
+    }
+
+    /// Closes it for `reason` until [`open`](Self::open) is called with the same reason.
+    pub fn close(&self, reason: Reason) {
+        self.close_until(reason, Timestamp::MAX);
+    }
+
+    /// Closes it for `reason` until `until`; it opens by itself then. Closing again moves the time.
+    pub fn close_until(&self, reason: Reason, until: Timestamp) {
+        let (gate, cell) = self.parts();
+        if gate.close(cell, reason, until) {
+            // It may open earlier than waiting calls believe.
+            self.endpoint.notify();
+        }
+    }
+
+    /// Withdraws `reason`. Waiting calls are woken.
+    pub fn open(&self, reason: Reason) {
+        let (gate, cell) = self.parts();
+        if gate.open(cell, reason) {
+            self.endpoint.notify();
+        }
+    }
+
+    /// Whether the endpoint may be picked at `now`. Reasons whose time is over are forgotten here.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let (gate, cell) = self.parts();
+        !cell.is_closed() || gate.expire(cell, now)
+    }
+
+    /// When the last of the present reasons ends: `None` when it is open, [`Timestamp::MAX`] when nobody knows.
+    #[must_use]
+    pub fn reopens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let (gate, cell) = self.parts();
+        gate.reopens_at(cell, now)
+    }
+
+    /// Whether it is closed for `reason`, among others perhaps.
+    #[must_use]
+    pub fn is_closed_for(&self, reason: Reason, now: Timestamp) -> bool {
+        let (gate, cell) = self.parts();
+        gate.until(cell, reason).is_some_and(|until| until > now)
+    }
+
+    /// The present reasons, with the time at which each ends.
+    pub fn reasons(&self, now: Timestamp) -> impl Iterator<Item = (Reason, Timestamp)> + '_ {
+        let (gate, cell) = self.parts();
+        Reason::ALL.into_iter().filter_map(move |reason| {
+            let until = gate.until(cell, reason).filter(|until| *until > now)?;
+            Some((reason, until))
+        })
+    }
+}

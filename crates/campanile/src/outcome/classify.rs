@@ -1,0 +1,94 @@
+use std::{any::Any, error::Error, io};
+
+use super::{FailureKind, Outcome};
+use crate::{BoxError, Rejection, rejection::RejectionKind};
+
+/// Judges a call by its response head or its error. What happens to a body afterwards is added by the
+/// [`Completion`](crate::Completion): a body that breaks off turns [`Outcome::Success`] into a failure.
+///
+/// A closure is a classifier:
+///
+/// ```
+/// use campanile::outcome::{Classify, FailureKind, Outcome};
+///
+/// let classify = |result: Result<&u32, &std::io::Error>| match result {
+///     Ok(0) | Err(_) => Outcome::Failure(FailureKind::Error),
+///     Ok(_) => Outcome::Success,
+/// };
+/// assert!(classify.classify(Ok(&7)).is_success());
+/// ```
+pub trait Classify<Res, Err> {
+    /// What this result means.
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome;
+}
+
+/// The plainest classifier: `Ok` is a success, and an error is what [`classify_error`] says of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClassifyResult;
+
+/// What an error means when nothing is known of its type: a failure, unless it is a [`Rejection`] from a layer of this
+/// stack, which says nothing bad about the endpoint behind it. Boxed errors and their sources are searched.
+pub fn classify_error<E: 'static>(error: &E) -> Outcome {
+    let error: &dyn Any = error;
+    if let Some(rejection) = error.downcast_ref::<Rejection>() {
+        return classify_rejection(rejection);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return Outcome::Failure(classify_io(error));
+    }
+    if let Some(error) = error.downcast_ref::<BoxError>() {
+        return classify_source(&**error);
+    }
+    Outcome::Failure(FailureKind::Error)
+}
+
+fn classify_source(error: &(dyn Error + 'static)) -> Outcome {
+    if let Some(rejection) = Rejection::find(error) {
+        return classify_rejection(rejection);
+    }
+    Outcome::Failure(
+        error
+            .downcast_ref::<io::Error>()
+            .map_or(FailureKind::Error, classify_io),
+    )
+}
+
+fn classify_io(error: &io::Error) -> FailureKind {
+    match error.kind() {
+        io::ErrorKind::TimedOut => FailureKind::Timeout,
+        _ => FailureKind::Error,
+    }
+}
+
+fn classify_rejection(rejection: &Rejection) -> Outcome {
+    let retry_after = rejection.retry_after();
+    match rejection.kind() {
+        RejectionKind::RateLimited | RejectionKind::BudgetExhausted => Outcome::Throttled { retry_after },
+        RejectionKind::DeadlineExceeded => Outcome::Ignored,
+        _ => Outcome::Overloaded { retry_after },
+    }
+}
+
+// ===== impl ClassifyResult =====
+
+impl<Res, Err: 'static> Classify<Res, Err> for ClassifyResult {
+    #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(error) => classify_error(error),
+        }
+    }
+}
+
+// ===== impl Fn =====
+
+impl<F, Res, Err> Classify<Res, Err> for F
+where
+    F: Fn(Result<&Res, &Err>) -> Outcome,
+{
+    #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+        self(result)
+    }
+}

@@ -1,0 +1,153 @@
+//! The one error of every layer that refuses a call.
+//!
+//! A layer that refuses asks `S::Error: From<Rejection>` and keeps `type Error = S::Error`, so error types do not nest:
+//! [`BoxError`](crate::BoxError) works by itself, a user's own enum with one `From`.
+//!
+//! ```
+//! use campanile::{BoxError, Rejection, rejection::RejectionKind};
+//! use std::time::Duration;
+//!
+//! let refused = Rejection::new(RejectionKind::Unavailable, "balance").with_retry_after(Duration::from_secs(3));
+//! let boxed: BoxError = refused.into();
+//! let found = Rejection::find(&*boxed).unwrap();
+//! assert_eq!(found.kind(), RejectionKind::Unavailable);
+//! assert_eq!(found.status(), 503);
+//! ```
+
+use std::{error::Error, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a layer refused a call: which layer, why, and when to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    layer: &'static str,
+    retry_after: Option<Duration>,
+}
+
+/// The reason of a [`Rejection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// The pool has no member at all.
+    Empty,
+    /// The pool has members, and every one of them is closed by its gate.
+    Unavailable,
+    /// A member is open, and none became ready within the pool's patience.
+    NotReady,
+    /// The call's own deadline passed before it was sent anywhere.
+    DeadlineExceeded,
+    /// A circuit breaker is open.
+    CircuitOpen,
+    /// A rate limit is used up.
+    RateLimited,
+    /// A concurrency limit is reached.
+    ConcurrencyLimited,
+    /// A budget is used up.
+    BudgetExhausted,
+    /// Load was shed.
+    Shed,
+}
+
+// ===== impl Rejection =====
+
+impl Rejection {
+    /// A rejection by `layer`, which is the name of the concern: `balance`, `rate_limit`.
+    #[must_use]
+    pub const fn new(kind: RejectionKind, layer: &'static str) -> Self {
+        Self {
+            kind,
+            layer,
+            retry_after: None,
+        }
+    }
+
+    /// Says when to try again, counted from now.
+    #[must_use]
+    pub const fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Why the call was refused.
+    #[must_use]
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// Which layer refused it.
+    #[must_use]
+    pub const fn layer(&self) -> &'static str {
+        self.layer
+    }
+
+    /// When to try again, counted from the refusal, if the layer knows.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Finds the rejection in an error or among its sources, behind boxes too.
+    #[must_use]
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// The HTTP status of this refusal: 429 where the caller used up its share, 504 for a deadline, otherwise 503.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.kind {
+            RejectionKind::RateLimited | RejectionKind::BudgetExhausted => 429,
+            RejectionKind::DeadlineExceeded => 504,
+            _ => 503,
+        }
+    }
+
+    /// The HTTP answer to this refusal: [`status`](Self::status), `Retry-After` in whole seconds rounded up, and the
+    /// message as body.
+    #[cfg(feature = "http")]
+    pub fn to_response<B: From<String>>(&self) -> http::Response<B> {
+        let mut response = http::Response::new(B::from(self.to_string()));
+        *response.status_mut() =
+            http::StatusCode::from_u16(self.status()).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.kind {
+            RejectionKind::Empty => "the pool has no members",
+            RejectionKind::Unavailable => "every member of the pool is closed",
+            RejectionKind::NotReady => "no member of the pool became ready in time",
+            RejectionKind::DeadlineExceeded => "the deadline of the call passed before it was sent",
+            RejectionKind::CircuitOpen => "the circuit breaker is open",
+            RejectionKind::RateLimited => "the rate limit is used up",
+            RejectionKind::ConcurrencyLimited => "the concurrency limit is reached",
+            RejectionKind::BudgetExhausted => "the budget is used up",
+            RejectionKind::Shed => "the load was shed",
+        };
+        write!(f, "{}: {why}", self.layer)?;
+        match self.retry_after {
+            Some(after) => write!(f, "; try again in {after:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Rejection {}
