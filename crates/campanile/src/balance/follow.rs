@@ -1,7 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use super::{
-    members::Member,
+    members::{Handle, Slot},
     strategy::{Begin, End, Strategy},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 /// Follows one call through the pool: counts it in and out of its endpoint, samples its latencies, settles its cost,
 /// and tells the strategy.
 pub struct Follow<St: Strategy> {
-    member: Arc<Member<St>>,
+    member: Handle<St>,
     started: Timestamp,
     /// [`Timestamp::ZERO`] before it arrived.
     head: Timestamp,
@@ -37,25 +37,24 @@ struct Extra {
 
 impl<St: Strategy> Follow<St> {
     /// Counts a call in, unless the endpoint has closed since it was picked.
-    #[inline]
-    pub(super) fn begin(
-        member: &Arc<Member<St>>,
+    #[inline(always)]
+    pub(super) fn begin<S>(
+        slot: &Slot<S, St>,
         now: Timestamp,
         cost: &Cost,
         context: Option<&Context>,
     ) -> Option<Self> {
+        let member = &*slot.member;
         if !member.endpoint.enter() {
             return None;
         }
-        let measurements = member.endpoint.measurements();
-        measurements.touch(now);
-        measurements.reserve(cost);
+        member.endpoint.measurements().begin(now, cost);
         member
             .strategy
             .begin(member.peer(), &Begin { now, cost: *cost });
         let trail = context.and_then(|context| context.trail.as_ref());
         Some(Self {
-            member: Arc::clone(member),
+            member: slot.handle(),
             started: now,
             head: Timestamp::ZERO,
             first_data: Timestamp::ZERO,
@@ -111,20 +110,12 @@ impl<St: Strategy> Observe for Follow<St> {
             ..
         } = self;
         let measurements = member.endpoint.measurements();
+        let some = |at: Timestamp| (at != Timestamp::ZERO).then_some(at);
         measurements.release(&self.cost);
         if outcome.is_timed() {
-            if *head != Timestamp::ZERO {
-                measurements.head().record(head.since(*started));
-            }
-            if *first_data != Timestamp::ZERO {
-                measurements
-                    .first_data()
-                    .record(first_data.since(*started));
-            }
-            measurements.total().record(now.since(*started));
+            measurements.sample(*started, some(*head), some(*first_data), now);
         }
         member.endpoint.leave(outcome);
-        let some = |at: Timestamp| (at != Timestamp::ZERO).then_some(at);
         let extra = self.extra.take();
         let usage = extra.as_ref().and_then(|extra| extra.usage.as_ref());
         if let Some(usage) = usage {
@@ -146,7 +137,8 @@ impl<St: Strategy> Observe for Follow<St> {
         if let Some(trail) = extra.and_then(|extra| extra.trail) {
             trail.end(outcome, now.since(*started));
         }
-        member.crowd.wake_all();
+        // The count went down by a sequentially consistent operation.
+        member.crowd.wake_all_fenced();
     }
 }
 

@@ -94,10 +94,10 @@ where
                     let Some(completion) = completion.take() else {
                         unreachable!("polled after it was ready");
                     };
-                    if let (Ok(response), Some(follow)) = (&result, completion.observer())
+                    if let Ok(response) = &result
                         && let Some(report) = this.protocol.report(response)
                     {
-                        follow.report(now, &report);
+                        completion.observer().report(now, &report);
                     }
                     return Poll::Ready(this.protocol.complete(result, completion, now));
                 }

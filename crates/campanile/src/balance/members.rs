@@ -1,16 +1,18 @@
 //! The members of a pool, as one immutable snapshot.
 
 use std::{
+    cell::Cell as ThreadCell,
     fmt,
+    ops::Deref,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use crossbeam_utils::atomic::AtomicCell;
+use crossbeam_utils::{CachePadded, atomic::AtomicCell};
 
 use super::{
     BalanceConfig,
@@ -47,16 +49,29 @@ enum Cells {
     Scattered,
 }
 
+/// How many threads have something of their own at each member; further ones share.
+const LANES: usize = 8;
+
 /// A member and its service.
 pub(super) struct Slot<S, St: Strategy> {
-    /// A clone of the service that nobody uses at the moment.
-    idle: AtomicCell<Option<Box<Instance<S>>>>,
+    /// Made when its thread first calls the member.
+    lanes: [OnceLock<Box<CachePadded<Lane<S, St>>>>; LANES],
     pub(super) member: Arc<Member<St>>,
     generation: AtomicU32,
     failures: AtomicU32,
     /// What clones are made of; `None` once the member has left. A mutex, since a service need not be `Sync`.
     template: Mutex<Option<S>>,
 }
+
+/// What a thread has of its own at a member, so that threads do not write each other's cache lines.
+struct Lane<S, St: Strategy> {
+    /// A clone of the service that nobody uses at the moment.
+    idle: AtomicCell<Option<Box<Instance<S>>>>,
+    handle: Handle<St>,
+}
+
+/// Keeps a member alive. Counted apart from the handles of other threads.
+pub(super) struct Handle<St: Strategy>(Arc<CachePadded<Arc<Member<St>>>>);
 
 /// A clone of a member's service. Boxed once, then handed back and forth.
 pub(super) struct Instance<S> {
@@ -95,12 +110,12 @@ impl<S, St: Strategy> Members<S, St> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn slot(&self, index: usize) -> &Arc<Slot<S, St>> {
         &self.slots[index]
     }
@@ -109,7 +124,7 @@ impl<S, St: Strategy> Members<S, St> {
         &self.slots
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn cell(&self, index: usize) -> &Cell {
         match &self.cells {
             Cells::Dense(chunks) => {
@@ -160,7 +175,7 @@ impl Cells {
 impl<S, St: Strategy> Slot<S, St> {
     pub(super) fn new(member: Arc<Member<St>>, service: S) -> Self {
         Self {
-            idle: AtomicCell::new(None),
+            lanes: Default::default(),
             member,
             generation: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -168,13 +183,38 @@ impl<S, St: Strategy> Slot<S, St> {
         }
     }
 
+    /// The calling thread's lane.
+    #[inline(always)]
+    fn lane(&self) -> &Lane<S, St> {
+        match self.lanes[lane()].get() {
+            Some(lane) => lane,
+            None => self.make_lane(),
+        }
+    }
+
+    #[cold]
+    fn make_lane(&self) -> &Lane<S, St> {
+        self.lanes[lane()].get_or_init(|| {
+            Box::new(CachePadded::new(Lane {
+                idle: AtomicCell::new(None),
+                handle: Handle(Arc::new(CachePadded::new(Arc::clone(&self.member)))),
+            }))
+        })
+    }
+
+    /// Keeps the member alive for a call.
+    #[inline(always)]
+    pub(super) fn handle(&self) -> Handle<St> {
+        self.lane().handle.clone()
+    }
+
     /// An instance to make ready and call; `None` once the member has left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self) -> Option<Box<Instance<S>>>
     where
         S: Clone,
     {
-        match self.idle.take() {
+        match self.lane().idle.take() {
             Some(idle) if idle.generation == self.generation.load(Ordering::Acquire) => Some(idle),
             _ => self.make(),
         }
@@ -193,29 +233,42 @@ impl<S, St: Strategy> Slot<S, St> {
     }
 
     /// Takes an instance back after its call: only then does it hold no reservation.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_back(&self, instance: Box<Instance<S>>) {
-        if instance.generation == self.generation.load(Ordering::Acquire) {
-            self.idle.store(Some(instance));
+        let generation = instance.generation;
+        self.lane().idle.store(Some(instance));
+        // The service may have been replaced or dropped since the instance was made; whoever did it may have looked
+        // before the store above.
+        if generation != self.generation.load(Ordering::SeqCst) {
+            self.discard();
+        }
+    }
+
+    #[cold]
+    fn discard(&self) {
+        for lane in self.lanes.iter().filter_map(OnceLock::get) {
+            drop(lane.idle.take());
         }
     }
 
     /// Puts another service in place; calls in flight go on with the old one.
     pub(super) fn replace(&self, service: S) {
         let old = lock(&self.template).replace(service);
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        drop((old, self.idle.take()));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.discard();
+        drop(old);
     }
 
     /// Drops the service.
     pub(super) fn retire(&self) {
         let old = lock(&self.template).take();
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        drop((old, self.idle.take()));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.discard();
+        drop(old);
     }
 
     /// `poll_ready` of an instance succeeded.
-    #[inline]
+    #[inline(always)]
     pub(super) fn was_ready(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
@@ -238,6 +291,21 @@ impl<S, St: Strategy> Slot<S, St> {
     }
 }
 
+/// Which lane of every slot the calling thread uses.
+#[inline(always)]
+fn lane() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static LANE: ThreadCell<usize> = const { ThreadCell::new(usize::MAX) };
+    }
+    LANE.with(|lane| {
+        if lane.get() == usize::MAX {
+            lane.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        lane.get() % LANES
+    })
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A panic while the service was cloned leaves the template as it was.
     mutex
@@ -245,10 +313,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+// ===== impl Handle =====
+
+impl<St: Strategy> Clone for Handle<St> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<St: Strategy> Deref for Handle<St> {
+    type Target = Member<St>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Member<St> {
+        &self.0
+    }
+}
+
 // ===== impl Member =====
 
 impl<St: Strategy> Member<St> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn peer(&self) -> Peer<'_, St::State> {
         Peer {
             endpoint: &self.endpoint,

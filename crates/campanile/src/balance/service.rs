@@ -98,8 +98,16 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         self.len() == 0
     }
 
-    /// Looks for an open member, first where there was one before.
-    #[inline]
+    /// Whether the member that was open lately still is.
+    #[inline(always)]
+    fn still_open(&mut self) -> bool {
+        let open = self.open;
+        let members = self.members.load();
+        open < members.len() && !members.cell(open).is_closed()
+    }
+
+    /// Looks for an open member.
+    #[cold]
     fn find_open(&mut self) -> bool {
         let members = self.members.load();
         let len = members.len();
@@ -176,7 +184,7 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if self.find_open() {
+        if self.still_open() || self.find_open() {
             if self.waiting.is_some() {
                 self.waiting = None;
             }

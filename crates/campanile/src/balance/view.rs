@@ -2,15 +2,21 @@ use std::cell::Cell;
 
 use super::{
     members::Members,
-    strategy::{Probed, Strategy, View},
+    strategy::{Glance, Probed, Strategy, View},
 };
-use crate::{context::Context, cost::Cost, endpoint::Endpoint, time::Timestamp};
+use crate::{
+    context::Context,
+    cost::Cost,
+    endpoint::Endpoint,
+    sync::{AtomicU64, Ordering},
+    time::Timestamp,
+};
 
 /// The members as one pick sees them.
 pub(super) struct PoolView<'a, S, St: Strategy> {
     pub(super) members: &'a Members<S, St>,
     pub(super) now: Timestamp,
-    pub(super) weights: u64,
+    pub(super) weights: &'a AtomicU64,
     pub(super) rng: &'a Cell<u64>,
     pub(super) context: Option<&'a Context>,
     pub(super) cost: &'a Cost,
@@ -19,54 +25,75 @@ pub(super) struct PoolView<'a, S, St: Strategy> {
     pub(super) left: &'a [u32],
 }
 
+impl<S, St: Strategy> PoolView<'_, S, St> {
+    /// The load of a member whose gate was closed, if its time is over and this call has not left it.
+    #[cold]
+    fn load_anew(&self, index: usize) -> Option<u32> {
+        let endpoint = self.endpoint(index);
+        let open = endpoint.gate().is_open(self.now) && !self.left.contains(&(index as u32));
+        open.then(|| endpoint.in_flight())
+    }
+}
+
 impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
-    #[inline]
+    #[inline(always)]
     fn len(&self) -> usize {
         self.members.len()
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(&self, index: usize) -> Option<u32> {
-        let cell = self.members.cell(index);
-        let load = match cell.open_load() {
-            Some(load) => load,
-            None if self.endpoint(index).gate().is_open(self.now) => cell.in_flight(),
-            None => return None,
-        };
-        (self.left.is_empty() || !self.left.contains(&(index as u32))).then_some(load)
+        match self.members.cell(index).open_load() {
+            Some(load) if self.left.is_empty() => Some(load),
+            _ => self.load_anew(index),
+        }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn glance(&self, index: usize) -> Option<Glance> {
+        let cell = self.members.cell(index);
+        let load = match cell.open_load() {
+            Some(load) if self.left.is_empty() => load,
+            _ => self.load_anew(index)?,
+        };
+        Some(Glance {
+            load,
+            rank: cell.rank(),
+            weight: cell.weight(),
+        })
+    }
+
+    #[inline(always)]
     fn rank(&self, index: usize) -> f32 {
         self.members.cell(index).rank()
     }
 
-    #[inline]
+    #[inline(always)]
     fn weight(&self, index: usize) -> f32 {
         self.members.cell(index).weight()
     }
 
-    #[inline]
+    #[inline(always)]
     fn endpoint(&self, index: usize) -> &Endpoint {
         &self.members.slot(index).member.endpoint
     }
 
-    #[inline]
+    #[inline(always)]
     fn state(&self, index: usize) -> &St::State {
         &self.members.slot(index).member.state
     }
 
-    #[inline]
+    #[inline(always)]
     fn joined(&self, index: usize) -> Timestamp {
         self.members.slot(index).member.joined
     }
 
-    #[inline]
+    #[inline(always)]
     fn now(&self) -> Timestamp {
         self.now
     }
 
-    #[inline]
+    #[inline(always)]
     fn random(&self, below: usize) -> usize {
         let mut rng = fastrand::Rng::with_seed(self.rng.get());
         let number = rng.usize(..below);
@@ -74,23 +101,25 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
         number
     }
 
-    #[inline]
+    #[inline(always)]
     fn version(&self) -> u64 {
         // Both only grow, so the sum changes whenever either does.
-        self.members.version.wrapping_add(self.weights)
+        self.members
+            .version
+            .wrapping_add(self.weights.load(Ordering::Acquire))
     }
 
-    #[inline]
+    #[inline(always)]
     fn context(&self) -> Option<&Context> {
         self.context
     }
 
-    #[inline]
+    #[inline(always)]
     fn cost(&self) -> &Cost {
         self.cost
     }
 
-    #[inline]
+    #[inline(always)]
     fn probed(&self) -> &[Probed] {
         self.probed
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     completion::Completion,
+    context::Context as CallContext,
     cost::Cost,
     endpoint::Ticket,
     rejection::{Rejection, RejectionKind},
@@ -72,8 +73,10 @@ pub(super) struct Wait<S, St: Strategy, P, Req> {
 // ===== impl Attempt =====
 
 impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
-    /// Calls an endpoint at once if one is ready, and waits otherwise.
-    #[inline]
+    /// Calls an endpoint at once if the first one picked is ready, and looks further otherwise.
+    ///
+    /// The way of almost every call: all of it is inlined here, and all else kept out.
+    #[inline(always)]
     pub(super) fn begin<Req>(
         &self,
         request: Req,
@@ -85,34 +88,79 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         St: Pick<Req>,
         P: Protocol<Req, S::Response, S::Error>,
     {
-        let mut search = Search {
-            pending: Vec::new(),
-            left: Vec::new(),
-            rng: *rng,
-        };
+        let context = self.protocol.context(&request);
+        let deadline = context.and_then(|context| context.deadline);
+        let cost = self.cost(&request);
+        let numbers = Cell::new(*rng);
+        let view = self.view(context, &cost, &numbers, &[], &[]);
+        let probes = self.shared.strategy.prepare(&view, &request);
+        if probes.is_none() && deadline.is_none() {
+            let picked = self.shared.strategy.pick(&view, &request);
+            *rng = numbers.get();
+            if let Some(index) = picked {
+                let slot = self.members.slot(index);
+                if let Some(mut instance) = slot.take() {
+                    // Nobody is there to be woken yet: what is not ready is polled again by the future.
+                    match instance.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(Ok(())) => {
+                            slot.was_ready();
+                            if let Some(follow) = Follow::begin(slot, self.now, &cost, context) {
+                                // Before the call, which may panic.
+                                let completion = Completion::new(follow);
+                                let future = instance.service.call(request);
+                                slot.put_back(instance);
+                                return ResponseFuture::new(
+                                    self.protocol.clone(),
+                                    State::Calling {
+                                        future,
+                                        completion: Some(completion),
+                                    },
+                                );
+                            }
+                        }
+                        Poll::Ready(Err(_)) => self.dead(slot),
+                        Poll::Pending => return self.look_further(request, *rng, until, Some((slot, instance)), None),
+                    }
+                }
+            }
+        } else {
+            *rng = numbers.get();
+        }
+        self.look_further(request, *rng, until, None, probes)
+    }
+
+    /// The first look found nobody: the call goes on in its future.
+    #[cold]
+    #[inline(never)]
+    fn look_further<Req>(
+        &self,
+        request: Req,
+        rng: u64,
+        until: Option<Timestamp>,
+        pending: Option<(&Arc<Slot<S, St>>, Box<Instance<S>>)>,
+        probes: Option<Prepare>,
+    ) -> ResponseFuture<S, St, P, Req>
+    where
+        S: Service<Req> + Clone,
+        St: Pick<Req>,
+        P: Protocol<Req, S::Response, S::Error>,
+    {
         let deadline = self
             .protocol
             .context(&request)
             .and_then(|context| context.deadline)
             .map(|deadline| Timestamp::from_instant(deadline, self.now));
-        let probes = self.prepare(&request, &search);
-        let waits = probes.is_some() || deadline.is_some_and(|deadline| deadline <= self.now);
-        let request = if waits {
-            Some(request)
-        } else {
-            match self.search(request, &mut search, &[], &mut Context::from_waker(Waker::noop())) {
-                Ok(called) => {
-                    *rng = search.rng;
-                    return ResponseFuture::new(self.protocol.clone(), called.into());
-                }
-                Err(request) => Some(request),
-            }
-        };
-        *rng = search.rng;
         let wait = Box::new(Wait {
             shared: Arc::clone(self.shared),
-            request,
-            search,
+            request: Some(request),
+            search: Search {
+                pending: pending
+                    .into_iter()
+                    .map(|(slot, instance)| (Arc::clone(slot), instance))
+                    .collect(),
+                left: Vec::new(),
+                rng,
+            },
             probes,
             probed: Vec::new(),
             until: until.unwrap_or_else(|| self.now.after(self.shared.config.patience)),
@@ -125,42 +173,34 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         ResponseFuture::new(self.protocol.clone(), State::Waiting { wait })
     }
 
+    /// What a request is estimated to take.
     #[inline]
-    fn prepare<Req>(&self, request: &Req, search: &Search<S, St>) -> Option<Prepare>
+    fn cost<Req>(&self, request: &Req) -> Cost
     where
         S: Service<Req>,
-        St: Pick<Req>,
         P: Protocol<Req, S::Response, S::Error>,
     {
-        let rng = Cell::new(search.rng);
-        let cost = Cost::default();
-        let view = self.view(request, &cost, &rng, &[], &[]);
-        self.shared.strategy.prepare(&view, request)
+        self.protocol
+            .context(request)
+            .and_then(|context| context.cost)
+            .unwrap_or_else(|| self.protocol.cost(request))
     }
 
-    #[inline]
-    fn view<'v, Req>(
+    #[inline(always)]
+    fn view<'v>(
         &'v self,
-        request: &'v Req,
+        context: Option<&'v CallContext>,
         cost: &'v Cost,
         rng: &'v Cell<u64>,
         probed: &'v [Probed],
         left: &'v [u32],
-    ) -> PoolView<'v, S, St>
-    where
-        S: Service<Req>,
-        P: Protocol<Req, S::Response, S::Error>,
-    {
+    ) -> PoolView<'v, S, St> {
         PoolView {
             members: self.members,
             now: self.now,
-            weights: self
-                .shared
-                .listener
-                .weights
-                .load(std::sync::atomic::Ordering::Acquire),
+            weights: &self.shared.listener.weights,
             rng,
-            context: self.protocol.context(request),
+            context,
             cost,
             probed,
             left,
@@ -169,7 +209,6 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
 
     /// Picks, makes ready and calls, until an endpoint takes the call or none is left to pick. Gives the request back
     /// in the latter case.
-    #[inline]
     fn search<Req>(
         &self,
         request: Req,
@@ -182,14 +221,12 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         St: Pick<Req>,
         P: Protocol<Req, S::Response, S::Error>,
     {
-        let cost = self
-            .protocol
-            .context(&request)
-            .and_then(|context| context.cost)
-            .unwrap_or_else(|| self.protocol.cost(&request));
+        let cost = self.cost(&request);
+        let mut request = request;
         loop {
             let rng = Cell::new(search.rng);
-            let view = self.view(&request, &cost, &rng, probed, &search.left);
+            let context = self.protocol.context(&request);
+            let view = self.view(context, &cost, &rng, probed, &search.left);
             let picked = self.shared.strategy.pick(&view, &request);
             search.rng = rng.get();
             let Some(index) = picked else {
@@ -209,8 +246,11 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                     slot.was_ready();
                     match self.call(slot, instance, request, &cost) {
                         Ok(called) => return Ok(called),
-                        // Closed since it was picked.
-                        Err(back) => return self.search_further(back, search, probed, index, cx),
+                        Err(back) => {
+                            // Closed since it was picked.
+                            request = back;
+                            search.left.push(index as u32);
+                        }
                     }
                 }
                 Poll::Ready(Err(_)) => {
@@ -225,27 +265,8 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         }
     }
 
-    #[cold]
-    fn search_further<Req>(
-        &self,
-        request: Req,
-        search: &mut Search<S, St>,
-        probed: &[Probed],
-        index: usize,
-        cx: &mut Context<'_>,
-    ) -> Result<Called<S::Future, St>, Req>
-    where
-        S: Service<Req> + Clone,
-        St: Pick<Req>,
-        P: Protocol<Req, S::Response, S::Error>,
-    {
-        search.left.push(index as u32);
-        self.search(request, search, probed, cx)
-    }
-
     /// Calls an instance that is ready, unless its endpoint has closed meanwhile; then the instance is dropped, and
     /// with it what its readiness reserved.
-    #[inline]
     fn call<Req>(
         &self,
         slot: &Slot<S, St>,
@@ -258,7 +279,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         P: Protocol<Req, S::Response, S::Error>,
     {
         let context = self.protocol.context(&request);
-        let Some(follow) = Follow::begin(&slot.member, self.now, cost, context) else {
+        let Some(follow) = Follow::begin(slot, self.now, cost, context) else {
             return Err(request);
         };
         // Before the call, which may panic.
@@ -343,7 +364,7 @@ where
         now: Timestamp,
         cx: &mut Context<'_>,
     ) -> Result<Called<S::Future, St>, Req> {
-        let cost = protocol_cost(attempt.protocol, &request);
+        let cost = attempt.cost(&request);
         let mut index = 0;
         while index < self.search.pending.len() {
             let (slot, instance) = &mut self.search.pending[index];
@@ -440,11 +461,4 @@ impl<S, St: Strategy, P, Req> Drop for Wait<S, St, P, Req> {
         self.shared.listener.waiters.deregister(&mut self.gates);
         self.shared.crowd.deregister(&mut self.crowd);
     }
-}
-
-fn protocol_cost<Req, Res, Err, P: Protocol<Req, Res, Err>>(protocol: &P, request: &Req) -> Cost {
-    protocol
-        .context(request)
-        .and_then(|context| context.cost)
-        .unwrap_or_else(|| protocol.cost(request))
 }

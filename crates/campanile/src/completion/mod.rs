@@ -53,7 +53,8 @@ pub trait Observe {
 /// The guard of one call. See the [module](self).
 #[must_use = "a completion that is dropped counts its call as cancelled"]
 pub struct Completion<O: Observe> {
-    observer: Option<O>,
+    observer: O,
+    ended: bool,
 }
 
 // ===== impl Completion =====
@@ -63,58 +64,58 @@ impl<O: Observe> Completion<O> {
     #[inline]
     pub const fn new(observer: O) -> Self {
         Self {
-            observer: Some(observer),
+            observer,
+            ended: false,
         }
     }
 
     /// The response head has arrived.
     #[inline]
     pub fn head(&mut self, now: Timestamp) {
-        if let Some(observer) = &mut self.observer {
-            observer.head(now);
-        }
+        self.observer.head(now);
     }
 
     /// A piece of the answer has arrived.
     #[inline]
     pub fn data(&mut self, now: Timestamp, units: u64) {
-        if let Some(observer) = &mut self.observer {
-            observer.data(now, units);
-        }
+        self.observer.data(now, units);
     }
 
     /// The upstream has reported what the call took.
     pub fn usage(&mut self, usage: &Usage) {
-        if let Some(observer) = &mut self.observer {
-            observer.usage(usage);
-        }
+        self.observer.usage(usage);
     }
 
     /// The call is over.
     #[inline]
     pub fn end(mut self, now: Timestamp, outcome: Outcome) {
-        if let Some(mut observer) = self.observer.take() {
-            observer.end(now, outcome);
-        }
+        self.finish(now, outcome);
     }
 
     /// What hangs on this call.
     #[must_use]
-    pub fn observer(&self) -> Option<&O> {
-        self.observer.as_ref()
+    pub const fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    #[inline]
+    fn finish(&mut self, now: Timestamp, outcome: Outcome) {
+        // The flag first: an observer that panics is not told again.
+        self.ended = true;
+        self.observer.end(now, outcome);
     }
 }
 
 impl<O: Observe> Drop for Completion<O> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(mut observer) = self.observer.take() {
+        if !self.ended {
             let outcome = if thread::panicking() {
                 Outcome::Failure(FailureKind::Panic)
             } else {
                 Outcome::Cancelled
             };
-            observer.end(Timestamp::now(), outcome);
+            self.finish(Timestamp::now(), outcome);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Cell {
     #[inline]
     pub(crate) fn leave(&self, success: bool) -> bool {
         let change = if success { SUCCESS.wrapping_sub(1) } else { 1_u64.wrapping_neg() };
-        let before = self.load.fetch_add(change, Ordering::AcqRel);
+        let before = self.load.fetch_add(change, Ordering::SeqCst);
         before & IN_FLIGHT == 1 && before & REASONS != 0
     }
 
@@ -182,14 +182,14 @@ impl Chunk {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cell(&self, index: usize) -> &Cell {
         &self.cells[index * self.stride]
     }
 
     /// Which chunk of an arena a slot lies in, and where in it.
-    #[inline]
-    pub(crate) fn locate(slot: usize) -> (usize, usize) {
+    #[inline(always)]
+    pub(crate) const fn locate(slot: usize) -> (usize, usize) {
         if slot < APART {
             (0, slot)
         } else {

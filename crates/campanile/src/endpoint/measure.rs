@@ -12,13 +12,19 @@ use crate::{
 /// The weight of the newest sample in an average.
 const NEWEST: f64 = 0.1;
 
-/// What is measured of an endpoint. Counts are exact; an average may miss a sample that two cores write at once.
+/// Samples closer together than this are not all taken: the nanoseconds between two writes of an endpoint's averages.
+/// Calls that follow each other faster would make the cores fight for the line, and say nothing new.
+const QUANTUM: u64 = 16_384;
+
+/// What is measured of an endpoint. Counts are exact. Averages take at most one sample in 16 µs, and may miss one that
+/// two cores write at once.
 #[derive(Debug, Default)]
 pub struct Measurements {
     head: Latency,
     first_data: Latency,
     total: Latency,
     last_used: AtomicU64,
+    sampled: AtomicU64,
     outcomes: [AtomicU64; 6],
     outstanding_tokens: AtomicU64,
     outstanding_nano_dollars: AtomicU64,
@@ -78,7 +84,7 @@ impl Measurements {
         &self.total
     }
 
-    /// When the latest call began; `None` when there was none.
+    /// When the latest call began, to 16 µs; `None` when there was none.
     #[must_use]
     pub fn last_used(&self) -> Option<Timestamp> {
         match self.last_used.load(Ordering::Relaxed) {
@@ -87,9 +93,35 @@ impl Measurements {
         }
     }
 
+    /// A call begins.
     #[inline]
-    pub(crate) fn touch(&self, now: Timestamp) {
-        self.last_used.store(now.as_nanos(), Ordering::Relaxed);
+    pub(crate) fn begin(&self, now: Timestamp, cost: &Cost) {
+        if now.as_nanos().saturating_sub(self.last_used.load(Ordering::Relaxed)) > QUANTUM {
+            self.last_used.store(now.as_nanos(), Ordering::Relaxed);
+        }
+        self.reserve(cost);
+    }
+
+    /// A call has done its work.
+    #[inline]
+    pub(crate) fn sample(
+        &self,
+        started: Timestamp,
+        head: Option<Timestamp>,
+        first_data: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        if now.as_nanos().saturating_sub(self.sampled.load(Ordering::Relaxed)) <= QUANTUM {
+            return;
+        }
+        self.sampled.store(now.as_nanos(), Ordering::Relaxed);
+        if let Some(head) = head {
+            self.head.record(head.since(started));
+        }
+        if let Some(first_data) = first_data {
+            self.first_data.record(first_data.since(started));
+        }
+        self.total.record(now.since(started));
     }
 
     /// The estimated cost of the calls in flight.
@@ -102,9 +134,9 @@ impl Measurements {
         }
     }
 
-    /// Reserves or releases the parts of `cost` that are not zero.
+    /// Reserves the parts of `cost` that are not zero.
     #[inline]
-    pub(crate) fn reserve(&self, cost: &Cost) {
+    fn reserve(&self, cost: &Cost) {
         if cost.tokens != 0 {
             self.outstanding_tokens.fetch_add(cost.tokens, Ordering::Relaxed);
         }

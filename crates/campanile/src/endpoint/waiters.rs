@@ -8,6 +8,8 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
 ///
 /// A waiter registers, then looks at the condition once more; a waker changes the condition, then looks for waiters. A
 /// sequentially consistent fence on both sides, between the write and the look, keeps each from missing the other.
+/// Where the change itself was a sequentially consistent read-modify-write, and the look at it is a sequentially
+/// consistent load, the waker needs no fence.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     count: AtomicUsize,
@@ -56,9 +58,19 @@ impl Waiters {
     /// Wakes everyone who is registered, once.
     pub(crate) fn wake_all(&self) {
         fence(Ordering::SeqCst);
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return;
+        self.wake_all_fenced();
+    }
+
+    /// [`wake_all`](Self::wake_all) right after a sequentially consistent read-modify-write.
+    #[inline]
+    pub(crate) fn wake_all_fenced(&self) {
+        if self.count.load(Ordering::SeqCst) != 0 {
+            self.wake_registered();
         }
+    }
+
+    #[cold]
+    fn wake_registered(&self) {
         let wakers = {
             let mut list = lock(&self.list);
             self.count.store(0, Ordering::SeqCst);

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::{Probed, View};
+use super::{Glance, Probed, View};
 use crate::{context::Context, cost::Cost, endpoint::Endpoint, time::Timestamp};
 
 /// What a decorator changes of the view that its inner strategy gets. The defaults change nothing but the state.
@@ -12,14 +12,17 @@ pub trait Adapter<T> {
     fn state<'a>(&self, state: &'a T) -> &'a Self::Inner;
 
     /// Whether the inner strategy may pick a member that is open.
+    #[inline(always)]
     fn allows<V: View<T>>(&self, view: &V, index: usize) -> bool {
         let _ = (view, index);
         true
     }
 
-    /// The weight that the inner strategy sees.
-    fn weight<V: View<T>>(&self, view: &V, index: usize) -> f32 {
-        view.weight(index)
+    /// The weight that the inner strategy sees of a member whose weight is `weight`.
+    #[inline(always)]
+    fn weight<V: View<T>>(&self, view: &V, index: usize, weight: f32) -> f32 {
+        let _ = (view, index);
+        weight
     }
 }
 
@@ -50,69 +53,81 @@ where
     A: Adapter<T>,
     T: 'static,
 {
-    #[inline]
+    #[inline(always)]
     fn len(&self) -> usize {
         self.view.len()
     }
 
-    #[inline]
+    #[inline(always)]
     fn load(&self, index: usize) -> Option<u32> {
         self.view
             .load(index)
             .filter(|_| self.adapter.allows(self.view, index))
     }
 
-    #[inline]
+    #[inline(always)]
+    fn glance(&self, index: usize) -> Option<Glance> {
+        let seen = self.view.glance(index)?;
+        self.adapter
+            .allows(self.view, index)
+            .then(|| Glance {
+                weight: self.adapter.weight(self.view, index, seen.weight),
+                ..seen
+            })
+    }
+
+    #[inline(always)]
     fn rank(&self, index: usize) -> f32 {
         self.view.rank(index)
     }
 
-    #[inline]
+    #[inline(always)]
     fn weight(&self, index: usize) -> f32 {
-        self.adapter.weight(self.view, index)
+        self.adapter
+            .weight(self.view, index, self.view.weight(index))
     }
 
-    #[inline]
+    #[inline(always)]
     fn endpoint(&self, index: usize) -> &Endpoint {
         self.view.endpoint(index)
     }
 
-    #[inline]
+    #[inline(always)]
     fn state(&self, index: usize) -> &A::Inner {
         self.adapter.state(self.view.state(index))
     }
 
-    #[inline]
+    #[inline(always)]
     fn joined(&self, index: usize) -> Timestamp {
         self.view.joined(index)
     }
 
-    #[inline]
+    #[inline(always)]
     fn now(&self) -> Timestamp {
         self.view.now()
     }
 
-    #[inline]
+    #[inline(always)]
     fn random(&self, below: usize) -> usize {
         self.view.random(below)
     }
 
-    #[inline]
+    #[inline(always)]
     fn version(&self) -> u64 {
         self.view.version()
     }
 
-    #[inline]
+    #[inline(always)]
     fn context(&self) -> Option<&Context> {
         self.view.context()
     }
 
-    #[inline]
+    #[inline(always)]
     fn cost(&self) -> &Cost {
         self.view.cost()
     }
 
-    #[inline]
+    #[inline(always)]
     fn probed(&self) -> &[Probed] {
         self.view.probed()
     }

@@ -1,4 +1,4 @@
-use super::{Pick, Strategy, View, sample_least, scan_least};
+use super::{Glance, Pick, Strategy, View, sample_least, scan_least};
 
 /// The fewest calls in flight by weight: of two random members, or of all.
 ///
@@ -37,9 +37,9 @@ impl Strategy for LeastLoaded {
 }
 
 impl<Req> Pick<Req> for LeastLoaded {
-    #[inline]
+    #[inline(always)]
     fn pick<V: View<()>>(&self, view: &V, _request: &Req) -> Option<usize> {
-        let score = |index, load: u32| (load + 1) as f32 / view.weight(index);
+        let score = |_, seen: Glance| (seen.load + 1) as f32 / seen.weight;
         if self.scan {
             scan_least(view, score)
         } else {

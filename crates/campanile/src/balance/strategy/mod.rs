@@ -127,6 +127,16 @@ pub trait View<T> {
     /// The calls in flight at a member that may be picked; `None` for one that may not.
     fn load(&self, index: usize) -> Option<u32>;
 
+    /// Load, rank and weight of a member that may be picked, read together: cheaper than one by one.
+    #[inline(always)]
+    fn glance(&self, index: usize) -> Option<Glance> {
+        Some(Glance {
+            load: self.load(index)?,
+            rank: self.rank(index),
+            weight: self.weight(index),
+        })
+    }
+
     /// The number that the strategy published for a member with [`Peer::publish`], 0 before. It lies beside the load:
     /// reading both is as cheap as reading one.
     fn rank(&self, index: usize) -> f32;
@@ -160,6 +170,17 @@ pub trait View<T> {
 
     /// The answers to the probes of [`Pick::prepare`].
     fn probed(&self) -> &[Probed];
+}
+
+/// What a pick sees of a member at one glance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Glance {
+    /// Calls in flight.
+    pub load: u32,
+    /// What the strategy published, 0 before.
+    pub rank: f32,
+    /// Its weight.
+    pub weight: f32,
 }
 
 /// An endpoint with the strategy's state of it.

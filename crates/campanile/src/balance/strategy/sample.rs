@@ -1,4 +1,4 @@
-use super::View;
+use super::{Glance, View};
 
 /// How often a random member is drawn anew because the one drawn is closed, before the members are walked through.
 const DRAWS: usize = 8;
@@ -25,7 +25,16 @@ pub fn sample<T, V: View<T>>(view: &V) -> Option<usize> {
     if len == 0 {
         return None;
     }
-    for _ in 0..DRAWS {
+    let index = view.random(len);
+    if view.load(index).is_some() {
+        return Some(index);
+    }
+    sample_further(view, len)
+}
+
+#[cold]
+fn sample_further<T, V: View<T>>(view: &V, len: usize) -> Option<usize> {
+    for _ in 1..DRAWS {
         let index = view.random(len);
         if view.load(index).is_some() {
             return Some(index);
@@ -35,42 +44,69 @@ pub fn sample<T, V: View<T>>(view: &V) -> Option<usize> {
 }
 
 /// The lowest score among `draws` random members, two of them distinct if there are two. `score` gets the index and
-/// the calls in flight.
-#[inline]
+/// what is seen of the member.
+#[inline(always)]
 pub fn sample_least<T, V: View<T>>(
     view: &V,
     draws: usize,
-    mut score: impl FnMut(usize, u32) -> f32,
+    mut score: impl FnMut(usize, Glance) -> f32,
 ) -> Option<usize> {
     let len = view.len();
     if len < 2 || draws < 2 {
         return sample(view);
     }
     let first = view.random(len);
-    let second = (first + 1 + view.random(len - 1)) % len;
-    let drawn = [first, second]
-        .into_iter()
-        .chain((2..draws).map(|_| view.random(len)))
-        .filter_map(|index| view.load(index).map(|load| (index, load)))
-        .map(|(index, load)| (index, score(index, load)));
-    argmin(drawn).or_else(|| sample(view))
+    // Any but the first.
+    let second = view.random(len - 1);
+    let second = second + usize::from(second >= first);
+    let (Some(one), Some(other)) = (view.glance(first), view.glance(second)) else {
+        return sample_least_of_open(view, draws, score);
+    };
+    let (mut best, mut lowest) = (first, score(first, one));
+    let rival = score(second, other);
+    if rival < lowest || lowest.is_nan() {
+        (best, lowest) = (second, rival);
+    }
+    for _ in 2..draws {
+        let index = view.random(len);
+        if let Some(seen) = view.glance(index) {
+            let rival = score(index, seen);
+            if rival < lowest || lowest.is_nan() {
+                (best, lowest) = (index, rival);
+            }
+        }
+    }
+    Some(best)
 }
 
-/// The lowest score among all members, from a random place on, so that equals share. `score` gets the index and the
-/// calls in flight.
-#[inline]
-pub fn scan_least<T, V: View<T>>(view: &V, mut score: impl FnMut(usize, u32) -> f32) -> Option<usize> {
+/// As many draws among members some of which are closed.
+#[cold]
+fn sample_least_of_open<T, V: View<T>>(
+    view: &V,
+    draws: usize,
+    mut score: impl FnMut(usize, Glance) -> f32,
+) -> Option<usize> {
+    argmin((0..draws).filter_map(|_| {
+        let index = sample(view)?;
+        Some((index, score(index, view.glance(index)?)))
+    }))
+}
+
+/// The lowest score among all members, from a random place on, so that equals share. `score` gets the index and what is
+/// seen of the member.
+#[inline(always)]
+pub fn scan_least<T, V: View<T>>(view: &V, mut score: impl FnMut(usize, Glance) -> f32) -> Option<usize> {
     let len = view.len();
     if len == 0 {
         return None;
     }
-    argmin(walk(view, view.random(len)).map(|(index, load)| (index, score(index, load))))
+    argmin(walk(view, view.random(len)).map(|(index, seen)| (index, score(index, seen))))
 }
 
-/// The members that may be picked with their calls in flight, from `start` on and around.
-#[inline]
-fn walk<T, V: View<T>>(view: &V, start: usize) -> impl Iterator<Item = (usize, u32)> {
+/// The members that may be picked, from `start` on and around.
+#[inline(always)]
+fn walk<T, V: View<T>>(view: &V, start: usize) -> impl Iterator<Item = (usize, Glance)> {
     (start..view.len())
         .chain(0..start)
-        .filter_map(|index| view.load(index).map(|load| (index, load)))
+        .filter_map(|index| view.glance(index).map(|seen| (index, seen)))
 }
