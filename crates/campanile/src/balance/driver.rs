@@ -2,6 +2,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     future::Future,
+    panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     BoxError,
     discover::Key,
-    endpoint::{Arena, Endpoint, Listener, Reason, Ticket},
+    endpoint::{Arena, Endpoint, Listener, Reason, Ticket, Waiters, Weight},
     time::Timestamp,
 };
 
@@ -51,9 +52,12 @@ pin_project! {
     impl<D, K, S, St: Strategy> PinnedDrop for Driver<D, K, S, St> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.listener.waiters.deregister(this.ticket);
-            for slot in this.table.order.values().chain(this.table.leaving.iter()) {
+            this.listener.leaving.deregister(this.ticket);
+            for slot in this.table.order.values().chain(this.table.leaving.values().flatten()) {
                 slot.member.endpoint.unlisten(&this.listener.waiters);
+            }
+            if std::thread::panicking() {
+                tracing::error!("the driver of a pool panicked; its members stay as they are");
             }
         }
     }
@@ -64,13 +68,16 @@ struct Table<K, S, St: Strategy> {
     /// For endpoints whose keys are no endpoints themselves.
     arena: Arc<Arena>,
     strategy: Arc<St>,
-    crowd: Arc<crate::endpoint::Waiters>,
+    crowd: Arc<Waiters>,
     listener: Listener,
     places: HashMap<K, Place, RandomState>,
     order: BTreeMap<Place, Arc<Slot<S, St>>>,
-    /// Those that left with calls in flight.
-    leaving: Vec<Arc<Slot<S, St>>>,
+    /// Those that left with calls in flight, by key.
+    leaving: HashMap<Box<str>, Vec<Arc<Slot<S, St>>>, RandomState>,
+    /// The members are others than those published.
     changed: bool,
+    /// A member has another service than before.
+    replaced: bool,
     version: u64,
     /// Earlier snapshots that somebody still holds. The driver drops them, so that no call does.
     held: Vec<Arc<Members<S, St>>>,
@@ -99,8 +106,9 @@ where
                 listener: shared.listener.clone(),
                 places: HashMap::default(),
                 order: BTreeMap::new(),
-                leaving: Vec::new(),
+                leaving: HashMap::default(),
                 changed: false,
+                replaced: false,
                 version: 0,
                 held: Vec::new(),
             },
@@ -122,7 +130,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        this.listener.waiters.register(this.ticket, cx.waker());
+        this.listener.leaving.register(this.ticket, cx.waker());
         let Some(shared) = this.shared.upgrade() else {
             return Poll::Ready(());
         };
@@ -135,7 +143,15 @@ where
                 }
                 *this.pause = None;
             }
-            match this.discover.as_mut().poll_discover(cx) {
+            let discover = this.discover.as_mut();
+            // A function that builds services may panic; the members that there are must not suffer for it.
+            let polled = panic::catch_unwind(AssertUnwindSafe(|| discover.poll_discover(cx)));
+            let Ok(polled) = polled else {
+                tracing::error!("discovery panicked; the members stay as they are");
+                *this.pause = Some(Box::pin(tokio::time::sleep(ERROR_PAUSE)));
+                continue;
+            };
+            match polled {
                 Poll::Pending => break,
                 Poll::Ready(Some(Ok(Change::Insert(key, service)))) => this.table.insert(key, service, now),
                 Poll::Ready(Some(Ok(Change::Remove(key)))) => this.table.remove(&key),
@@ -182,47 +198,55 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
             if key.endpoint().is_none_or(|endpoint| endpoint.is(&known.member.endpoint)) {
                 // The same endpoint: it keeps its measurements and gets the new service.
                 known.replace(service);
-                known.member.endpoint.gate().open(Reason::Draining);
+                self.replaced = true;
                 return;
             }
             // Another endpoint of the same key.
             self.remove(&key);
         }
-        let returning = self.leaving.iter().position(|slot| match key.endpoint() {
-            Some(endpoint) => endpoint.is(&slot.member.endpoint),
-            None => *slot.member.endpoint.key() == *key.to_string(),
-        });
-        let slot = if let Some(index) = returning {
-            let slot = self.leaving.swap_remove(index);
-            slot.replace(service);
-            slot.member.endpoint.gate().open(Reason::Draining);
-            slot
-        } else {
-            let endpoint = key.endpoint().cloned().unwrap_or_else(|| {
-                Endpoint::assemble(
-                    &self.arena,
-                    key.to_string().into(),
-                    crate::endpoint::Weight::ONE,
-                    BTreeMap::new(),
-                )
-            });
-            endpoint.gate().open(Reason::Draining);
-            endpoint.listen(self.listener.clone());
-            let member = Arc::new(Member {
-                state: St::State::default(),
-                strategy: Arc::clone(&self.strategy),
-                joined: now,
-                crowd: Arc::clone(&self.crowd),
-                endpoint,
-            });
-            self.strategy.join(member.peer(), now);
-            Arc::new(Slot::new(member, service))
+        let slot = match self.returning(&key) {
+            Some(slot) => {
+                slot.replace(service);
+                slot.member.endpoint.gate().open(Reason::Removed);
+                slot
+            }
+            None => self.join(&key, service, now),
         };
         let cell = slot.member.endpoint.cell();
         let place = (cell.arena().as_ptr() as usize, cell.slot());
         self.places.insert(key, place);
         self.order.insert(place, slot);
         self.changed = true;
+    }
+
+    fn join(&self, key: &K, service: S, now: Timestamp) -> Arc<Slot<S, St>> {
+        let endpoint = key.endpoint().cloned().unwrap_or_else(|| {
+            Endpoint::assemble(&self.arena, key.to_string().into(), Weight::ONE, BTreeMap::new())
+        });
+        // Another pool, or this one, may have let it go before.
+        endpoint.gate().open(Reason::Removed);
+        endpoint.listen(self.listener.clone());
+        let member = Arc::new(Member {
+            state: St::State::default(),
+            strategy: Arc::clone(&self.strategy),
+            joined: now,
+            crowd: Arc::clone(&self.crowd),
+            endpoint,
+        });
+        self.strategy.join(member.peer(), now);
+        Arc::new(Slot::new(member, service))
+    }
+
+    /// The member of this key that left with calls in flight, if it is the same endpoint.
+    fn returning(&mut self, key: &K) -> Option<Arc<Slot<S, St>>> {
+        if self.leaving.is_empty() {
+            return None;
+        }
+        let left = self.leaving.get_mut(&*key.to_string())?;
+        let index = left
+            .iter()
+            .position(|slot| key.endpoint().is_none_or(|endpoint| endpoint.is(&slot.member.endpoint)))?;
+        Some(left.swap_remove(index))
     }
 
     fn remove(&mut self, key: &K) {
@@ -233,15 +257,22 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
         else {
             return;
         };
-        slot.member.endpoint.gate().close(Reason::Draining);
-        self.leaving.push(slot);
+        slot.member.endpoint.gate().close(Reason::Removed);
+        self.leaving
+            .entry(slot.member.endpoint.key().into())
+            .or_default()
+            .push(slot);
         self.changed = true;
     }
 }
 
 impl<K, S, St: Strategy> Table<K, S, St> {
     fn publish(&mut self, shared: &Shared<S, St>) {
+        let replaced = std::mem::take(&mut self.replaced);
         if !std::mem::take(&mut self.changed) {
+            if replaced {
+                shared.listener.waiters.wake_all();
+            }
             return;
         }
         self.version += 1;
@@ -258,14 +289,17 @@ impl<K, S, St: Strategy> Table<K, S, St> {
     /// Drops the services of those whose last call has ended.
     fn bury(&mut self) {
         let listener = &self.listener;
-        self.leaving.retain(|slot| {
-            let endpoint = &slot.member.endpoint;
-            if endpoint.in_flight() > 0 {
-                return true;
-            }
-            slot.retire();
-            endpoint.unlisten(&listener.waiters);
-            false
+        self.leaving.retain(|_, left| {
+            left.retain(|slot| {
+                let endpoint = &slot.member.endpoint;
+                if endpoint.in_flight() > 0 {
+                    return true;
+                }
+                slot.retire();
+                endpoint.unlisten(&listener.waiters);
+                false
+            });
+            !left.is_empty()
         });
     }
 }

@@ -49,9 +49,6 @@ impl<St: Strategy> Follow<St> {
             return None;
         }
         member.endpoint.measurements().begin(now, cost);
-        member
-            .strategy
-            .begin(member.peer(), &Begin { now, cost: *cost });
         let trail = context.and_then(|context| context.trail.as_ref());
         Some(Self {
             member: slot.handle(),
@@ -67,6 +64,18 @@ impl<St: Strategy> Follow<St> {
                 })
             }),
         })
+    }
+
+    /// Tells the strategy that the call begins. Once the call is guarded, since the strategy may panic.
+    #[inline(always)]
+    pub(super) fn tell(&self) {
+        self.member.strategy.begin(
+            self.member.peer(),
+            &Begin {
+                now: self.started,
+                cost: self.cost,
+            },
+        );
     }
 
     /// Where the call went.

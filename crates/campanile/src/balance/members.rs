@@ -45,8 +45,19 @@ pub(super) struct Members<S, St: Strategy> {
 enum Cells {
     /// Member `i` has slot `i` of one arena: no pointer to follow.
     Dense(Box<[Arc<Chunk>]>),
+    /// In one arena, with gaps.
+    Sparse(Box<[Arc<Chunk>]>, Box<[u32]>),
     /// Anywhere.
     Scattered,
+}
+
+/// When the gates open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reopening {
+    /// The first time that is known.
+    pub(super) earliest: Option<Timestamp>,
+    /// Whether some member may be opened, or join, at any time.
+    pub(super) any_time: bool,
 }
 
 /// How many threads have something of their own at each member; further ones share.
@@ -93,7 +104,7 @@ pub(super) struct Member<St: Strategy> {
 impl<S, St: Strategy> Drop for Shared<S, St> {
     fn drop(&mut self) {
         // The driver sees that nobody is left.
-        self.listener.waiters.wake_all();
+        self.listener.leaving.wake_all();
     }
 }
 
@@ -131,6 +142,10 @@ impl<S, St: Strategy> Members<S, St> {
                 let (chunk, offset) = Chunk::locate(index);
                 chunks[chunk].cell(offset)
             }
+            Cells::Sparse(chunks, slots) => {
+                let (chunk, offset) = Chunk::locate(slots[index] as usize);
+                chunks[chunk].cell(offset)
+            }
             Cells::Scattered => self.slots[index].member.endpoint.cell(),
         }
     }
@@ -141,13 +156,35 @@ impl<S, St: Strategy> Members<S, St> {
         !self.cell(index).is_closed() || self.slots[index].member.endpoint.gate().is_open(now())
     }
 
-    /// When the first gate opens: `None` when no member's time is known.
-    pub(super) fn reopens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.slots
-            .iter()
-            .filter_map(|slot| slot.member.endpoint.gate().reopens_at(now))
-            .min()
-            .filter(|at| *at != Timestamp::MAX)
+    /// When the gates open.
+    pub(super) fn reopening(&self, now: Timestamp) -> Reopening {
+        let mut reopening = Reopening {
+            earliest: None,
+            any_time: self.slots.is_empty(),
+        };
+        for index in 0..self.len() {
+            if !self.cell(index).is_closed() {
+                continue;
+            }
+            match self.slots[index].member.endpoint.gate().reopens_at(now) {
+                Some(Timestamp::MAX) => reopening.any_time = true,
+                Some(at) => {
+                    reopening.earliest = Some(reopening.earliest.map_or(at, |earliest| earliest.min(at)));
+                }
+                None => {}
+            }
+        }
+        reopening
+    }
+
+    /// Where a slot stands, most likely at `index`.
+    pub(super) fn position(&self, slot: &Arc<Slot<S, St>>, index: usize) -> Option<usize> {
+        let there = self.slots.get(index).is_some_and(|there| Arc::ptr_eq(there, slot));
+        if there {
+            Some(index)
+        } else {
+            self.slots.iter().position(|other| Arc::ptr_eq(other, slot))
+        }
     }
 }
 
@@ -159,13 +196,24 @@ impl Cells {
             return Self::Scattered;
         };
         let arena = first.member.endpoint.cell().arena();
-        let dense = slots.iter().enumerate().all(|(index, slot)| {
-            let cell = slot.member.endpoint.cell();
-            cell.slot() as usize == index && cell.arena().ptr_eq(arena)
-        });
-        match arena.upgrade() {
-            Some(arena) if dense => Self::Dense(arena.chunks().into()),
-            _ => Self::Scattered,
+        let Some(owner) = arena.upgrade() else {
+            return Self::Scattered;
+        };
+        if slots
+            .iter()
+            .any(|slot| !slot.member.endpoint.cell().arena().ptr_eq(arena))
+        {
+            return Self::Scattered;
+        }
+        let chunks = owner.chunks().into();
+        let slots: Box<[u32]> = slots
+            .iter()
+            .map(|slot| slot.member.endpoint.cell().slot())
+            .collect();
+        if slots.iter().enumerate().all(|(index, slot)| *slot as usize == index) {
+            Self::Dense(chunks)
+        } else {
+            Self::Sparse(chunks, slots)
         }
     }
 }
@@ -251,11 +299,18 @@ impl<S, St: Strategy> Slot<S, St> {
         }
     }
 
+    /// Whether an instance is of the present service.
+    pub(super) fn is_current(&self, instance: &Instance<S>) -> bool {
+        instance.generation == self.generation.load(Ordering::Acquire)
+    }
+
     /// Puts another service in place; calls in flight go on with the old one.
     pub(super) fn replace(&self, service: S) {
         let old = lock(&self.template).replace(service);
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.discard();
+        self.failures.store(0, Ordering::Relaxed);
+        self.member.endpoint.gate().open(Reason::Readiness);
         drop(old);
     }
 
@@ -275,19 +330,21 @@ impl<S, St: Strategy> Slot<S, St> {
         }
     }
 
-    /// `poll_ready` of an instance failed: leaves the endpoint alone for a while.
+    /// `poll_ready` of an instance failed: leaves the endpoint alone for a while. `None` when it is left alone already:
+    /// many instances that fail at once are one failure.
     #[cold]
-    pub(super) fn was_dead(&self, config: &BalanceConfig, now: Timestamp) -> Duration {
+    pub(super) fn was_dead(&self, config: &BalanceConfig, now: Timestamp) -> Option<Duration> {
+        let gate = self.member.endpoint.gate();
+        if gate.is_closed_for(Reason::Readiness, now) {
+            return None;
+        }
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(30);
         let pause = config
             .unready_backoff
             .saturating_mul(1 << failures)
             .min(config.unready_backoff_max);
-        self.member
-            .endpoint
-            .gate()
-            .close_until(Reason::Readiness, now.after(pause));
-        pause
+        gate.close_until(Reason::Readiness, now.after(pause));
+        Some(pause)
     }
 }
 

@@ -58,6 +58,10 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         D::Key: Key,
     {
         let members = Arc::new(ArcSwap::from_pointee(Members::new(Box::default(), 0)));
+        let config = BalanceConfig {
+            window: config.window.max(1),
+            ..config
+        };
         let seed = config.seed.unwrap_or_else(|| fastrand::u64(..));
         let shared = Arc::new(Shared {
             members: Arc::clone(&members),
@@ -146,8 +150,9 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         if self.find_open() || now >= until {
             return Poll::Ready(());
         }
-        let reopens = self.members.load().reopens_at(now);
-        if reopens.is_some_and(|at| at > until) {
+        let reopening = self.members.load().reopening(now);
+        let reopens = reopening.earliest;
+        if !reopening.any_time && reopens.is_some_and(|at| at > until) {
             // Nobody can open in time: `call` refuses, and says when to come back.
             return Poll::Ready(());
         }

@@ -103,10 +103,8 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
 
     #[inline(always)]
     fn version(&self) -> u64 {
-        // Both only grow, so the sum changes whenever either does.
-        self.members
-            .version
-            .wrapping_add(self.weights.load(Ordering::Acquire))
+        let weights = self.weights.load(Ordering::Acquire);
+        (self.members.version << 32) | (weights & 0xffff_ffff)
     }
 
     #[inline(always)]

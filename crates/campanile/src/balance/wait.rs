@@ -46,11 +46,21 @@ pub(super) struct Attempt<'a, S, St: Strategy, P> {
 
 /// What a call has found out while it looks for an endpoint.
 struct Search<S, St: Strategy> {
-    /// Instances that were not ready; their wakers are this call's.
-    pending: Vec<(Arc<Slot<S, St>>, Box<Instance<S>>)>,
+    cost: Cost,
+    pending: Vec<Pending<S, St>>,
     /// The members not to pick again in this look, by index.
     left: Vec<u32>,
     rng: u64,
+    /// The look was given up while there was somebody left to try.
+    unfinished: bool,
+}
+
+/// An instance that was not ready; its waker is this call's.
+struct Pending<S, St: Strategy> {
+    slot: Arc<Slot<S, St>>,
+    instance: Box<Instance<S>>,
+    /// Where the member stood.
+    index: usize,
 }
 
 /// A call that waits for an endpoint.
@@ -107,6 +117,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                             if let Some(follow) = Follow::begin(slot, self.now, &cost, context) {
                                 // Before the call, which may panic.
                                 let completion = Completion::new(follow);
+                                completion.observer().tell();
                                 let future = instance.service.call(request);
                                 slot.put_back(instance);
                                 return ResponseFuture::new(
@@ -119,14 +130,21 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                             }
                         }
                         Poll::Ready(Err(_)) => self.dead(slot),
-                        Poll::Pending => return self.look_further(request, *rng, until, Some((slot, instance)), None),
+                        Poll::Pending => {
+                            let pending = Pending {
+                                slot: Arc::clone(slot),
+                                instance,
+                                index,
+                            };
+                            return self.look_further(request, &cost, rng, until, Some(pending), None);
+                        }
                     }
                 }
             }
         } else {
             *rng = numbers.get();
         }
-        self.look_further(request, *rng, until, None, probes)
+        self.look_further(request, &cost, rng, until, None, probes)
     }
 
     /// The first look found nobody: the call goes on in its future.
@@ -135,9 +153,10 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
     fn look_further<Req>(
         &self,
         request: Req,
-        rng: u64,
+        cost: &Cost,
+        rng: &mut u64,
         until: Option<Timestamp>,
-        pending: Option<(&Arc<Slot<S, St>>, Box<Instance<S>>)>,
+        pending: Option<Pending<S, St>>,
         probes: Option<Prepare>,
     ) -> ResponseFuture<S, St, P, Req>
     where
@@ -154,12 +173,11 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
             shared: Arc::clone(self.shared),
             request: Some(request),
             search: Search {
-                pending: pending
-                    .into_iter()
-                    .map(|(slot, instance)| (Arc::clone(slot), instance))
-                    .collect(),
+                cost: *cost,
+                pending: pending.into_iter().collect(),
                 left: Vec::new(),
-                rng,
+                rng: fork(rng),
+                unfinished: false,
             },
             probes,
             probed: Vec::new(),
@@ -208,10 +226,10 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
     }
 
     /// Picks, makes ready and calls, until an endpoint takes the call or none is left to pick. Gives the request back
-    /// in the latter case.
+    /// in the latter case, and after so many tries that others should run first.
     fn search<Req>(
         &self,
-        request: Req,
+        mut request: Req,
         search: &mut Search<S, St>,
         probed: &[Probed],
         cx: &mut Context<'_>,
@@ -221,46 +239,62 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         St: Pick<Req>,
         P: Protocol<Req, S::Response, S::Error>,
     {
-        let cost = self.cost(&request);
-        let mut request = request;
-        loop {
+        let window = self.shared.config.window;
+        search.unfinished = false;
+        for _ in 0..window.saturating_mul(2) {
             let rng = Cell::new(search.rng);
             let context = self.protocol.context(&request);
-            let view = self.view(context, &cost, &rng, probed, &search.left);
+            let view = self.view(context, &search.cost, &rng, probed, &search.left);
             let picked = self.shared.strategy.pick(&view, &request);
             search.rng = rng.get();
             let Some(index) = picked else {
                 return Err(request);
             };
-            debug_assert!(!search.left.contains(&(index as u32)), "a strategy picked a closed member");
-            if search.left.contains(&(index as u32)) || search.pending.len() >= self.shared.config.window {
-                return Err(request);
-            }
+            debug_assert!(!search.left.contains(&(index as u32)), "a strategy picked a member that its view hid");
             let slot = self.members.slot(index);
+            search.left.push(index as u32);
             let Some(mut instance) = slot.take() else {
-                search.left.push(index as u32);
                 continue;
             };
-            match instance.service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => {
-                    slot.was_ready();
-                    match self.call(slot, instance, request, &cost) {
-                        Ok(called) => return Ok(called),
-                        Err(back) => {
-                            // Closed since it was picked.
-                            request = back;
-                            search.left.push(index as u32);
-                        }
-                    }
-                }
-                Poll::Ready(Err(_)) => {
-                    self.dead(slot);
-                    search.left.push(index as u32);
-                }
-                Poll::Pending => {
-                    search.left.push(index as u32);
-                    search.pending.push((Arc::clone(slot), instance));
-                }
+            match self.poll_instance(slot, &mut instance, cx) {
+                Poll::Ready(true) => match self.call(slot, instance, request, &search.cost) {
+                    Ok(called) => return Ok(called),
+                    // Closed since it was picked.
+                    Err(back) => request = back,
+                },
+                Poll::Ready(false) => {}
+                // Beyond the window it is dropped: the end of any call makes this one look again.
+                Poll::Pending if search.pending.len() >= window => {}
+                Poll::Pending => search.pending.push(Pending {
+                    slot: Arc::clone(slot),
+                    instance,
+                    index,
+                }),
+            }
+        }
+        search.unfinished = true;
+        Err(request)
+    }
+
+    /// Makes an instance ready; `false` when it cannot be.
+    fn poll_instance<Req>(
+        &self,
+        slot: &Slot<S, St>,
+        instance: &mut Instance<S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool>
+    where
+        S: Service<Req>,
+    {
+        match instance.service.poll_ready(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                slot.was_ready();
+                Poll::Ready(true)
+            }
+            Poll::Ready(Err(_)) => {
+                self.dead(slot);
+                Poll::Ready(false)
             }
         }
     }
@@ -284,6 +318,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         };
         // Before the call, which may panic.
         let completion = Completion::new(follow);
+        completion.observer().tell();
         let future = instance.service.call(request);
         slot.put_back(instance);
         Ok(Called { future, completion })
@@ -291,8 +326,9 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
 
     #[cold]
     fn dead(&self, slot: &Slot<S, St>) {
-        let pause = slot.was_dead(&self.shared.config, self.now);
-        tracing::warn!(endpoint = slot.member.endpoint.key(), ?pause, "an endpoint could not be made ready");
+        if let Some(pause) = slot.was_dead(&self.shared.config, self.now) {
+            tracing::warn!(endpoint = slot.member.endpoint.key(), ?pause, "an endpoint could not be made ready");
+        }
     }
 }
 
@@ -310,8 +346,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Called<S::Future, St>, Rejection>> {
         let now = Timestamp::now();
-        if let Some(deadline) = self.deadline.filter(|deadline| *deadline <= now) {
-            let _ = deadline;
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Poll::Ready(Err(Rejection::new(RejectionKind::DeadlineExceeded, LAYER)));
         }
         if let Some(probes) = &mut self.probes {
@@ -330,7 +365,8 @@ where
 
         // Registered before the look, so that no change falls between the look and the wait.
         self.shared.listener.waiters.register(&mut self.gates, cx.waker());
-        if self.search.pending.len() >= self.shared.config.window {
+        let full = self.search.pending.len() >= self.shared.config.window;
+        if full {
             self.shared.crowd.register(&mut self.crowd, cx.waker());
         }
         let shared = Arc::clone(&self.shared);
@@ -341,73 +377,65 @@ where
             protocol,
             now,
         };
-        let Some(mut request) = self.request.take() else {
+        let Some(request) = self.request.take() else {
             unreachable!("polled after it was ready");
         };
-        match self.poll_pending(&attempt, request, now, cx) {
+        let looked = self
+            .poll_pending(&attempt, request, cx)
+            .or_else(|request| attempt.search(request, &mut self.search, &self.probed, cx));
+        match looked {
             Ok(called) => return Poll::Ready(Ok(called)),
-            Err(back) => request = back,
+            Err(request) => self.request = Some(request),
         }
-        self.search.left = self.indices(&members);
-        match attempt.search(request, &mut self.search, &self.probed, cx) {
-            Ok(called) => return Poll::Ready(Ok(called)),
-            Err(back) => self.request = Some(back),
+        let fills = !full && self.search.pending.len() >= self.shared.config.window;
+        let dies = self.search.unfinished && self.search.pending.is_empty();
+        if fills || dies {
+            // Once more, now that the end of a call would be heard of; or after others had their turn.
+            cx.waker().wake_by_ref();
         }
         self.wait(&members, now, cx)
     }
 
-    /// Polls the instances that were not ready; drops those whose members have closed or left.
+    /// Polls the instances that were not ready. Drops those whose members have closed or left or have another service
+    /// now, and notes where the others stand, so that they are not picked again.
     fn poll_pending(
         &mut self,
         attempt: &Attempt<'_, S, St, P>,
         mut request: Req,
-        now: Timestamp,
         cx: &mut Context<'_>,
     ) -> Result<Called<S::Future, St>, Req> {
-        let cost = attempt.cost(&request);
-        let mut index = 0;
-        while index < self.search.pending.len() {
-            let (slot, instance) = &mut self.search.pending[index];
-            if !slot.member.endpoint.gate().is_open(now) {
-                self.search.pending.swap_remove(index);
+        let search = &mut self.search;
+        search.left.clear();
+        let mut next = 0;
+        while let Some(pending) = search.pending.get_mut(next) {
+            let slot = &pending.slot;
+            let position = attempt
+                .members
+                .position(slot, pending.index)
+                .filter(|_| slot.is_current(&pending.instance) && slot.member.endpoint.gate().is_open(attempt.now));
+            let Some(position) = position else {
+                search.pending.swap_remove(next);
                 continue;
-            }
-            match instance.service.poll_ready(cx) {
-                Poll::Pending => index += 1,
-                Poll::Ready(Ok(())) => {
-                    let (slot, instance) = self.search.pending.swap_remove(index);
-                    slot.was_ready();
-                    match attempt.call(&slot, instance, request, &cost) {
+            };
+            pending.index = position;
+            match attempt.poll_instance(&pending.slot, &mut pending.instance, cx) {
+                Poll::Pending => {
+                    search.left.push(position as u32);
+                    next += 1;
+                }
+                Poll::Ready(true) => {
+                    let Pending { slot, instance, .. } = search.pending.swap_remove(next);
+                    match attempt.call(&slot, instance, request, &search.cost) {
                         Ok(called) => return Ok(called),
                         Err(back) => request = back,
                     }
                 }
-                Poll::Ready(Err(_)) => {
-                    let (slot, _) = self.search.pending.swap_remove(index);
-                    attempt.dead(&slot);
+                Poll::Ready(false) => {
+                    search.pending.swap_remove(next);
                 }
             }
         }
         Err(request)
-    }
-
-    /// Where the members whose instances are polled stand now.
-    fn indices(&self, members: &Members<S, St>) -> Vec<u32> {
-        if self.search.pending.is_empty() {
-            return Vec::new();
-        }
-        members
-            .slots()
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| {
-                self.search
-                    .pending
-                    .iter()
-                    .any(|(pending, _)| Arc::ptr_eq(pending, slot))
-            })
-            .map(|(index, _)| index as u32)
-            .collect()
     }
 
     /// No endpoint takes the call now: waits, or refuses when that is of no use.
@@ -417,9 +445,11 @@ where
         now: Timestamp,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Called<S::Future, St>, Rejection>> {
-        let reopens = members.reopens_at(now);
+        let reopening = members.reopening(now);
+        let reopens = reopening.earliest;
         let limit = self.deadline.map_or(self.until, |deadline| deadline.min(self.until));
-        let hopeless = self.search.pending.is_empty() && reopens.is_some_and(|at| at > limit);
+        let waits_for_none = self.search.pending.is_empty() && !self.search.unfinished && !reopening.any_time;
+        let hopeless = waits_for_none && reopens.is_some_and(|at| at > limit);
         if now >= self.until || hopeless {
             return Poll::Ready(Err(self.refusal(members, reopens, now)));
         }
@@ -461,4 +491,12 @@ impl<S, St: Strategy, P, Req> Drop for Wait<S, St, P, Req> {
         self.shared.listener.waiters.deregister(&mut self.gates);
         self.shared.crowd.deregister(&mut self.crowd);
     }
+}
+
+/// A seed for other random numbers than those that `rng` goes on with.
+fn fork(rng: &mut u64) -> u64 {
+    let mut numbers = fastrand::Rng::with_seed(*rng);
+    let seed = numbers.u64(..);
+    *rng = numbers.get_seed();
+    seed
 }

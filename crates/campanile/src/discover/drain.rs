@@ -31,7 +31,9 @@ pub struct Drain<T: Clone> {
 
 impl<T: Clone> Drain<T> {
     pub(super) fn new(roster: Roster<T>, endpoint: Endpoint, patience: Duration) -> Self {
-        let listener = Listener::default();
+        // Woken by both: when the last call ends, and when the drain is called off.
+        let mut listener = Listener::default();
+        listener.leaving = Arc::clone(&listener.waiters);
         endpoint.listen(listener.clone());
         Self {
             roster,

@@ -116,23 +116,27 @@ impl Cell {
             .store((weight.get() as f32).to_bits(), Ordering::Relaxed);
     }
 
-    /// Counts a call in, unless a reason is set or far too many are in already. On `false` nothing is counted.
-    #[inline]
-    pub(crate) fn enter(&self) -> bool {
-        let before = self.load.fetch_add(1, Ordering::AcqRel);
+    /// Counts a call in, unless a reason is set or far too many are in already. On an error nothing is counted; it says
+    /// for which reasons the caller was, for a moment, the last call in.
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Result<(), u16> {
+        let before = self.load.fetch_add(1, Ordering::SeqCst);
         if before & REASONS == 0 && before & IN_FLIGHT < MOST_IN_FLIGHT {
-            return true;
+            return Ok(());
         }
-        self.load.fetch_sub(1, Ordering::AcqRel);
-        false
+        Err(self.leave(false))
     }
 
-    /// Counts a call out; says whether it was the last one of an endpoint with a reason set.
-    #[inline]
-    pub(crate) fn leave(&self, success: bool) -> bool {
-        let change = if success { SUCCESS.wrapping_sub(1) } else { 1_u64.wrapping_neg() };
+    /// Counts a call out; says for which reasons the endpoint is closed if it was the last call in, 0 if it was not.
+    #[inline(always)]
+    pub(crate) fn leave(&self, success: bool) -> u16 {
+        let change = if success { SUCCESS - 1 } else { 1_u64.wrapping_neg() };
         let before = self.load.fetch_add(change, Ordering::SeqCst);
-        before & IN_FLIGHT == 1 && before & REASONS != 0
+        if before & IN_FLIGHT == 1 {
+            ((before & REASONS) >> IN_FLIGHT_BITS) as u16
+        } else {
+            0
+        }
     }
 
     /// Takes the highest bit of the count of successes, once it is set, for the caller to add elsewhere.

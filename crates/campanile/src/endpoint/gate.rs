@@ -33,6 +33,8 @@ pub enum Reason {
     Readiness = 7,
     /// A reason of the user's own.
     Custom = 8,
+    /// Discovery no longer names it: calls in flight finish, no new ones come.
+    Removed = 9,
 }
 
 /// The times until which each reason holds. Whether it holds at all is a bit in the endpoint's cell.
@@ -44,7 +46,7 @@ pub struct Gate {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Breaker,
         Self::Health,
         Self::Quota,
@@ -54,7 +56,11 @@ impl Reason {
         Self::FastFail,
         Self::Readiness,
         Self::Custom,
+        Self::Removed,
     ];
+
+    /// The reasons for which somebody waits until the last call has left.
+    pub(super) const LEAVING: u16 = Self::Draining.bit() | Self::Removed.bit();
 
     const fn bit(self) -> u16 {
         1 << self as u8
@@ -72,11 +78,12 @@ impl Gate {
         before & reason.bit() != 0 && until.as_nanos() < earlier
     }
 
-    /// Withdraws `reason`; says whether the gate is open now and was not before.
+    /// Withdraws `reason`; says whether it was there. Even if others are left the gate may open earlier now.
     pub(crate) fn open(&self, cell: &Cell, reason: Reason) -> bool {
-        self.until[reason as usize].store(0, Ordering::SeqCst);
+        let until = self.until[reason as usize].swap(0, Ordering::SeqCst);
         let before = cell.clear_reasons(reason.bit());
-        before == reason.bit()
+        // The bit alone would not tell: it may have been forgotten a moment ago.
+        before & reason.bit() != 0 || until != 0
     }
 
     /// Forgets the reasons whose time is over; says whether the gate is open now.

@@ -66,7 +66,10 @@ struct Inner {
 /// Who is woken when an endpoint changes, and the count that says that a weight did.
 #[derive(Clone, Default)]
 pub(crate) struct Listener {
+    /// Woken when the gate may open.
     pub(crate) waiters: Arc<Waiters>,
+    /// Woken when the last call of an endpoint that leaves has ended.
+    pub(crate) leaving: Arc<Waiters>,
     pub(crate) weights: Arc<AtomicU64>,
 }
 
@@ -190,7 +193,7 @@ impl Endpoint {
         lock(&self.inner.listeners).retain(|listener| !Arc::ptr_eq(&listener.waiters, waiters));
     }
 
-    /// Wakes everyone whom a change of this endpoint may free.
+    /// Wakes everyone whom a change of the gate may free.
     pub(crate) fn notify(&self) {
         // Cloned, so that no waker runs under the lock.
         let listeners = lock(&self.inner.listeners).clone();
@@ -200,33 +203,42 @@ impl Endpoint {
     }
 
     /// Counts a call, unless the gate is closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> bool {
-        if self.inner.cell.enter() {
-            return true;
+        match self.inner.cell.enter() {
+            Ok(()) => true,
+            Err(reasons) => {
+                self.left_empty(reasons);
+                false
+            }
         }
-        self.left_empty();
-        false
     }
 
     /// Counts a call out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(&self, outcome: Outcome) {
         if !outcome.is_success() {
             self.inner.measurements.count(outcome);
         }
-        if self.inner.cell.leave(outcome.is_success()) {
-            self.left_empty();
+        let reasons = self.inner.cell.leave(outcome.is_success());
+        if reasons != 0 {
+            self.left_empty(reasons);
         }
         if let Some(spilled) = self.inner.cell.spill() {
             self.inner.measurements.add_successes(spilled);
         }
     }
 
-    /// The last call of an endpoint that drains has left.
+    /// The last call has left an endpoint that is closed for `reasons`.
     #[cold]
-    fn left_empty(&self) {
-        self.notify();
+    fn left_empty(&self, reasons: u16) {
+        if reasons & Reason::LEAVING == 0 {
+            return;
+        }
+        let listeners = lock(&self.inner.listeners).clone();
+        for listener in listeners {
+            listener.leaving.wake_all();
+        }
     }
 }
 
