@@ -221,7 +221,7 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
 
     fn join(&self, key: &K, service: S, now: Timestamp) -> Arc<Slot<S, St>> {
         let endpoint = key.endpoint().cloned().unwrap_or_else(|| {
-            Endpoint::assemble(&self.arena, key.to_string().into(), Weight::ONE, BTreeMap::new())
+            Endpoint::assemble(Arena::allot(&self.arena), key.to_string().into(), Weight::ONE, BTreeMap::new())
         });
         // Another pool, or this one, may have let it go before.
         endpoint.gate().open(Reason::Removed);

@@ -19,7 +19,7 @@ use super::{
     strategy::{Peer, Strategy},
 };
 use crate::{
-    endpoint::{Cell, Chunk, Endpoint, Listener, Reason, Waiters},
+    endpoint::{Cell, Cells, Endpoint, Listener, Reason, Waiters},
     time::Timestamp,
 };
 
@@ -37,16 +37,16 @@ pub(super) struct Shared<S, St: Strategy> {
 /// The members at one moment.
 pub(super) struct Members<S, St: Strategy> {
     slots: Box<[Arc<Slot<S, St>>]>,
-    cells: Cells,
+    table: Table,
     pub(super) version: u64,
 }
 
 /// Where the cells of the members lie.
-enum Cells {
+enum Table {
     /// Member `i` has slot `i` of one arena: no pointer to follow.
-    Dense(Box<[Arc<Chunk>]>),
+    Dense(Cells),
     /// In one arena, with gaps.
-    Sparse(Box<[Arc<Chunk>]>, Box<[u32]>),
+    Sparse(Cells, Box<[u32]>),
     /// Anywhere.
     Scattered,
 }
@@ -113,10 +113,10 @@ impl<S, St: Strategy> Drop for Shared<S, St> {
 impl<S, St: Strategy> Members<S, St> {
     /// `slots` are in the order of their cells.
     pub(super) fn new(slots: Box<[Arc<Slot<S, St>>]>, version: u64) -> Self {
-        let cells = Cells::of(&slots);
+        let table = Table::of(&slots);
         Self {
             slots,
-            cells,
+            table,
             version,
         }
     }
@@ -137,16 +137,10 @@ impl<S, St: Strategy> Members<S, St> {
 
     #[inline(always)]
     pub(super) fn cell(&self, index: usize) -> &Cell {
-        match &self.cells {
-            Cells::Dense(chunks) => {
-                let (chunk, offset) = Chunk::locate(index);
-                chunks[chunk].cell(offset)
-            }
-            Cells::Sparse(chunks, slots) => {
-                let (chunk, offset) = Chunk::locate(slots[index] as usize);
-                chunks[chunk].cell(offset)
-            }
-            Cells::Scattered => self.slots[index].member.endpoint.cell(),
+        match &self.table {
+            Table::Dense(cells) => cells.get(index),
+            Table::Sparse(cells, slots) => cells.get(slots[index] as usize),
+            Table::Scattered => self.slots[index].member.endpoint.cell(),
         }
     }
 
@@ -188,15 +182,15 @@ impl<S, St: Strategy> Members<S, St> {
     }
 }
 
-// ===== impl Cells =====
+// ===== impl Table =====
 
-impl Cells {
+impl Table {
     fn of<S, St: Strategy>(slots: &[Arc<Slot<S, St>>]) -> Self {
         let Some(first) = slots.first() else {
             return Self::Scattered;
         };
         let arena = first.member.endpoint.cell().arena();
-        let Some(owner) = arena.upgrade() else {
+        let Some(cells) = arena.upgrade().and_then(|arena| arena.cells()) else {
             return Self::Scattered;
         };
         if slots
@@ -205,15 +199,14 @@ impl Cells {
         {
             return Self::Scattered;
         }
-        let chunks = owner.chunks().into();
         let slots: Box<[u32]> = slots
             .iter()
             .map(|slot| slot.member.endpoint.cell().slot())
             .collect();
         if slots.iter().enumerate().all(|(index, slot)| *slot as usize == index) {
-            Self::Dense(chunks)
+            Self::Dense(cells)
         } else {
-            Self::Sparse(chunks, slots)
+            Self::Sparse(cells, slots)
         }
     }
 }

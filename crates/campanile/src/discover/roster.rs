@@ -236,7 +236,9 @@ impl<T: Clone + PartialEq> Roster<T> {
     ///
     /// When the key is empty or the weight out of range; the roster stays as it was.
     pub fn insert(&self, member: impl Into<Builder>, target: T) -> Result<Endpoint, InvalidEndpoint> {
-        let endpoint = member.into().build_in(&self.inner.arena)?;
+        let endpoint = member
+            .into()
+            .build_with(|| Arena::allot(&self.inner.arena))?;
         let mut state = lock(&self.inner.state);
         if let Some(known) = state.members.get(endpoint.key())
             && known.target == target

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
 
-use super::{Arena, Endpoint, InvalidWeight, Weight};
+use super::{CellRef, Endpoint, InvalidWeight, Weight};
 
 /// Describes an [`Endpoint`]; made by [`Endpoint::builder`].
 #[derive(Debug, Clone, PartialEq)]
@@ -65,10 +65,10 @@ impl Builder {
     ///
     /// When the key is empty or the weight out of range.
     pub fn build(self) -> Result<Endpoint, InvalidEndpoint> {
-        self.build_in(&Arena::single())
+        self.build_with(CellRef::single)
     }
 
-    pub(crate) fn build_in(self, arena: &Arc<Arena>) -> Result<Endpoint, InvalidEndpoint> {
+    pub(crate) fn build_with(self, cell: impl FnOnce() -> CellRef) -> Result<Endpoint, InvalidEndpoint> {
         if self.key.is_empty() {
             return Err(InvalidEndpoint::EmptyKey);
         }
@@ -76,7 +76,7 @@ impl Builder {
             key: self.key.to_string(),
             source,
         })?;
-        Ok(Endpoint::assemble(arena, self.key, weight, self.labels))
+        Ok(Endpoint::assemble(cell(), self.key, weight, self.labels))
     }
 }
 

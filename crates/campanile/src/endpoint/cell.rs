@@ -25,12 +25,11 @@ const SPILLED: u64 = SPILL / SUCCESS;
 /// Far fewer than the field holds, so that racing callers cannot carry into the reasons.
 const MOST_IN_FLIGHT: u64 = IN_FLIGHT / 2;
 
-/// How many cells of an arena are kept apart.
+/// How many cells of an arena are kept apart. A power of two, like the next, so that an index is masked and not
+/// checked.
 const APART: usize = 64;
-/// The distance of those, in cells: 128 bytes, a pair of cache lines.
-const STRIDE: usize = 8;
 /// How many cells any later chunk has.
-const CHUNK: usize = 1024;
+const PACKED: usize = 1024;
 
 /// What a pick reads.
 #[derive(Default)]
@@ -45,11 +44,21 @@ pub(crate) struct Cell {
     weight: AtomicU32,
 }
 
-/// A run of cells.
-pub(crate) struct Chunk {
-    cells: Box<[Cell]>,
-    stride: usize,
+/// The cells of an arena up to some moment, by slot.
+pub(crate) struct Cells {
+    apart: Arc<Apart>,
+    packed: Box<[Arc<Packed>]>,
 }
+
+/// The first cells of an arena, a pair of cache lines apart.
+struct Apart([Padded; APART]);
+
+/// Later ones, side by side.
+struct Packed([Cell; PACKED]);
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Padded(Cell);
 
 /// Where the cells of one pool come from.
 pub(crate) struct Arena {
@@ -58,17 +67,23 @@ pub(crate) struct Arena {
 
 #[derive(Default)]
 struct Allotment {
-    chunks: Vec<Arc<Chunk>>,
+    apart: Option<Arc<Apart>>,
+    packed: Vec<Arc<Packed>>,
     next: u32,
     free: BTreeSet<u32>,
 }
 
 /// An endpoint's own cell. Goes back to its arena when the endpoint is dropped.
 pub(crate) struct CellRef {
-    chunk: Arc<Chunk>,
-    offset: usize,
+    place: Place,
     slot: u32,
     arena: Weak<Arena>,
+}
+
+enum Place {
+    Apart(Arc<Apart>),
+    Packed(Arc<Packed>),
+    Single(Box<Padded>),
 }
 
 // ===== impl Cell =====
@@ -176,29 +191,17 @@ impl Cell {
     }
 }
 
-// ===== impl Chunk =====
+// ===== impl Cells =====
 
-impl Chunk {
-    fn new(len: usize, stride: usize) -> Self {
-        Self {
-            cells: (0..len * stride).map(|_| Cell::default()).collect(),
-            stride,
-        }
-    }
-
+impl Cells {
+    /// The cell of a slot, which must have been allotted before the cells were listed.
     #[inline(always)]
-    pub(crate) fn cell(&self, index: usize) -> &Cell {
-        &self.cells[index * self.stride]
-    }
-
-    /// Which chunk of an arena a slot lies in, and where in it.
-    #[inline(always)]
-    pub(crate) const fn locate(slot: usize) -> (usize, usize) {
+    pub(crate) fn get(&self, slot: usize) -> &Cell {
         if slot < APART {
-            (0, slot)
+            &self.apart.0[slot].0
         } else {
             let rest = slot - APART;
-            (1 + rest / CHUNK, rest % CHUNK)
+            &self.packed[rest / PACKED].0[rest % PACKED]
         }
     }
 }
@@ -212,16 +215,6 @@ impl Arena {
         })
     }
 
-    /// An arena for one endpoint that belongs to no roster.
-    pub(crate) fn single() -> Arc<Self> {
-        Arc::new(Self {
-            inner: Mutex::new(Allotment {
-                chunks: vec![Arc::new(Chunk::new(1, STRIDE))],
-                ..Allotment::default()
-            }),
-        })
-    }
-
     /// The lowest free cell.
     pub(crate) fn allot(arena: &Arc<Self>) -> CellRef {
         let mut inner = lock(&arena.inner);
@@ -230,32 +223,52 @@ impl Arena {
             inner.next += 1;
             slot
         });
-        let (chunk, index) = Chunk::locate(slot as usize);
-        if chunk == inner.chunks.len() {
-            inner.chunks.push(Arc::new(if chunk == 0 {
-                Chunk::new(APART, STRIDE)
-            } else {
-                Chunk::new(CHUNK, 1)
-            }));
-        }
-        let chunk = Arc::clone(&inner.chunks[chunk]);
         CellRef {
-            offset: index * chunk.stride,
-            chunk,
+            place: inner.place(slot as usize),
             slot,
             arena: Arc::downgrade(arena),
         }
     }
 
-    /// All chunks up to now, in the order of slots.
-    pub(crate) fn chunks(&self) -> Vec<Arc<Chunk>> {
-        lock(&self.inner).chunks.clone()
+    /// All cells allotted up to now.
+    pub(crate) fn cells(&self) -> Option<Cells> {
+        let inner = lock(&self.inner);
+        Some(Cells {
+            apart: inner.apart.clone()?,
+            packed: inner.packed.clone().into(),
+        })
+    }
+}
+
+impl Allotment {
+    fn place(&mut self, slot: usize) -> Place {
+        if slot < APART {
+            let apart = self
+                .apart
+                .get_or_insert_with(|| Arc::new(Apart(std::array::from_fn(|_| Padded::default()))));
+            return Place::Apart(Arc::clone(apart));
+        }
+        let chunk = (slot - APART) / PACKED;
+        if chunk == self.packed.len() {
+            self.packed
+                .push(Arc::new(Packed(std::array::from_fn(|_| Cell::default()))));
+        }
+        Place::Packed(Arc::clone(&self.packed[chunk]))
     }
 }
 
 // ===== impl CellRef =====
 
 impl CellRef {
+    /// A cell of no arena, for an endpoint that belongs to no roster.
+    pub(crate) fn single() -> Self {
+        Self {
+            place: Place::Single(Box::default()),
+            slot: 0,
+            arena: Weak::new(),
+        }
+    }
+
     pub(crate) const fn slot(&self) -> u32 {
         self.slot
     }
@@ -268,9 +281,14 @@ impl CellRef {
 impl Deref for CellRef {
     type Target = Cell;
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &Cell {
-        &self.chunk.cells[self.offset]
+        let slot = self.slot as usize;
+        match &self.place {
+            Place::Apart(apart) => &apart.0[slot % APART].0,
+            Place::Packed(packed) => &packed.0[slot.wrapping_sub(APART) % PACKED],
+            Place::Single(single) => &single.0,
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub use measure::{Latency, LatencySnapshot, Measurements, Outcomes};
 pub use snapshot::{Closed, EndpointSnapshot};
 pub use weight::{InvalidWeight, Weight};
 
-pub(crate) use cell::{Arena, Cell, CellRef, Chunk};
+pub(crate) use cell::{Arena, Cell, CellRef, Cells};
 pub(crate) use waiters::{Ticket, Waiters};
 
 /// One member of a pool. See the [module](self).
@@ -79,7 +79,7 @@ impl Endpoint {
     /// An endpoint of weight 1 without labels.
     #[must_use]
     pub fn new(key: impl Into<Arc<str>>) -> Self {
-        Self::assemble(&Arena::single(), key.into(), Weight::ONE, BTreeMap::new())
+        Self::assemble(CellRef::single(), key.into(), Weight::ONE, BTreeMap::new())
     }
 
     /// Describes an endpoint with weight and labels.
@@ -88,12 +88,11 @@ impl Endpoint {
     }
 
     pub(crate) fn assemble(
-        arena: &Arc<Arena>,
+        cell: CellRef,
         key: Arc<str>,
         weight: Weight,
         labels: BTreeMap<String, String>,
     ) -> Self {
-        let cell = Arena::allot(arena);
         cell.set_weight(weight);
         Self {
             inner: Arc::new(Inner {
