@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Cell;
+use super::{Cell, GateHandle};
 use crate::{
     sync::{AtomicU64, Ordering},
     time::Timestamp,
@@ -33,7 +33,7 @@ pub enum Reason {
     Readiness = 7,
     /// A reason of the user's own.
     Custom = 8,
-    /// Discovery no longer names it: calls in flight finish, no new ones come.
+    /// A pool has been told that it left. The pool's own; an operator's drain is [`Draining`](Self::Draining).
     Removed = 9,
 }
 
@@ -78,11 +78,15 @@ impl Gate {
         before & reason.bit() != 0 && until.as_nanos() < earlier
     }
 
-    /// Withdraws `reason`; says whether it was there. Even if others are left the gate may open earlier now.
+    /// Withdraws `reason`; says whether it was there. Those who wait must know of it even while other reasons are left:
+    /// these may be over already, or end before the time that the waiting have armed their timers for.
     pub(crate) fn open(&self, cell: &Cell, reason: Reason) -> bool {
+        if self.read(reason) == Timestamp::ZERO && cell.reasons() & reason.bit() == 0 {
+            return false;
+        }
         let until = self.until[reason as usize].swap(0, Ordering::SeqCst);
         let before = cell.clear_reasons(reason.bit());
-        // The bit alone would not tell: it may have been forgotten a moment ago.
+        // The time counts too: an expiry that runs meanwhile may have taken the bit away for a moment.
         before & reason.bit() != 0 || until != 0
     }
 
@@ -101,12 +105,24 @@ impl Gate {
         let mut left = cell.clear_reasons(over) & !over;
         // The writer may have closed again between the look at the time and the clearing of the bit.
         for reason in Reason::ALL {
-            if over & reason.bit() != 0 && self.read(reason) > now {
-                cell.set_reasons(reason.bit());
+            if over & reason.bit() != 0 && self.restore(cell, reason, now) {
                 left |= reason.bit();
             }
         }
         left == 0
+    }
+
+    /// Sets the bit of a reason again if it still holds; says whether it does.
+    fn restore(&self, cell: &Cell, reason: Reason, now: Timestamp) -> bool {
+        while self.read(reason) > now {
+            cell.set_reasons(reason.bit());
+            // Its writer may have withdrawn it meanwhile, and would not come back to clear the bit.
+            if self.read(reason) > now {
+                return true;
+            }
+            cell.clear_reasons(reason.bit());
+        }
+        false
     }
 
     /// When the last of the present reasons ends.
@@ -127,6 +143,19 @@ impl Gate {
 
     fn read(&self, reason: Reason) -> Timestamp {
         Timestamp::from_nanos(self.until[reason as usize].load(Ordering::SeqCst))
+    }
+}
+
+// ===== impl GateHandle =====
+
+impl GateHandle<'_> {
+    /// Withdraws `reason` without waking anyone, for a caller that holds a lock; says whether
+    /// [`Endpoint::notify`](super::Endpoint::notify) has to follow.
+    #[cfg(feature = "discover")]
+    #[must_use]
+    pub(crate) fn open_quietly(&self, reason: Reason) -> bool {
+        let (gate, cell) = self.parts();
+        gate.open(cell, reason)
     }
 }
 
