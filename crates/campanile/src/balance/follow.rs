@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{
-    members::{Handle, Slot},
+    members::Handle,
     strategy::{Begin, End, Strategy},
 };
 use crate::{
@@ -38,20 +38,19 @@ struct Extra {
 impl<St: Strategy> Follow<St> {
     /// Counts a call in, unless the endpoint has closed since it was picked.
     #[inline(always)]
-    pub(super) fn begin<S>(
-        slot: &Slot<S, St>,
+    pub(super) fn begin(
+        member: &Handle<St>,
         now: Timestamp,
         cost: &Cost,
         context: Option<&Context>,
     ) -> Option<Self> {
-        let member = &*slot.member;
         if !member.endpoint.enter() {
             return None;
         }
         member.endpoint.measurements().begin(now, cost);
         let trail = context.and_then(|context| context.trail.as_ref());
         Some(Self {
-            member: slot.handle(),
+            member: member.clone(),
             started: now,
             head: Timestamp::ZERO,
             first_data: Timestamp::ZERO,
@@ -76,6 +75,18 @@ impl<St: Strategy> Follow<St> {
                 cost: self.cost,
             },
         );
+    }
+
+    /// The present time, for the end of the call or its head. A call that was answered without being waited for, so
+    /// soon after another that its latency would not be sampled, is taken to have taken no time: reading the clock
+    /// costs as much as such a call itself.
+    #[inline(always)]
+    pub(super) fn now(&self, matters: bool) -> Timestamp {
+        if matters || self.member.endpoint.measurements().is_due(self.started) {
+            Timestamp::now()
+        } else {
+            self.started
+        }
     }
 
     /// Where the call went.
@@ -109,7 +120,7 @@ impl<St: Strategy> Observe for Follow<St> {
         self.extra.get_or_insert_default().usage = Some(*usage);
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self, now: Timestamp, outcome: Outcome) {
         let Self {
             member,

@@ -12,7 +12,7 @@ use super::{
     Follow, Pick, Protocol, Strategy,
     wait::{Called, Wait},
 };
-use crate::{completion::Completion, rejection::Rejection, time::Timestamp};
+use crate::{completion::Completion, rejection::Rejection};
 
 pin_project! {
     /// The response of a [`Balance`](super::Balance).
@@ -38,6 +38,8 @@ pin_project! {
             #[pin]
             future: S::Future,
             completion: Option<Completion<Follow<St>>>,
+            // Whether the call has been waited for.
+            suspended: bool,
         },
         // Boxed, since few calls wait and all would carry its size.
         Waiting {
@@ -70,6 +72,7 @@ where
         Self::Calling {
             future: called.future,
             completion: Some(called.completion),
+            suspended: false,
         }
     }
 }
@@ -83,17 +86,24 @@ where
 {
     type Output = Result<P::Response<Follow<St>>, S::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Calling { future, completion } => {
-                    let result = ready!(future.poll(cx));
-                    let now = Timestamp::now();
+                StateProj::Calling {
+                    future,
+                    completion,
+                    suspended,
+                } => {
+                    let Poll::Ready(result) = future.poll(cx) else {
+                        *suspended = true;
+                        return Poll::Pending;
+                    };
                     let Some(completion) = completion.take() else {
                         unreachable!("polled after it was ready");
                     };
+                    let now = completion.observer().now(*suspended || result.is_err());
                     if let Ok(response) = &result
                         && let Some(report) = this.protocol.report(response)
                     {

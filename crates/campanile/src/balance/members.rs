@@ -75,14 +75,21 @@ pub(super) struct Slot<S, St: Strategy> {
 }
 
 /// What a thread has of its own at a member, so that threads do not write each other's cache lines.
-struct Lane<S, St: Strategy> {
+pub(super) struct Lane<S, St: Strategy> {
     /// A clone of the service that nobody uses at the moment.
     idle: AtomicCell<Option<Box<Instance<S>>>>,
-    handle: Handle<St>,
+    /// Keeps the member alive for a call.
+    pub(super) handle: Handle<St>,
 }
 
 /// Keeps a member alive. Counted apart from the handles of other threads.
-pub(super) struct Handle<St: Strategy>(Arc<CachePadded<Arc<Member<St>>>>);
+pub(super) struct Handle<St: Strategy>(Arc<Held<St>>);
+
+/// The count lies in front of it, in the same line, and no other thread's handle in that line or the next.
+struct Held<St: Strategy> {
+    member: Arc<Member<St>>,
+    _apart: [u64; 13],
+}
 
 /// A clone of a member's service. Boxed once, then handed back and forth.
 pub(super) struct Instance<S> {
@@ -226,7 +233,7 @@ impl<S, St: Strategy> Slot<S, St> {
 
     /// The calling thread's lane.
     #[inline(always)]
-    fn lane(&self) -> &Lane<S, St> {
+    pub(super) fn lane(&self) -> &Lane<S, St> {
         match self.lanes[lane()].get() {
             Some(lane) => lane,
             None => self.make_lane(),
@@ -238,25 +245,22 @@ impl<S, St: Strategy> Slot<S, St> {
         self.lanes[lane()].get_or_init(|| {
             Box::new(CachePadded::new(Lane {
                 idle: AtomicCell::new(None),
-                handle: Handle(Arc::new(CachePadded::new(Arc::clone(&self.member)))),
+                handle: Handle(Arc::new(Held {
+                    member: Arc::clone(&self.member),
+                    _apart: [0; 13],
+                })),
             }))
         })
     }
 
-    /// Keeps the member alive for a call.
-    #[inline(always)]
-    pub(super) fn handle(&self) -> Handle<St> {
-        self.lane().handle.clone()
-    }
-
     /// An instance to make ready and call; `None` once the member has left.
     #[inline(always)]
-    pub(super) fn take(&self) -> Option<Box<Instance<S>>>
+    pub(super) fn take(&self, lane: &Lane<S, St>) -> Option<Box<Instance<S>>>
     where
         S: Clone,
     {
-        match self.lane().idle.take() {
-            Some(idle) if idle.generation == self.generation.load(Ordering::Acquire) => Some(idle),
+        match lane.idle.take() {
+            Some(idle) if self.is_current(&idle) => Some(idle),
             _ => self.make(),
         }
     }
@@ -275,9 +279,9 @@ impl<S, St: Strategy> Slot<S, St> {
 
     /// Takes an instance back after its call: only then does it hold no reservation.
     #[inline(always)]
-    pub(super) fn put_back(&self, instance: Box<Instance<S>>) {
+    pub(super) fn put_back(&self, lane: &Lane<S, St>, instance: Box<Instance<S>>) {
         let generation = instance.generation;
-        self.lane().idle.store(Some(instance));
+        lane.idle.store(Some(instance));
         // The service may have been replaced or dropped since the instance was made; whoever did it may have looked
         // before the store above.
         if generation != self.generation.load(Ordering::SeqCst) {
@@ -293,6 +297,7 @@ impl<S, St: Strategy> Slot<S, St> {
     }
 
     /// Whether an instance is of the present service.
+    #[inline(always)]
     pub(super) fn is_current(&self, instance: &Instance<S>) -> bool {
         instance.generation == self.generation.load(Ordering::Acquire)
     }
@@ -377,7 +382,7 @@ impl<St: Strategy> Deref for Handle<St> {
 
     #[inline(always)]
     fn deref(&self) -> &Member<St> {
-        &self.0
+        &self.0.member
     }
 }
 

@@ -109,22 +109,24 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
             *rng = numbers.get();
             if let Some(index) = picked {
                 let slot = self.members.slot(index);
-                if let Some(mut instance) = slot.take() {
+                let lane = slot.lane();
+                if let Some(mut instance) = slot.take(lane) {
                     // Nobody is there to be woken yet: what is not ready is polled again by the future.
                     match instance.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
                         Poll::Ready(Ok(())) => {
                             slot.was_ready();
-                            if let Some(follow) = Follow::begin(slot, self.now, &cost, context) {
+                            if let Some(follow) = Follow::begin(&lane.handle, self.now, &cost, context) {
                                 // Before the call, which may panic.
                                 let completion = Completion::new(follow);
                                 completion.observer().tell();
                                 let future = instance.service.call(request);
-                                slot.put_back(instance);
+                                slot.put_back(lane, instance);
                                 return ResponseFuture::new(
                                     self.protocol.clone(),
                                     State::Calling {
                                         future,
                                         completion: Some(completion),
+                                        suspended: false,
                                     },
                                 );
                             }
@@ -253,7 +255,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
             debug_assert!(!search.left.contains(&(index as u32)), "a strategy picked a member that its view hid");
             let slot = self.members.slot(index);
             search.left.push(index as u32);
-            let Some(mut instance) = slot.take() else {
+            let Some(mut instance) = slot.take(slot.lane()) else {
                 continue;
             };
             match self.poll_instance(slot, &mut instance, cx) {
@@ -313,14 +315,15 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         P: Protocol<Req, S::Response, S::Error>,
     {
         let context = self.protocol.context(&request);
-        let Some(follow) = Follow::begin(slot, self.now, cost, context) else {
+        let lane = slot.lane();
+        let Some(follow) = Follow::begin(&lane.handle, self.now, cost, context) else {
             return Err(request);
         };
         // Before the call, which may panic.
         let completion = Completion::new(follow);
         completion.observer().tell();
         let future = instance.service.call(request);
-        slot.put_back(instance);
+        slot.put_back(lane, instance);
         Ok(Called { future, completion })
     }
 

@@ -87,7 +87,7 @@ impl<O: Observe> Completion<O> {
     }
 
     /// The call is over.
-    #[inline]
+    #[inline(always)]
     pub fn end(mut self, now: Timestamp, outcome: Outcome) {
         self.finish(now, outcome);
     }
@@ -98,7 +98,7 @@ impl<O: Observe> Completion<O> {
         &self.observer
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, now: Timestamp, outcome: Outcome) {
         // The flag first: an observer that panics is not told again.
         self.ended = true;

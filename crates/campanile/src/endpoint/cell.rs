@@ -160,6 +160,11 @@ impl Cell {
         if self.load.load(Ordering::Relaxed) & SPILL == 0 {
             return None;
         }
+        self.spill_over()
+    }
+
+    #[cold]
+    fn spill_over(&self) -> Option<u64> {
         // Only one caller sees the bit set before its own `and`.
         let before = self.load.fetch_and(!SPILL, Ordering::AcqRel);
         (before & SPILL != 0).then_some(SPILLED)

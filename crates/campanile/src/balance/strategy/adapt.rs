@@ -113,6 +113,11 @@ where
     }
 
     #[inline(always)]
+    fn random_pair(&self, below: usize) -> (usize, usize) {
+        self.view.random_pair(below)
+    }
+
+    #[inline(always)]
     fn version(&self) -> u64 {
         self.view.version()
     }

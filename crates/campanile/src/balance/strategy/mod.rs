@@ -159,6 +159,14 @@ pub trait View<T> {
     /// A random number below `below`, which must not be 0.
     fn random(&self, below: usize) -> usize;
 
+    /// Two random numbers below `below`, which must not be below 2; never the same.
+    #[inline(always)]
+    fn random_pair(&self, below: usize) -> (usize, usize) {
+        let first = self.random(below);
+        let second = self.random(below - 1);
+        (first, second + usize::from(second >= first))
+    }
+
     /// Changes whenever the members or a weight do: for tables that are computed from them.
     fn version(&self) -> u64;
 

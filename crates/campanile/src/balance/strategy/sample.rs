@@ -55,10 +55,7 @@ pub fn sample_least<T, V: View<T>>(
     if len < 2 || draws < 2 {
         return sample(view);
     }
-    let first = view.random(len);
-    // Any but the first.
-    let second = view.random(len - 1);
-    let second = second + usize::from(second >= first);
+    let (first, second) = view.random_pair(len);
     let (Some(one), Some(other)) = (view.glance(first), view.glance(second)) else {
         return sample_least_of_open(view, draws, score);
     };
