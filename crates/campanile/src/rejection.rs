@@ -14,7 +14,7 @@
 //! assert_eq!(found.status(), 503);
 //! ```
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, io, iter, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -92,14 +92,7 @@ impl Rejection {
     /// Finds the rejection in an error or among its sources, behind boxes too.
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        chain(error).find_map(|error| error.downcast_ref())
     }
 
     /// The HTTP status of this refusal: 429 where the caller used up its share, 504 for a deadline, otherwise 503.
@@ -127,6 +120,18 @@ impl Rejection {
         }
         response
     }
+}
+
+/// An error and its sources. An [`io::Error`] names as its source the source of the error within it, and not that error
+/// itself, so it is opened.
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(within) => Some(within as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 impl fmt::Display for Rejection {

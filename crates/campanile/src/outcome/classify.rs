@@ -1,7 +1,12 @@
 use std::{any::Any, error::Error, io};
 
+use tokio::time::error::Elapsed;
+
 use super::{FailureKind, Outcome};
-use crate::{BoxError, Rejection, rejection::RejectionKind};
+use crate::{
+    BoxError, Rejection,
+    rejection::{RejectionKind, chain},
+};
 
 /// Judges a call by its response head or its error. What happens to a body afterwards is added by the
 /// [`Completion`](crate::Completion): a body that breaks off turns [`Outcome::Success`] into a failure.
@@ -26,38 +31,37 @@ pub trait Classify<Res, Err> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClassifyResult;
 
-/// What an error means when nothing is known of its type: a failure, unless it is a [`Rejection`] from a layer of this
-/// stack, which says nothing bad about the endpoint behind it. Boxed errors and their sources are searched.
+/// What an error means when nothing is known of its type: a failure, or a timeout if it is one of the standard library's
+/// or tokio's; unless it is a [`Rejection`] from a layer of this stack, which says nothing bad about the endpoint behind
+/// it. [`BoxError`]s, [`io::Error`]s and their sources are searched; a type of your own is not, so classify it yourself.
 pub fn classify_error<E: 'static>(error: &E) -> Outcome {
     let error: &dyn Any = error;
     if let Some(rejection) = error.downcast_ref::<Rejection>() {
         return classify_rejection(rejection);
     }
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        return Outcome::Failure(classify_io(error));
-    }
     if let Some(error) = error.downcast_ref::<BoxError>() {
-        return classify_source(&**error);
+        return classify_chain(&**error);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return classify_chain(error);
+    }
+    if error.is::<Elapsed>() {
+        return Outcome::Failure(FailureKind::Timeout);
     }
     Outcome::Failure(FailureKind::Error)
 }
 
-fn classify_source(error: &(dyn Error + 'static)) -> Outcome {
+fn classify_chain(error: &(dyn Error + 'static)) -> Outcome {
     if let Some(rejection) = Rejection::find(error) {
         return classify_rejection(rejection);
     }
-    Outcome::Failure(
-        error
-            .downcast_ref::<io::Error>()
-            .map_or(FailureKind::Error, classify_io),
-    )
-}
-
-fn classify_io(error: &io::Error) -> FailureKind {
-    match error.kind() {
-        io::ErrorKind::TimedOut => FailureKind::Timeout,
-        _ => FailureKind::Error,
-    }
+    let timeout = chain(error).any(|error| {
+        error.is::<Elapsed>()
+            || error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    });
+    Outcome::Failure(if timeout { FailureKind::Timeout } else { FailureKind::Error })
 }
 
 fn classify_rejection(rejection: &Rejection) -> Outcome {
