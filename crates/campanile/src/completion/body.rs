@@ -1,6 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -19,13 +20,29 @@ pin_project! {
     ///
     /// The call ends when the body does: as its head said, or as [`FailureKind::Interrupted`] after an error. A server
     /// stops polling once [`is_end_stream`](Body::is_end_stream) holds, so the call ends then too: at once for an empty
-    /// body. A body that is dropped before its end was cancelled.
+    /// body. A body that is dropped before its end was cancelled, unless its head had said that the call went wrong.
     pub struct GuardedBody<B, O: Observe, M = Chunks> {
         #[pin]
         inner: B,
         completion: Option<Completion<O>>,
         meter: M,
         outcome: Outcome,
+        // Whoever polls has been told that nothing more comes, and so may never poll again. Atomic, so that the body is
+        // as `Sync` as it was.
+        told: AtomicBool,
+    }
+
+    impl<B, O: Observe, M> PinnedDrop for GuardedBody<B, O, M> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(completion) = this.completion.take() {
+                if *this.told.get_mut() {
+                    completion.end(Timestamp::now(), *this.outcome);
+                } else {
+                    completion.abandon(*this.outcome);
+                }
+            }
+        }
     }
 }
 
@@ -45,6 +62,7 @@ impl<B: Body, O: Observe, M> GuardedBody<B, O, M> {
             completion,
             meter,
             outcome,
+            told: AtomicBool::new(false),
         }
     }
 }
@@ -63,7 +81,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let inner = this.inner.as_mut();
+        let frame = ready!(Completion::watch(this.completion, || inner.poll_frame(cx)));
         if let Some(completion) = this.completion {
             let now = Timestamp::now();
             let over = match &frame {
@@ -89,7 +108,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        let over = self.inner.is_end_stream();
+        if over {
+            self.told.store(true, Ordering::Relaxed);
+        }
+        over
     }
 
     fn size_hint(&self) -> SizeHint {

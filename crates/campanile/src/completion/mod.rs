@@ -7,7 +7,8 @@
 //!
 //! **Cancellation.** A completion that is dropped without an end tells its observer [`Outcome::Cancelled`], or
 //! [`FailureKind::Panic`] when the thread is unwinding. The observer's [`end`](Observe::end) runs exactly once, whatever
-//! happens.
+//! happens. A body or stream that is dropped before its end after its head or a part of it said that the call failed, was
+//! throttled or the like keeps that outcome: a retry that throws an answer of status 503 away does not hide it.
 
 use std::{fmt, thread};
 
@@ -90,6 +91,33 @@ impl<O: Observe> Completion<O> {
     #[inline(always)]
     pub fn end(mut self, now: Timestamp, outcome: Outcome) {
         self.finish(now, outcome);
+    }
+
+    /// Runs `poll`, which drives the service that the call went to. A panic in there ends the call as
+    /// [`FailureKind::Panic`] at once, also where somebody further out catches it and drops the call only later.
+    #[inline]
+    pub fn watch<T>(call: &mut Option<Self>, poll: impl FnOnce() -> T) -> T {
+        struct Watch<'a, O: Observe>(&'a mut Option<Completion<O>>);
+
+        impl<O: Observe> Drop for Watch<'_, O> {
+            fn drop(&mut self) {
+                // Dropped while the thread unwinds.
+                drop(self.0.take());
+            }
+        }
+
+        let watch = Watch(call);
+        let polled = poll();
+        std::mem::forget(watch);
+        polled
+    }
+
+    /// The answer was dropped before its end. What its head or a part of it said stands, if that was not good;
+    /// otherwise the call was cancelled.
+    fn abandon(self, outcome: Outcome) {
+        if !outcome.is_success() && !thread::panicking() {
+            self.end(Timestamp::now(), outcome);
+        }
     }
 
     /// What hangs on this call.

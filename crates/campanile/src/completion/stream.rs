@@ -17,13 +17,23 @@ pin_project! {
     /// A stream of results that carries the completion of its call.
     ///
     /// The call ends when the stream does: as its head said, or as [`FailureKind::Interrupted`] after an error item.
-    /// A stream that is dropped before its end was cancelled.
+    /// A stream that is dropped before its end was cancelled, unless its head or an item had said that the call went
+    /// wrong.
     pub struct GuardedStream<T, O: Observe, M = Chunks> {
         #[pin]
         inner: T,
         completion: Option<Completion<O>>,
         meter: M,
         outcome: Outcome,
+    }
+
+    impl<T, O: Observe, M> PinnedDrop for GuardedStream<T, O, M> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(completion) = this.completion.take() {
+                completion.abandon(*this.outcome);
+            }
+        }
     }
 }
 
@@ -51,7 +61,8 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
-        let item = ready!(this.inner.poll_next(cx));
+        let inner = this.inner;
+        let item = ready!(Completion::watch(this.completion, || inner.poll_next(cx)));
         if let Some(completion) = this.completion {
             let now = Timestamp::now();
             match &item {
