@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 use super::Roster;
 use crate::{
-    endpoint::{Endpoint, Listener, Reason, Ticket},
+    endpoint::{Endpoint, Listener, Reason, Ticket, Waiters},
     time::Timestamp,
 };
 
@@ -21,6 +21,7 @@ use crate::{
 pub struct Drain<T: Clone> {
     roster: Roster<T>,
     endpoint: Endpoint,
+    turn: u64,
     listener: Listener,
     ticket: Ticket,
     // Boxed, so that the drain is `Unpin`.
@@ -30,14 +31,19 @@ pub struct Drain<T: Clone> {
 // ===== impl Drain =====
 
 impl<T: Clone> Drain<T> {
-    pub(super) fn new(roster: Roster<T>, endpoint: Endpoint, patience: Duration) -> Self {
+    pub(super) fn new(roster: Roster<T>, endpoint: Endpoint, turn: u64, patience: Duration) -> Self {
         // Woken by both: when the last call ends, and when the drain is called off.
-        let mut listener = Listener::default();
-        listener.leaving = Arc::clone(&listener.waiters);
+        let waiters = Arc::<Waiters>::default();
+        let listener = Listener {
+            leaving: Arc::clone(&waiters),
+            waiters,
+            ..Listener::default()
+        };
         endpoint.listen(listener.clone());
         Self {
             roster,
             endpoint,
+            turn,
             listener,
             ticket: Ticket::default(),
             deadline: Box::pin(tokio::time::sleep(patience)),
@@ -70,7 +76,7 @@ impl<T: Clone> Future for Drain<T> {
             return Poll::Pending;
         }
         let left = this.endpoint.in_flight();
-        this.roster.remove_drained(&this.endpoint);
+        this.roster.remove_drained(&this.endpoint, this.turn);
         Poll::Ready(left)
     }
 }
@@ -80,7 +86,7 @@ impl<T: Clone> Drop for Drain<T> {
         let waiters = Arc::clone(&self.listener.waiters);
         waiters.deregister(&mut self.ticket);
         self.endpoint.unlisten(&waiters);
-        self.roster.remove_drained(&self.endpoint);
+        self.roster.remove_drained(&self.endpoint, self.turn);
     }
 }
 

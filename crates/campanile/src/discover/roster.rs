@@ -56,12 +56,16 @@ struct State<T> {
     /// What each reader has yet to be told.
     queues: HashMap<u64, VecDeque<Change<Endpoint, T>>>,
     next_reader: u64,
+    /// The number of the latest drain.
+    drains: u64,
     handles: usize,
 }
 
 struct Entry<T> {
     endpoint: Endpoint,
     target: T,
+    /// The drain that may remove it; 0 for none.
+    drain: u64,
 }
 
 /// The [`Discover`](tower::discover::Discover) of a [`Roster`]. Ends when no handle of the roster is left.
@@ -89,6 +93,7 @@ impl<T> Roster<T> {
                     members: HashMap::new(),
                     queues: HashMap::new(),
                     next_reader: 0,
+                    drains: 0,
                     handles: 1,
                 }),
                 readers: Waiters::default(),
@@ -107,6 +112,8 @@ impl<T> Roster<T> {
     {
         let mut state = lock(&self.inner.state);
         let entry = state.members.remove(key).ok_or_else(|| unknown(key))?;
+        // The pools learn of it when they next read; until then the gate keeps new calls away.
+        entry.endpoint.gate().close(Reason::Draining);
         state.tell(&Change::Remove(entry.endpoint.clone()));
         drop(state);
         self.inner.readers.wake_all();
@@ -116,7 +123,7 @@ impl<T> Roster<T> {
     /// Takes a member out of service: no new calls from now on, those in flight have until `patience` is over, and the
     /// member is removed when the last one ended or the time is up. The future tells how many were still in flight;
     /// those go on, but nobody waits for them any more. Dropping the future removes the member at once. Inserting the
-    /// key again calls the drain off.
+    /// key again calls the drain off; a later drain of the same member takes over from an earlier one.
     ///
     /// # Errors
     ///
@@ -125,9 +132,17 @@ impl<T> Roster<T> {
     where
         T: Clone,
     {
-        let endpoint = self.get(key).ok_or_else(|| unknown(key))?;
+        let mut state = lock(&self.inner.state);
+        let State { members, drains, .. } = &mut *state;
+        let entry = members.get_mut(key).ok_or_else(|| unknown(key))?;
+        *drains += 1;
+        entry.drain = *drains;
+        let endpoint = entry.endpoint.clone();
+        // Under the lock, so that it cannot come after the opening by a later insertion.
         endpoint.gate().close(Reason::Draining);
-        Ok(Drain::new(self.clone(), endpoint, patience))
+        let turn = entry.drain;
+        drop(state);
+        Ok(Drain::new(self.clone(), endpoint, turn, patience))
     }
 
     /// Changes a member's weight.
@@ -206,8 +221,8 @@ impl<T> Roster<T> {
         self.len() == 0
     }
 
-    /// Removes `endpoint`, unless its key has been given to another or taken back into service since.
-    pub(super) fn remove_drained(&self, endpoint: &Endpoint)
+    /// Removes `endpoint`, unless its key has been given to another, taken back into service or drained anew since.
+    pub(super) fn remove_drained(&self, endpoint: &Endpoint, turn: u64)
     where
         T: Clone,
     {
@@ -216,8 +231,8 @@ impl<T> Roster<T> {
         let same = state
             .members
             .get(key)
-            .is_some_and(|entry| entry.endpoint.is(endpoint));
-        if !same || !endpoint.gate().is_closed_for(Reason::Draining, Timestamp::now()) {
+            .is_some_and(|entry| entry.endpoint.is(endpoint) && entry.drain == turn);
+        if !same {
             return;
         }
         state.members.remove(key);
@@ -240,14 +255,19 @@ impl<T: Clone + PartialEq> Roster<T> {
             .into()
             .build_with(|| Arena::allot(&self.inner.arena))?;
         let mut state = lock(&self.inner.state);
-        if let Some(known) = state.members.get(endpoint.key())
-            && known.target == target
-            && known.endpoint.labels() == endpoint.labels()
+        if let Some(entry) = state.members.get_mut(endpoint.key())
+            && entry.target == target
+            && entry.endpoint.labels() == endpoint.labels()
         {
-            let known = known.endpoint.clone();
+            let known = entry.endpoint.clone();
+            // Under the lock, so that a drain that ends now does not remove it after all; the wakers run outside.
+            entry.drain = 0;
+            let opened = known.gate().open_quietly(Reason::Draining);
             drop(state);
             known.set_weight(endpoint.weight());
-            known.gate().open(Reason::Draining);
+            if opened {
+                known.notify();
+            }
             return Ok(known);
         }
         let key = Arc::from(endpoint.key());
@@ -257,6 +277,7 @@ impl<T: Clone + PartialEq> Roster<T> {
             Entry {
                 endpoint: endpoint.clone(),
                 target,
+                drain: 0,
             },
         );
         drop(state);
