@@ -102,6 +102,23 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         self.len() == 0
     }
 
+    /// The member that a call with this request would go to now, by its place in [`snapshot`](Self::snapshot). Nothing
+    /// is called or counted; strategies that take turns take one.
+    pub fn pick<Req>(&mut self, request: &Req) -> Option<usize>
+    where
+        S: Service<Req>,
+        St: Pick<Req>,
+        P: Protocol<Req, S::Response, S::Error>,
+    {
+        let attempt = Attempt {
+            shared: &self.shared,
+            members: self.members.load(),
+            protocol: &self.protocol,
+            now: Timestamp::now(),
+        };
+        attempt.pick(request, &mut self.rng)
+    }
+
     /// Whether the member that was open lately still is.
     #[inline(always)]
     fn still_open(&mut self) -> bool {

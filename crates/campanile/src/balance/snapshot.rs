@@ -11,7 +11,7 @@ use crate::{endpoint::EndpointSnapshot, time::Timestamp};
 pub struct PoolSnapshot {
     /// Grows with every change of membership.
     pub version: u64,
-    /// The members, in no particular order.
+    /// The members, in the order in which [`Balance::pick`](super::Balance::pick) counts them.
     pub members: Vec<MemberSnapshot>,
 }
 

@@ -149,6 +149,23 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         self.look_further(request, &cost, rng, until, None, probes)
     }
 
+    /// Picks for a request, and leaves it at that.
+    #[inline(always)]
+    pub(super) fn pick<Req>(&self, request: &Req, rng: &mut u64) -> Option<usize>
+    where
+        S: Service<Req>,
+        St: Pick<Req>,
+        P: Protocol<Req, S::Response, S::Error>,
+    {
+        let context = self.protocol.context(request);
+        let cost = self.cost(request);
+        let numbers = Cell::new(*rng);
+        let view = self.view(context, &cost, &numbers, &[], &[]);
+        let picked = self.shared.strategy.pick(&view, request);
+        *rng = numbers.get();
+        picked
+    }
+
     /// The first look found nobody: the call goes on in its future.
     #[cold]
     #[inline(never)]
