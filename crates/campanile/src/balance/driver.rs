@@ -212,7 +212,7 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
             }
             None => self.join(&key, service, now),
         };
-        let cell = slot.member.endpoint.cell();
+        let cell = slot.member.endpoint.cell_ref();
         let place = (cell.arena().as_ptr() as usize, cell.slot());
         self.places.insert(key, place);
         self.order.insert(place, slot);
@@ -279,7 +279,7 @@ impl<K, S, St: Strategy> Table<K, S, St> {
         let slots = self.order.values().cloned().collect();
         let old = shared
             .members
-            .swap(Arc::new(Members::new(slots, self.version)));
+            .swap(Arc::new(Members::new(slots, self.version, &shared.listener.weights)));
         self.held.retain(|held| Arc::strong_count(held) > 1);
         self.held.push(old);
         shared.listener.waiters.wake_all();

@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,7 @@ use super::{
     strategy::{Peer, Strategy},
 };
 use crate::{
-    endpoint::{Cell, Cells, Endpoint, Listener, Reason, Waiters},
+    endpoint::{Cell, Cells, Endpoint, Listener, Reason, Waiters, Weight},
     time::Timestamp,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Shared<S, St: Strategy> {
     pub(super) listener: Listener,
     /// Calls that wait in a pool larger than their window: woken whenever a call ends.
     pub(super) crowd: Arc<Waiters>,
-    pub(super) seed: std::sync::atomic::AtomicU64,
+    pub(super) seed: AtomicU64,
 }
 
 /// The members at one moment.
@@ -39,6 +39,8 @@ pub(super) struct Members<S, St: Strategy> {
     slots: Box<[Arc<Slot<S, St>>]>,
     table: Table,
     pub(super) version: u64,
+    /// The count of changes of weights up to which every weight is known to be 1.
+    uniform: Option<u64>,
 }
 
 /// Where the cells of the members lie.
@@ -119,13 +121,26 @@ impl<S, St: Strategy> Drop for Shared<S, St> {
 
 impl<S, St: Strategy> Members<S, St> {
     /// `slots` are in the order of their cells.
-    pub(super) fn new(slots: Box<[Arc<Slot<S, St>>]>, version: u64) -> Self {
+    pub(super) fn new(slots: Box<[Arc<Slot<S, St>>]>, version: u64, weights: &AtomicU64) -> Self {
         let table = Table::of(&slots);
+        // The count before the weights: a change that falls between is then not missed.
+        let changes = weights.load(Ordering::SeqCst);
+        let uniform = slots
+            .iter()
+            .all(|slot| slot.member.endpoint.weight() == Weight::ONE)
+            .then_some(changes);
         Self {
+            uniform,
             slots,
             table,
             version,
         }
+    }
+
+    /// Whether every weight is 1, at this count of changes.
+    #[inline(always)]
+    pub(super) fn is_uniform(&self, weights: u64) -> bool {
+        self.uniform == Some(weights)
     }
 
     #[inline(always)]
@@ -143,7 +158,7 @@ impl<S, St: Strategy> Members<S, St> {
     }
 
     #[inline(always)]
-    pub(super) fn cell(&self, index: usize) -> &Cell {
+    pub(super) fn cell(&self, index: usize) -> Cell<'_> {
         match &self.table {
             Table::Dense(cells) => cells.get(index),
             Table::Sparse(cells, slots) => cells.get(slots[index] as usize),
@@ -196,19 +211,19 @@ impl Table {
         let Some(first) = slots.first() else {
             return Self::Scattered;
         };
-        let arena = first.member.endpoint.cell().arena();
+        let arena = first.member.endpoint.cell_ref().arena();
         let Some(cells) = arena.upgrade().and_then(|arena| arena.cells()) else {
             return Self::Scattered;
         };
         if slots
             .iter()
-            .any(|slot| !slot.member.endpoint.cell().arena().ptr_eq(arena))
+            .any(|slot| !slot.member.endpoint.cell_ref().arena().ptr_eq(arena))
         {
             return Self::Scattered;
         }
         let slots: Box<[u32]> = slots
             .iter()
-            .map(|slot| slot.member.endpoint.cell().slot())
+            .map(|slot| slot.member.endpoint.cell_ref().slot())
             .collect();
         if slots.iter().enumerate().all(|(index, slot)| *slot as usize == index) {
             Self::Dense(cells)

@@ -57,7 +57,7 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         D: Discover<Service = S>,
         D::Key: Key,
     {
-        let members = Arc::new(ArcSwap::from_pointee(Members::new(Box::default(), 0)));
+        let members = Arc::new(ArcSwap::from_pointee(Members::new(Box::default(), 0, &AtomicU64::new(0))));
         let config = BalanceConfig {
             window: config.window.max(1),
             ..config

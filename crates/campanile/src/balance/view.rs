@@ -8,7 +8,6 @@ use crate::{
     context::Context,
     cost::Cost,
     endpoint::Endpoint,
-    sync::{AtomicU64, Ordering},
     time::Timestamp,
 };
 
@@ -16,7 +15,7 @@ use crate::{
 pub(super) struct PoolView<'a, S, St: Strategy> {
     pub(super) members: &'a Members<S, St>,
     pub(super) now: Timestamp,
-    pub(super) weights: &'a AtomicU64,
+    pub(super) weights: u64,
     pub(super) rng: &'a Cell<u64>,
     pub(super) context: Option<&'a Context>,
     pub(super) cost: &'a Cost,
@@ -59,7 +58,7 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
         Some(Glance {
             load,
             rank: cell.rank(),
-            weight: cell.weight(),
+            weight: self.weight(index),
         })
     }
 
@@ -70,7 +69,11 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
 
     #[inline(always)]
     fn weight(&self, index: usize) -> f32 {
-        self.members.cell(index).weight()
+        if self.members.is_uniform(self.weights) {
+            1.0
+        } else {
+            self.members.cell(index).weight()
+        }
     }
 
     #[inline(always)]
@@ -116,8 +119,7 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
 
     #[inline(always)]
     fn version(&self) -> u64 {
-        let weights = self.weights.load(Ordering::Acquire);
-        (self.members.version << 32) | (weights & 0xffff_ffff)
+        (self.members.version << 32) | (self.weights & 0xffff_ffff)
     }
 
     #[inline(always)]

@@ -235,7 +235,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         PoolView {
             members: self.members,
             now: self.now,
-            weights: &self.shared.listener.weights,
+            weights: self.shared.listener.weights.load(std::sync::atomic::Ordering::Acquire),
             rng,
             context,
             cost,

@@ -294,7 +294,7 @@ impl<T: Clone> Roster<T> {
         state.next_reader += 1;
         let reader = state.next_reader;
         let mut present: Vec<_> = state.members.values().collect();
-        present.sort_by_key(|entry| entry.endpoint.cell().slot());
+        present.sort_by_key(|entry| entry.endpoint.cell_ref().slot());
         let queue = present
             .into_iter()
             .map(|entry| Change::Insert(entry.endpoint.clone(), entry.target.clone()))

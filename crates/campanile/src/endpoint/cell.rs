@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    ops::Deref,
     sync::{Arc, Weak},
 };
 
@@ -31,9 +30,17 @@ const APART: usize = 64;
 /// How many cells any later chunk has.
 const PACKED: usize = 1024;
 
-/// What a pick reads.
+/// What a pick reads of an endpoint: where it lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell<'a> {
+    load: &'a AtomicU64,
+    rank: &'a AtomicU32,
+    weight: &'a AtomicU32,
+}
+
+/// What a pick reads of an endpoint.
 #[derive(Default)]
-pub(crate) struct Cell {
+struct Words {
     /// From the low end: calls in flight (24 bits), reasons why the gate is closed (16), successes (24, the top one of
     /// which is moved elsewhere once it is set). One word, so that counting a call in also reads the gate, counting it
     /// out also counts its success, and no reason can be lost between two words.
@@ -53,12 +60,16 @@ pub(crate) struct Cells {
 /// The first cells of an arena, a pair of cache lines apart.
 struct Apart([Padded; APART]);
 
-/// Later ones, side by side.
-struct Packed([Cell; PACKED]);
+/// Later ones, side by side, and the words of a kind together: a pick that compares loads reads nothing else.
+struct Packed {
+    loads: [AtomicU64; PACKED],
+    ranks: [AtomicU32; PACKED],
+    weights: [AtomicU32; PACKED],
+}
 
 #[derive(Default)]
 #[repr(align(128))]
-struct Padded(Cell);
+struct Padded(Words);
 
 /// Where the cells of one pool come from.
 pub(crate) struct Arena {
@@ -88,45 +99,45 @@ enum Place {
 
 // ===== impl Cell =====
 
-impl Cell {
-    #[inline]
-    pub(crate) fn in_flight(&self) -> u32 {
+impl Cell<'_> {
+    #[inline(always)]
+    pub(crate) fn in_flight(self) -> u32 {
         (self.load.load(Ordering::Relaxed) & IN_FLIGHT) as u32
     }
 
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
+    #[inline(always)]
+    pub(crate) fn is_closed(self) -> bool {
         self.load.load(Ordering::Relaxed) & REASONS != 0
     }
 
     /// Calls in flight, or `None` while a reason is set.
-    #[inline]
-    pub(crate) fn open_load(&self) -> Option<u32> {
+    #[inline(always)]
+    pub(crate) fn open_load(self) -> Option<u32> {
         let load = self.load.load(Ordering::Relaxed);
         (load & REASONS == 0).then_some((load & IN_FLIGHT) as u32)
     }
 
-    #[inline]
-    pub(crate) fn successes(&self) -> u64 {
+    #[inline(always)]
+    pub(crate) fn successes(self) -> u64 {
         self.load.load(Ordering::Relaxed) / SUCCESS
     }
 
-    #[inline]
-    pub(crate) fn rank(&self) -> f32 {
+    #[inline(always)]
+    pub(crate) fn rank(self) -> f32 {
         f32::from_bits(self.rank.load(Ordering::Relaxed))
     }
 
-    #[inline]
-    pub(crate) fn set_rank(&self, rank: f32) {
+    #[inline(always)]
+    pub(crate) fn set_rank(self, rank: f32) {
         self.rank.store(rank.to_bits(), Ordering::Relaxed);
     }
 
-    #[inline]
-    pub(crate) fn weight(&self) -> f32 {
+    #[inline(always)]
+    pub(crate) fn weight(self) -> f32 {
         f32::from_bits(self.weight.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_weight(&self, weight: Weight) {
+    pub(crate) fn set_weight(self, weight: Weight) {
         self.weight
             .store((weight.get() as f32).to_bits(), Ordering::Relaxed);
     }
@@ -134,7 +145,7 @@ impl Cell {
     /// Counts a call in, unless a reason is set or far too many are in already. On an error nothing is counted; it says
     /// for which reasons the caller was, for a moment, the last call in.
     #[inline(always)]
-    pub(crate) fn enter(&self) -> Result<(), u16> {
+    pub(crate) fn enter(self) -> Result<(), u16> {
         let before = self.load.fetch_add(1, Ordering::SeqCst);
         if before & REASONS == 0 && before & IN_FLIGHT < MOST_IN_FLIGHT {
             return Ok(());
@@ -144,7 +155,7 @@ impl Cell {
 
     /// Counts a call out; says for which reasons the endpoint is closed if it was the last call in, 0 if it was not.
     #[inline(always)]
-    pub(crate) fn leave(&self, success: bool) -> u16 {
+    pub(crate) fn leave(self, success: bool) -> u16 {
         let change = if success { SUCCESS - 1 } else { 1_u64.wrapping_neg() };
         let before = self.load.fetch_add(change, Ordering::SeqCst);
         if before & IN_FLIGHT == 1 {
@@ -155,8 +166,8 @@ impl Cell {
     }
 
     /// Takes the highest bit of the count of successes, once it is set, for the caller to add elsewhere.
-    #[inline]
-    pub(crate) fn spill(&self) -> Option<u64> {
+    #[inline(always)]
+    pub(crate) fn spill(self) -> Option<u64> {
         if self.load.load(Ordering::Relaxed) & SPILL == 0 {
             return None;
         }
@@ -164,18 +175,18 @@ impl Cell {
     }
 
     #[cold]
-    fn spill_over(&self) -> Option<u64> {
+    fn spill_over(self) -> Option<u64> {
         // Only one caller sees the bit set before its own `and`.
         let before = self.load.fetch_and(!SPILL, Ordering::AcqRel);
         (before & SPILL != 0).then_some(SPILLED)
     }
 
-    pub(crate) fn reasons(&self) -> u16 {
+    pub(crate) fn reasons(self) -> u16 {
         ((self.load.load(Ordering::SeqCst) & REASONS) >> IN_FLIGHT_BITS) as u16
     }
 
     /// Sets reasons; returns those that were set before.
-    pub(crate) fn set_reasons(&self, bits: u16) -> u16 {
+    pub(crate) fn set_reasons(self, bits: u16) -> u16 {
         let before = self
             .load
             .fetch_or(u64::from(bits) << IN_FLIGHT_BITS, Ordering::SeqCst);
@@ -183,16 +194,51 @@ impl Cell {
     }
 
     /// Clears reasons; returns those that were set before.
-    pub(crate) fn clear_reasons(&self, bits: u16) -> u16 {
+    pub(crate) fn clear_reasons(self, bits: u16) -> u16 {
         let before = self
             .load
             .fetch_and(!(u64::from(bits) << IN_FLIGHT_BITS), Ordering::SeqCst);
         ((before & REASONS) >> IN_FLIGHT_BITS) as u16
     }
 
-    fn reset(&self) {
+    fn reset(self) {
         self.load.store(0, Ordering::Release);
         self.rank.store(0, Ordering::Release);
+    }
+}
+
+// ===== impl Padded =====
+
+impl Padded {
+    #[inline(always)]
+    const fn cell(&self) -> Cell<'_> {
+        Cell {
+            load: &self.0.load,
+            rank: &self.0.rank,
+            weight: &self.0.weight,
+        }
+    }
+}
+
+// ===== impl Packed =====
+
+impl Packed {
+    fn new() -> Self {
+        Self {
+            loads: std::array::from_fn(|_| AtomicU64::new(0)),
+            ranks: std::array::from_fn(|_| AtomicU32::new(0)),
+            weights: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    #[inline(always)]
+    fn cell(&self, index: usize) -> Cell<'_> {
+        let index = index % PACKED;
+        Cell {
+            load: &self.loads[index],
+            rank: &self.ranks[index],
+            weight: &self.weights[index],
+        }
     }
 }
 
@@ -201,12 +247,12 @@ impl Cell {
 impl Cells {
     /// The cell of a slot, which must have been allotted before the cells were listed.
     #[inline(always)]
-    pub(crate) fn get(&self, slot: usize) -> &Cell {
+    pub(crate) fn get(&self, slot: usize) -> Cell<'_> {
         if slot < APART {
-            &self.apart.0[slot].0
+            self.apart.0[slot].cell()
         } else {
             let rest = slot - APART;
-            &self.packed[rest / PACKED].0[rest % PACKED]
+            self.packed[rest / PACKED].cell(rest)
         }
     }
 }
@@ -255,8 +301,7 @@ impl Allotment {
         }
         let chunk = (slot - APART) / PACKED;
         if chunk == self.packed.len() {
-            self.packed
-                .push(Arc::new(Packed(std::array::from_fn(|_| Cell::default()))));
+            self.packed.push(Arc::new(Packed::new()));
         }
         Place::Packed(Arc::clone(&self.packed[chunk]))
     }
@@ -274,6 +319,16 @@ impl CellRef {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Cell<'_> {
+        let slot = self.slot as usize;
+        match &self.place {
+            Place::Apart(apart) => apart.0[slot % APART].cell(),
+            Place::Packed(packed) => packed.cell(slot.wrapping_sub(APART)),
+            Place::Single(single) => single.cell(),
+        }
+    }
+
     pub(crate) const fn slot(&self) -> u32 {
         self.slot
     }
@@ -283,30 +338,16 @@ impl CellRef {
     }
 }
 
-impl Deref for CellRef {
-    type Target = Cell;
-
-    #[inline(always)]
-    fn deref(&self) -> &Cell {
-        let slot = self.slot as usize;
-        match &self.place {
-            Place::Apart(apart) => &apart.0[slot % APART].0,
-            Place::Packed(packed) => &packed.0[slot.wrapping_sub(APART) % PACKED],
-            Place::Single(single) => &single.0,
-        }
-    }
-}
-
 impl Drop for CellRef {
     fn drop(&mut self) {
         if let Some(arena) = self.arena.upgrade() {
-            self.reset();
+            self.get().reset();
             lock(&arena.inner).free.insert(self.slot);
         }
     }
 }
 
-impl fmt::Debug for Cell {
+impl fmt::Debug for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cell")
             .field("in_flight", &self.in_flight())

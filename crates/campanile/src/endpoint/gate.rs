@@ -71,7 +71,7 @@ impl Reason {
 
 impl Gate {
     /// Closes for `reason`; says whether the reason was there already with a later time.
-    pub(crate) fn close(&self, cell: &Cell, reason: Reason, until: Timestamp) -> bool {
+    pub(crate) fn close(&self, cell: Cell<'_>, reason: Reason, until: Timestamp) -> bool {
         // The time first: whoever sees the bit sees a time that is not older.
         let earlier = self.until[reason as usize].swap(until.as_nanos(), Ordering::SeqCst);
         let before = cell.set_reasons(reason.bit());
@@ -80,7 +80,7 @@ impl Gate {
 
     /// Withdraws `reason`; says whether it was there. Those who wait must know of it even while other reasons are left:
     /// these may be over already, or end before the time that the waiting have armed their timers for.
-    pub(crate) fn open(&self, cell: &Cell, reason: Reason) -> bool {
+    pub(crate) fn open(&self, cell: Cell<'_>, reason: Reason) -> bool {
         if self.read(reason) == Timestamp::ZERO && cell.reasons() & reason.bit() == 0 {
             return false;
         }
@@ -91,7 +91,7 @@ impl Gate {
     }
 
     /// Forgets the reasons whose time is over; says whether the gate is open now.
-    pub(crate) fn expire(&self, cell: &Cell, now: Timestamp) -> bool {
+    pub(crate) fn expire(&self, cell: Cell<'_>, now: Timestamp) -> bool {
         let mut over = 0;
         let reasons = cell.reasons();
         for reason in Reason::ALL {
@@ -113,7 +113,7 @@ impl Gate {
     }
 
     /// Sets the bit of a reason again if it still holds; says whether it does.
-    fn restore(&self, cell: &Cell, reason: Reason, now: Timestamp) -> bool {
+    fn restore(&self, cell: Cell<'_>, reason: Reason, now: Timestamp) -> bool {
         while self.read(reason) > now {
             cell.set_reasons(reason.bit());
             // Its writer may have withdrawn it meanwhile, and would not come back to clear the bit.
@@ -126,7 +126,7 @@ impl Gate {
     }
 
     /// When the last of the present reasons ends.
-    pub(crate) fn reopens_at(&self, cell: &Cell, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn reopens_at(&self, cell: Cell<'_>, now: Timestamp) -> Option<Timestamp> {
         let reasons = cell.reasons();
         Reason::ALL
             .into_iter()
@@ -137,7 +137,7 @@ impl Gate {
     }
 
     /// Until when `reason` holds, if its bit is set.
-    pub(crate) fn until(&self, cell: &Cell, reason: Reason) -> Option<Timestamp> {
+    pub(crate) fn until(&self, cell: Cell<'_>, reason: Reason) -> Option<Timestamp> {
         (cell.reasons() & reason.bit() != 0).then(|| self.read(reason))
     }
 

@@ -93,7 +93,7 @@ impl Endpoint {
         weight: Weight,
         labels: BTreeMap<String, String>,
     ) -> Self {
-        cell.set_weight(weight);
+        cell.get().set_weight(weight);
         Self {
             inner: Arc::new(Inner {
                 measurements: Measurements::default(),
@@ -124,9 +124,9 @@ impl Endpoint {
         self.inner
             .weight
             .store(weight.get().to_bits(), Ordering::Relaxed);
-        self.inner.cell.set_weight(weight);
+        self.inner.cell.get().set_weight(weight);
         for listener in lock(&self.inner.listeners).iter() {
-            listener.weights.fetch_add(1, Ordering::Release);
+            listener.weights.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -151,7 +151,7 @@ impl Endpoint {
     /// Calls in flight, each until the end of its body.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.inner.cell.in_flight()
+        self.inner.cell.get().in_flight()
     }
 
     /// Latencies, outcomes, outstanding cost, last use.
@@ -170,12 +170,17 @@ impl Endpoint {
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = self.inner.measurements.outcomes();
-        outcomes.success += self.inner.cell.successes();
+        outcomes.success += self.inner.cell.get().successes();
         outcomes
     }
 
-    pub(crate) fn cell(&self) -> &CellRef {
+    pub(crate) fn cell_ref(&self) -> &CellRef {
         &self.inner.cell
+    }
+
+    #[inline(always)]
+    pub(crate) fn cell(&self) -> Cell<'_> {
+        self.inner.cell.get()
     }
 
     /// Whether this is the same endpoint, not merely one with the same key.
@@ -204,7 +209,7 @@ impl Endpoint {
     /// Counts a call, unless the gate is closed.
     #[inline(always)]
     pub(crate) fn enter(&self) -> bool {
-        match self.inner.cell.enter() {
+        match self.inner.cell.get().enter() {
             Ok(()) => true,
             Err(reasons) => {
                 self.left_empty(reasons);
@@ -219,11 +224,11 @@ impl Endpoint {
         if !outcome.is_success() {
             self.inner.measurements.count(outcome);
         }
-        let reasons = self.inner.cell.leave(outcome.is_success());
+        let reasons = self.inner.cell.get().leave(outcome.is_success());
         if reasons != 0 {
             self.left_empty(reasons);
         }
-        if let Some(spilled) = self.inner.cell.spill() {
+        if let Some(spilled) = self.inner.cell.get().spill() {
             self.inner.measurements.add_successes(spilled);
         }
     }
@@ -280,8 +285,8 @@ pub struct GateHandle<'a> {
 // ===== impl GateHandle =====
 
 impl GateHandle<'_> {
-    fn parts(&self) -> (&Gate, &Cell) {
-        (&self.endpoint.inner.gate, &self.endpoint.inner.cell)
+    fn parts(&self) -> (&Gate, Cell<'_>) {
+        (&self.endpoint.inner.gate, self.endpoint.cell())
     }
 
     /// Closes it for `reason` until [`open`](Self::open) is called with the same reason.
