@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 use crate::{cost::Cost, endpoint::Endpoint, outcome::Outcome, sync::{Mutex, lock}};
 
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
 /// What travels with a call. Clones share the trail.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

@@ -4,6 +4,9 @@ use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
 /// The estimate for a call, made before it is sent: it is reserved, then settled against [`Usage`], then refunded.
 ///
 /// The default is one request of unknown size.

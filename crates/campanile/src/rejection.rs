@@ -18,6 +18,9 @@ use std::{error::Error, fmt, io, iter, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
 /// Why a layer refused a call: which layer, why, and when to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejection {
@@ -113,7 +116,9 @@ impl Rejection {
         *response.status_mut() =
             http::StatusCode::from_u16(self.status()).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
         if let Some(after) = self.retry_after {
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            let seconds = after
+                .as_secs()
+                .saturating_add(u64::from(after.subsec_nanos() > 0));
             response
                 .headers_mut()
                 .insert(http::header::RETRY_AFTER, seconds.into());

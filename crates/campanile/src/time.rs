@@ -9,6 +9,9 @@ use std::{sync::OnceLock, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
 /// A point in time, in whole nanoseconds since an arbitrary origin of this process. Small enough for an atomic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::time::human;
 
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
 /// How a pool waits.
 ///
 /// ```

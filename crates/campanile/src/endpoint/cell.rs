@@ -201,6 +201,13 @@ impl Cell<'_> {
         ((before & REASONS) >> IN_FLIGHT_BITS) as u16
     }
 
+    /// As if so many calls were in flight and so many had succeeded.
+    #[cfg(test)]
+    pub(crate) fn preset(self, in_flight: u64, successes: u64) {
+        self.load
+            .store(successes * SUCCESS + in_flight, Ordering::SeqCst);
+    }
+
     fn reset(self) {
         self.load.store(0, Ordering::Release);
         self.rank.store(0, Ordering::Release);

@@ -30,6 +30,8 @@ use crate::{
 mod builder;
 mod cell;
 mod gate;
+#[cfg(all(test, campanile_loom))]
+mod loom;
 mod measure;
 mod snapshot;
 #[cfg(all(test, not(campanile_loom)))]

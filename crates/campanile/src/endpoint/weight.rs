@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// An endpoint's share of the traffic, relative to the other members': finite, above 0, at most 1,000,000.
+/// An endpoint's share of the traffic, relative to the other members': from 0.000001 to 1,000,000, so that a load
+/// divided by it is a number in single precision too.
 ///
 /// ```
 /// use campanile::endpoint::Weight;
@@ -9,7 +10,7 @@ use thiserror::Error;
 /// assert!(Weight::new(2.5).is_ok());
 /// assert_eq!(
 ///     Weight::new(0.0).unwrap_err().to_string(),
-///     "weight is 0: it must be finite, above 0 and at most 1000000; to send no traffic, disable the endpoint",
+///     "weight is 0: it must be from 0.000001 to 1000000; to send no traffic, disable the endpoint",
 /// );
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct Weight(f64);
 
 /// A number that is no weight.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("weight is {0}: it must be finite, above 0 and at most 1000000; to send no traffic, disable the endpoint")]
+#[error("weight is {0}: it must be from 0.000001 to 1000000; to send no traffic, disable the endpoint")]
 pub struct InvalidWeight(pub f64);
 
 // ===== impl Weight =====
@@ -31,9 +32,9 @@ impl Weight {
     ///
     /// # Errors
     ///
-    /// When it is not finite, not above 0, or above 1,000,000.
+    /// When it is not a number, below 0.000001, or above 1,000,000.
     pub fn new(weight: f64) -> Result<Self, InvalidWeight> {
-        if weight > 0.0 && weight <= 1e6 {
+        if (1e-6..=1e6).contains(&weight) {
             Ok(Self(weight))
         } else {
             Err(InvalidWeight(weight))

@@ -1,0 +1,107 @@
+use std::fmt;
+
+use super::*;
+use crate::BoxError;
+
+const KINDS: [RejectionKind; 9] = [
+    RejectionKind::Empty,
+    RejectionKind::Unavailable,
+    RejectionKind::NotReady,
+    RejectionKind::DeadlineExceeded,
+    RejectionKind::CircuitOpen,
+    RejectionKind::RateLimited,
+    RejectionKind::ConcurrencyLimited,
+    RejectionKind::BudgetExhausted,
+    RejectionKind::Shed,
+];
+
+/// A user's own error, with the one conversion that layers ask for.
+#[derive(Debug)]
+enum Own {
+    Refused(Rejection),
+}
+
+impl From<Rejection> for Own {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(rejection)
+    }
+}
+
+impl fmt::Display for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("own")
+    }
+}
+
+impl Error for Own {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let Self::Refused(rejection) = self;
+        Some(rejection)
+    }
+}
+
+#[test]
+fn the_status_says_whose_turn_it_is() {
+    for kind in KINDS {
+        let expected = match kind {
+            RejectionKind::RateLimited | RejectionKind::BudgetExhausted => 429,
+            RejectionKind::DeadlineExceeded => 504,
+            _ => 503,
+        };
+        assert_eq!(Rejection::new(kind, "test").status(), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn the_message_names_layer_reason_and_time() {
+    let mut messages: Vec<_> = KINDS
+        .iter()
+        .map(|kind| Rejection::new(*kind, "test").to_string())
+        .collect();
+    assert!(messages.iter().all(|message| message.starts_with("test: ")));
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), KINDS.len(), "each reason has its own message");
+
+    let timed = Rejection::new(RejectionKind::Shed, "test").with_retry_after(Duration::from_secs(2));
+    assert!(timed.to_string().ends_with("; try again in 2s"), "{timed}");
+}
+
+#[test]
+fn it_is_found_wherever_it_is() {
+    let rejection = Rejection::new(RejectionKind::Shed, "test");
+    assert_eq!(Rejection::find(&rejection), Some(&rejection));
+
+    let own = Own::from(rejection);
+    assert_eq!(Rejection::find(&own), Some(&rejection));
+
+    let boxed: BoxError = Box::new(Own::from(rejection));
+    assert_eq!(Rejection::find(&*boxed), Some(&rejection));
+
+    let within = io::Error::other(Own::from(rejection));
+    assert_eq!(Rejection::find(&within), Some(&rejection));
+
+    assert_eq!(Rejection::find(&io::Error::other("text")), None);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_answer_tells_whole_seconds_rounded_up() {
+    for (after, seconds) in [
+        (Duration::ZERO, "0"),
+        (Duration::from_nanos(1), "1"),
+        (Duration::from_secs(2), "2"),
+        (Duration::from_millis(2_001), "3"),
+        (Duration::MAX, "18446744073709551615"),
+    ] {
+        let response = Rejection::new(RejectionKind::RateLimited, "test")
+            .with_retry_after(after)
+            .to_response::<String>();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], seconds, "{after:?}");
+        assert!(response.body().starts_with("test: the rate limit is used up"));
+    }
+    let plain = Rejection::new(RejectionKind::Empty, "test").to_response::<String>();
+    assert_eq!(plain.status(), 503);
+    assert!(!plain.headers().contains_key("retry-after"));
+}
