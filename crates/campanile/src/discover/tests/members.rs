@@ -183,7 +183,7 @@ fn a_hundred_thousand_members_come_in_the_order_of_their_cells() {
     for changes in [&mut early, &mut late] {
         let mut next = 0;
         while let Some(Some(Ok(Change::Insert(endpoint, target)))) = changes.next().now_or_never() {
-            assert_eq!((endpoint.cell().slot() as usize, target), (next, next));
+            assert_eq!((endpoint.cell_ref().slot() as usize, target), (next, next));
             next += 1;
         }
         assert_eq!(next, MANY);

@@ -43,7 +43,8 @@ struct Watcher {
 
 impl Watcher {
     fn of(endpoint: &Endpoint) -> Self {
-        let listener = Listener::default();
+        let mut listener = Listener::default();
+        listener.leaving = Arc::clone(&listener.waiters);
         endpoint.listen(listener.clone());
         let mut watcher = Self {
             bell: Arc::default(),
