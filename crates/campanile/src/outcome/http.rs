@@ -39,10 +39,8 @@ pub fn retry_after(headers: &HeaderMap, cap: Duration) -> Option<Duration> {
 /// Reads a number of `unit` seconds. More than a duration holds is the longest duration.
 fn seconds(text: &str, unit: f64) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
-    if !(number >= 0.0) {
-        return None;
-    }
-    Some(Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX))
+    // Not so of what is not a number.
+    (number >= 0.0).then(|| Duration::try_from_secs_f64(number * unit).unwrap_or(Duration::MAX))
 }
 
 // ===== impl ClassifyHttp =====
