@@ -212,8 +212,7 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
             }
             None => self.join(&key, service, now),
         };
-        let cell = slot.member.endpoint.cell_ref();
-        let place = (cell.arena().as_ptr() as usize, cell.slot());
+        let place = slot.member.endpoint.cell_ref().place();
         self.places.insert(key, place);
         self.order.insert(place, slot);
         self.changed = true;

@@ -340,6 +340,15 @@ impl CellRef {
         self.slot
     }
 
+    /// Tells it from every other cell. Those of one arena are next to each other, in the order of their slots.
+    pub(crate) fn place(&self) -> (usize, u32) {
+        let home = match &self.place {
+            Place::Single(single) => std::ptr::from_ref::<Padded>(single).addr(),
+            Place::Apart(_) | Place::Packed(_) => self.arena.as_ptr().addr(),
+        };
+        (home, self.slot)
+    }
+
     pub(crate) const fn arena(&self) -> &Weak<Arena> {
         &self.arena
     }
