@@ -22,7 +22,7 @@ use ::loom::{
     thread,
 };
 
-use super::{Arena, CellRef, Gate, Reason, Ticket, Waiters};
+use super::{CellRef, Gate, Reason, Ticket, Waiters};
 use crate::{sync::Ordering, time::Timestamp};
 
 const NOW: Timestamp = Timestamp::from_nanos(1_000);
@@ -46,16 +46,16 @@ impl Gated {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             gate: Gate::default(),
-            cell: Arena::allot(&Arena::single()),
+            cell: CellRef::single(),
         })
     }
 
     fn close(&self, reason: Reason, until: Timestamp) {
-        let _ = self.gate.close(&self.cell, reason, until);
+        let _ = self.gate.close(self.cell.get(), reason, until);
     }
 
     fn is_open(&self, now: Timestamp) -> bool {
-        !self.cell.is_closed() || self.gate.expire(&self.cell, now)
+        !self.cell.get().is_closed() || self.gate.expire(self.cell.get(), now)
     }
 }
 
@@ -131,11 +131,11 @@ fn reasons_are_independent_of_each_other() {
         gated.close(Reason::Health, Timestamp::MAX);
         let other = Arc::clone(&gated);
         let breaker = thread::spawn(move || other.close(Reason::Breaker, LATER));
-        let opened = gated.gate.open(&gated.cell, Reason::Health);
+        let opened = gated.gate.open(gated.cell.get(), Reason::Health);
         breaker.join().unwrap();
         assert!(opened);
         assert!(!gated.is_open(NOW), "the breaker's reason was lost");
-        assert_eq!(gated.gate.until(&gated.cell, Reason::Health), None);
+        assert_eq!(gated.gate.until(gated.cell.get(), Reason::Health), None);
         assert!(gated.is_open(LATER));
     });
 }
@@ -150,7 +150,7 @@ fn a_closing_that_races_an_expiry_is_not_lost() {
         let _ = gated.is_open(NOW);
         closer.join().unwrap();
         assert!(!gated.is_open(NOW), "the second closing was lost");
-        assert_eq!(gated.gate.reopens_at(&gated.cell, NOW), Some(LATER));
+        assert_eq!(gated.gate.reopens_at(gated.cell.get(), NOW), Some(LATER));
     });
 }
 
@@ -179,11 +179,11 @@ fn an_expiry_leaves_no_reason_behind_that_was_withdrawn_meanwhile() {
         let other = Arc::clone(&gated);
         let writer = thread::spawn(move || {
             other.close(Reason::Breaker, LATER);
-            assert!(other.gate.open(&other.cell, Reason::Breaker), "a withdrawal that nobody is told of");
+            assert!(other.gate.open(other.cell.get(), Reason::Breaker), "a withdrawal that nobody is told of");
         });
         let _ = gated.is_open(NOW);
         writer.join().unwrap();
-        assert!(!gated.cell.is_closed(), "a bit without a writer");
+        assert!(!gated.cell.get().is_closed(), "a bit without a writer");
     });
 }
 
@@ -194,17 +194,17 @@ fn whoever_waits_for_the_last_call_is_woken_by_it() {
     check(|| {
         let gated = Gated::new();
         let waiters = Arc::new(Waiters::default());
-        assert!(gated.cell.enter());
+        assert!(gated.cell.get().enter().is_ok());
         let (call, bell) = (Arc::clone(&gated), Arc::clone(&waiters));
         let caller = thread::spawn(move || {
-            if call.cell.leave(true) {
+            if call.cell.get().leave(true) != 0 {
                 bell.wake_all();
             }
         });
         gated.close(Reason::Draining, Timestamp::MAX);
-        Task::new().run(&waiters, || gated.cell.in_flight() == 0);
+        Task::new().run(&waiters, || gated.cell.get().in_flight() == 0);
         caller.join().unwrap();
-        assert_eq!(gated.cell.successes(), 1);
+        assert_eq!(gated.cell.get().successes(), 1);
     });
 }
 
@@ -217,22 +217,24 @@ fn a_call_enters_before_the_drain_or_not_at_all() {
         let (call, bell, at_work) = (Arc::clone(&gated), Arc::clone(&waiters), Arc::clone(&serving));
         let caller = thread::spawn(move || {
             // As `Endpoint::enter` and `Endpoint::leave` do.
-            if call.cell.enter() {
-                at_work.fetch_add(1, Ordering::SeqCst);
-                at_work.fetch_sub(1, Ordering::SeqCst);
-                if call.cell.leave(false) {
-                    bell.wake_all();
+            let last = match call.cell.get().enter() {
+                Ok(()) => {
+                    at_work.fetch_add(1, Ordering::SeqCst);
+                    at_work.fetch_sub(1, Ordering::SeqCst);
+                    call.cell.get().leave(false)
                 }
-            } else {
+                Err(last) => last,
+            };
+            if last != 0 {
                 bell.wake_all();
             }
         });
         gated.close(Reason::Draining, Timestamp::MAX);
-        Task::new().run(&waiters, || gated.cell.in_flight() == 0);
+        Task::new().run(&waiters, || gated.cell.get().in_flight() == 0);
         assert_eq!(serving.load(Ordering::SeqCst), 0, "a call was served after the drain");
-        assert!(!gated.cell.enter());
+        assert!(gated.cell.get().enter().is_err());
         caller.join().unwrap();
-        assert_eq!(gated.cell.in_flight(), 0);
+        assert_eq!(gated.cell.get().in_flight(), 0);
     });
 }
 
@@ -246,7 +248,7 @@ fn a_change_between_registration_and_look_is_seen() {
         gated.close(Reason::Health, Timestamp::MAX);
         let (opener, bell) = (Arc::clone(&gated), Arc::clone(&waiters));
         let health = thread::spawn(move || {
-            if opener.gate.open(&opener.cell, Reason::Health) {
+            if opener.gate.open(opener.cell.get(), Reason::Health) {
                 bell.wake_all();
             }
         });
@@ -268,7 +270,7 @@ fn every_waiter_is_woken_by_one_change() {
                 thread::spawn(move || Task::new().run(&waiters, || gated.is_open(NOW)))
             })
             .collect();
-        if gated.gate.open(&gated.cell, Reason::Health) {
+        if gated.gate.open(gated.cell.get(), Reason::Health) {
             waiters.wake_all();
         }
         for task in tasks {
@@ -295,7 +297,7 @@ fn a_waiter_that_leaves_takes_nobody_elses_wake_up() {
         let opener = {
             let (gated, waiters) = (Arc::clone(&gated), Arc::clone(&waiters));
             thread::spawn(move || {
-                if gated.gate.open(&gated.cell, Reason::Health) {
+                if gated.gate.open(gated.cell.get(), Reason::Health) {
                     waiters.wake_all();
                 }
             })
@@ -351,18 +353,21 @@ fn a_member_that_was_removed_serves_no_call_after_it_was_buried() {
                 if !*members.load() {
                     return;
                 }
-                if gated.cell.enter() {
-                    assert_eq!(alive.load(Ordering::SeqCst), 1, "a call used a service that was dropped");
-                    if !gated.cell.leave(true) {
-                        return;
+                let last = match gated.cell.get().enter() {
+                    Ok(()) => {
+                        assert_eq!(alive.load(Ordering::SeqCst), 1, "a call used a service that was dropped");
+                        gated.cell.get().leave(true)
                     }
+                    Err(last) => last,
+                };
+                if last != 0 {
+                    waiters.wake_all();
                 }
-                waiters.wake_all();
             })
         };
         gated.close(Reason::Removed, Timestamp::MAX);
         let _ = members.swap(Arc::new(false));
-        Task::new().run(&waiters, || gated.cell.in_flight() == 0);
+        Task::new().run(&waiters, || gated.cell.get().in_flight() == 0);
         alive.store(0, Ordering::SeqCst);
         caller.join().unwrap();
     });
@@ -381,18 +386,20 @@ fn no_instance_is_left_in_a_slot_that_retired() {
                 let Some(instance) = idle.take() else {
                     return;
                 };
-                if gated.cell.enter() {
-                    idle.store(instance);
-                    if gated.cell.leave(true) {
-                        waiters.wake_all();
+                let last = match gated.cell.get().enter() {
+                    Ok(()) => {
+                        idle.store(instance);
+                        gated.cell.get().leave(true)
                     }
-                } else {
+                    Err(last) => last,
+                };
+                if last != 0 {
                     waiters.wake_all();
                 }
             })
         };
         gated.close(Reason::Removed, Timestamp::MAX);
-        Task::new().run(&waiters, || gated.cell.in_flight() == 0);
+        Task::new().run(&waiters, || gated.cell.get().in_flight() == 0);
         let _ = idle.take();
         caller.join().unwrap();
         assert_eq!(idle.take(), None, "a service outlived its member");
@@ -407,13 +414,13 @@ fn no_success_is_lost_when_the_count_spills() {
         let gated = Gated::new();
         let elsewhere = Arc::new(AtomicU32::new(0));
         // Two below the bit that is moved elsewhere, with two calls in flight.
-        gated.cell.preset(2, (1 << 23) - 1);
+        gated.cell.get().preset(2, (1 << 23) - 1);
         let calls: Vec<_> = (0..2)
             .map(|_| {
                 let (gated, elsewhere) = (Arc::clone(&gated), Arc::clone(&elsewhere));
                 thread::spawn(move || {
-                    gated.cell.leave(true);
-                    if let Some(spilled) = gated.cell.spill() {
+                    gated.cell.get().leave(true);
+                    if let Some(spilled) = gated.cell.get().spill() {
                         elsewhere.fetch_add(u32::try_from(spilled).unwrap(), Ordering::SeqCst);
                     }
                 })
@@ -422,8 +429,8 @@ fn no_success_is_lost_when_the_count_spills() {
         for call in calls {
             call.join().unwrap();
         }
-        let total = u64::from(elsewhere.load(Ordering::SeqCst)) + gated.cell.successes();
+        let total = u64::from(elsewhere.load(Ordering::SeqCst)) + gated.cell.get().successes();
         assert_eq!(total, (1 << 23) + 1);
-        assert_eq!(gated.cell.in_flight(), 0);
+        assert_eq!(gated.cell.get().in_flight(), 0);
     });
 }

@@ -124,6 +124,22 @@ fn an_earlier_reopening_wakes_and_a_later_one_does_not() {
 }
 
 #[test]
+fn the_last_call_to_leave_wakes_if_somebody_waits_for_it() {
+    for reason in [Reason::Draining, Reason::Removed, Reason::Concurrency, Reason::Breaker] {
+        let endpoint = Endpoint::new("a");
+        let mut watcher = Watcher::of(&endpoint);
+        assert!(endpoint.enter());
+        endpoint.gate().close(reason);
+        endpoint.leave(Outcome::Success);
+        let leaves = matches!(reason, Reason::Draining | Reason::Removed);
+        assert_eq!(watcher.rings(), usize::from(leaves), "{reason:?}");
+        // One that was refused may have hidden that nobody was in.
+        assert!(!endpoint.enter());
+        assert_eq!(watcher.rings(), usize::from(leaves), "{reason:?}");
+    }
+}
+
+#[test]
 fn the_last_call_to_leave_a_closed_endpoint_wakes() {
     let endpoint = Endpoint::new("a");
     let mut watcher = Watcher::of(&endpoint);
