@@ -16,7 +16,6 @@
     not(all(feature = "balance", feature = "discover")),
     allow(rustdoc::broken_intra_doc_links)
 )]
-
 // Under loom the pool, which uses most of the endpoint, is not compiled.
 #![cfg_attr(campanile_loom, allow(dead_code, unused_imports))]
 

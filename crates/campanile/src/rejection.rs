@@ -113,8 +113,8 @@ impl Rejection {
     #[cfg(feature = "http")]
     pub fn to_response<B: From<String>>(&self) -> http::Response<B> {
         let mut response = http::Response::new(B::from(self.to_string()));
-        *response.status_mut() =
-            http::StatusCode::from_u16(self.status()).unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
+        *response.status_mut() = http::StatusCode::from_u16(self.status())
+            .unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE);
         if let Some(after) = self.retry_after {
             let seconds = after
                 .as_secs()
@@ -129,10 +129,15 @@ impl Rejection {
 
 /// An error and its sources. An [`io::Error`] names as its source the source of the error within it, and not that error
 /// itself, so it is opened.
-pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
             Some(within) => Some(within as &(dyn Error + 'static)),
             None => error.source(),
         }

@@ -70,11 +70,15 @@ async fn settle() {
 
 fn pool<K: Key>(config: BalanceConfig) -> (Changes<K>, Pool) {
     let (changes, mut told) = mpsc::unbounded_channel();
-    let discover = futures_util::stream::poll_fn(move |cx| told.poll_recv(cx)).map(Ok::<_, Infallible>);
+    let discover =
+        futures_util::stream::poll_fn(move |cx| told.poll_recv(cx)).map(Ok::<_, Infallible>);
     let layer = BalanceLayer::bare(LeastLoaded::full_scan())
         .config(config)
         .unwrap();
-    (changes, ServiceBuilder::new().layer(layer).service(discover))
+    (
+        changes,
+        ServiceBuilder::new().layer(layer).service(discover),
+    )
 }
 
 fn patience(patience: Duration) -> BalanceConfig {
@@ -178,7 +182,11 @@ async fn a_call_waits_for_a_gate_that_may_open_at_any_time() {
     assert_eq!(Instant::now(), before);
     assert_eq!(kind(&error), Some(RejectionKind::Unavailable));
     let after = Rejection::find(&*error).unwrap().retry_after();
-    assert_eq!(after, Some(Duration::from_secs(10)), "the earliest reopening");
+    assert_eq!(
+        after,
+        Some(Duration::from_secs(10)),
+        "the earliest reopening"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +207,11 @@ async fn a_drain_holds_against_pools_that_read_of_the_member_later() {
         .layer(build())
         .service(roster.changes());
     settle().await;
-    assert!(endpoint.gate().is_closed_for(Reason::Draining, Timestamp::now()));
+    assert!(
+        endpoint
+            .gate()
+            .is_closed_for(Reason::Draining, Timestamp::now())
+    );
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!(drain.await, 0);
     settle().await;
@@ -218,9 +230,7 @@ async fn an_endpoint_that_fails_many_waiting_calls_at_once_failed_once() {
         type Future = Ready<Result<&'static str, BoxError>>;
 
         fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-            self.0
-                .poll_ready(cx)
-                .map(|_| Err("broken".into()))
+            self.0.poll_ready(cx).map(|_| Err("broken".into()))
         }
 
         fn call(&mut self, (): ()) -> Self::Future {
@@ -237,7 +247,9 @@ async fn an_endpoint_that_fails_many_waiting_calls_at_once_failed_once() {
                 .config(patience(Duration::from_secs(5)))
                 .unwrap(),
         )
-        .layer(PerEndpointLayer::new(move |_: &Endpoint, ()| Breaks(template.clone())))
+        .layer(PerEndpointLayer::new(move |_: &Endpoint, ()| {
+            Breaks(template.clone())
+        }))
         .service(roster.changes());
     let endpoint = roster.insert("a", ()).unwrap();
     let calls: Vec<_> = (0..50)
@@ -250,7 +262,11 @@ async fn an_endpoint_that_fails_many_waiting_calls_at_once_failed_once() {
     settle().await;
     let now = Timestamp::now();
     let reopens = endpoint.gate().reopens_at(now).unwrap();
-    assert_eq!(reopens.since(now), Duration::from_millis(100), "the first backoff");
+    assert_eq!(
+        reopens.since(now),
+        Duration::from_millis(100),
+        "the first backoff"
+    );
     drop(calls);
 }
 
@@ -269,7 +285,12 @@ async fn an_idle_readied_clone_blocks_nobody() {
     settle().await;
     let mut idle: Vec<_> = (0..8).map(|_| pool.clone()).collect();
     for clone in &mut idle {
-        assert!(clone.ready().now_or_never().is_some_and(|ready| ready.is_ok()));
+        assert!(
+            clone
+                .ready()
+                .now_or_never()
+                .is_some_and(|ready| ready.is_ok())
+        );
     }
     assert_eq!(pool.oneshot(()).await.unwrap(), "a");
 }

@@ -80,7 +80,11 @@ impl BalanceConfig {
             })
         };
         if self.unready_backoff.is_zero() {
-            return invalid("unready_backoff", &self.unready_backoff, "it must be above 0");
+            return invalid(
+                "unready_backoff",
+                &self.unready_backoff,
+                "it must be above 0",
+            );
         }
         if self.unready_backoff_max < self.unready_backoff {
             return invalid(

@@ -50,7 +50,13 @@ pin_project! {
 
 impl<B: Body, O: Observe, M> GuardedBody<B, O, M> {
     /// Hangs `completion` on a body whose head, which arrived at `now`, meant `outcome`.
-    pub fn new(inner: B, completion: Completion<O>, meter: M, outcome: Outcome, now: Timestamp) -> Self {
+    pub fn new(
+        inner: B,
+        completion: Completion<O>,
+        meter: M,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Self {
         let mut completion = Some(completion);
         if inner.is_end_stream()
             && let Some(completion) = completion.take()

@@ -66,7 +66,9 @@ where
         if let Some(completion) = this.completion {
             let now = Timestamp::now();
             match &item {
-                Some(Ok(data)) => super::meter::observe(completion, this.meter.read(data), this.outcome, now),
+                Some(Ok(data)) => {
+                    super::meter::observe(completion, this.meter.read(data), this.outcome, now)
+                }
                 Some(Err(_)) => {
                     if this.outcome.is_success() {
                         *this.outcome = Outcome::Failure(FailureKind::Interrupted);

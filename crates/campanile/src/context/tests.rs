@@ -25,15 +25,35 @@ async fn a_context_is_built_step_by_step() {
     assert_eq!(context.tenant.as_deref(), Some("acme"));
     assert_eq!(context.conversation.as_deref(), Some("c-1"));
     assert_eq!(context.cost, Some(Cost::tokens(10)));
-    assert!(context.trail.is_some_and(|trail| trail.attempts().is_empty()));
+    assert!(
+        context
+            .trail
+            .is_some_and(|trail| trail.attempts().is_empty())
+    );
 }
 
 #[test]
 fn the_most_important_comes_first() {
-    let mut all = [Priority::Sheddable, Priority::Normal, Priority::Batch, Priority::Critical];
+    let mut all = [
+        Priority::Sheddable,
+        Priority::Normal,
+        Priority::Batch,
+        Priority::Critical,
+    ];
     all.sort();
-    assert_eq!(all, [Priority::Critical, Priority::Normal, Priority::Batch, Priority::Sheddable]);
-    assert_eq!(serde_json::to_string(&Priority::Critical).unwrap(), r#""critical""#);
+    assert_eq!(
+        all,
+        [
+            Priority::Critical,
+            Priority::Normal,
+            Priority::Batch,
+            Priority::Sheddable
+        ]
+    );
+    assert_eq!(
+        serde_json::to_string(&Priority::Critical).unwrap(),
+        r#""critical""#
+    );
 }
 
 #[test]
@@ -63,16 +83,25 @@ fn a_trail_knows_where_a_call_has_been() {
 
     let first = trail.begin(&a);
     assert!(copy.tried(&a) && !copy.tried(&b), "clones share the list");
-    assert!(copy.tried(&Endpoint::new("a")), "an endpoint is known by its key");
+    assert!(
+        copy.tried(&Endpoint::new("a")),
+        "an endpoint is known by its key"
+    );
     assert_eq!(copy.attempts()[0].outcome, None, "it is under way");
 
     let second = trail.begin(&b);
-    first.end(Outcome::Failure(FailureKind::Server), Duration::from_millis(5));
+    first.end(
+        Outcome::Failure(FailureKind::Server),
+        Duration::from_millis(5),
+    );
     second.end(Outcome::Success, Duration::from_millis(7));
     let attempts = copy.attempts();
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[0].endpoint, a);
-    assert_eq!(attempts[0].outcome, Some(Outcome::Failure(FailureKind::Server)));
+    assert_eq!(
+        attempts[0].outcome,
+        Some(Outcome::Failure(FailureKind::Server))
+    );
     assert_eq!(attempts[0].elapsed, Some(Duration::from_millis(5)));
     assert_eq!(attempts[1].outcome, Some(Outcome::Success));
 }

@@ -11,14 +11,20 @@ fn cost() -> impl Strategy<Value = Cost> {
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(
-        |(input_tokens, output_tokens, cached_tokens, nano_dollars)| Usage {
-            input_tokens,
-            output_tokens,
-            cached_tokens,
-            nano_dollars,
-        },
+    (
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
     )
+        .prop_map(
+            |(input_tokens, output_tokens, cached_tokens, nano_dollars)| Usage {
+                input_tokens,
+                output_tokens,
+                cached_tokens,
+                nano_dollars,
+            },
+        )
 }
 
 proptest! {
@@ -64,7 +70,10 @@ proptest! {
 fn the_default_is_one_request_of_unknown_size() {
     assert_eq!(Cost::default(), Cost::tokens(0));
     assert_eq!(serde_json::from_str::<Cost>("{}").unwrap(), Cost::default());
-    assert!(serde_json::from_str::<Cost>(r#"{ "token": 1 }"#).is_err(), "an unknown field");
+    assert!(
+        serde_json::from_str::<Cost>(r#"{ "token": 1 }"#).is_err(),
+        "an unknown field"
+    );
 }
 
 #[test]
@@ -77,10 +86,17 @@ fn input_and_output_are_counted_together() {
     assert_eq!(usage(None, None).total_tokens(), None);
     assert_eq!(usage(Some(3), None).total_tokens(), Some(3));
     assert_eq!(usage(Some(3), Some(4)).total_tokens(), Some(7));
-    assert_eq!(usage(Some(u64::MAX), Some(1)).total_tokens(), Some(u64::MAX));
+    assert_eq!(
+        usage(Some(u64::MAX), Some(1)).total_tokens(),
+        Some(u64::MAX)
+    );
     let cached = Usage {
         cached_tokens: Some(9),
         ..usage(Some(10), Some(1))
     };
-    assert_eq!(cached.total_tokens(), Some(11), "cached tokens are part of the input");
+    assert_eq!(
+        cached.total_tokens(),
+        Some(11),
+        "cached tokens are part of the input"
+    );
 }

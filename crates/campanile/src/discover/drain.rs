@@ -31,7 +31,12 @@ pub struct Drain<T: Clone> {
 // ===== impl Drain =====
 
 impl<T: Clone> Drain<T> {
-    pub(super) fn new(roster: Roster<T>, endpoint: Endpoint, turn: u64, patience: Duration) -> Self {
+    pub(super) fn new(
+        roster: Roster<T>,
+        endpoint: Endpoint,
+        turn: u64,
+        patience: Duration,
+    ) -> Self {
         // Woken by both: when the last call ends, and when the drain is called off.
         let waiters = Arc::<Waiters>::default();
         let listener = Listener {

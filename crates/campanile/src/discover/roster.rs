@@ -14,7 +14,10 @@ use tower::discover::Change;
 
 use super::Drain;
 use crate::{
-    endpoint::{Arena, Builder, Endpoint, EndpointSnapshot, InvalidEndpoint, Reason, Ticket, Waiters, Weight},
+    endpoint::{
+        Arena, Builder, Endpoint, EndpointSnapshot, InvalidEndpoint, Reason, Ticket, Waiters,
+        Weight,
+    },
     sync::{Mutex, lock},
     time::Timestamp,
 };
@@ -133,7 +136,9 @@ impl<T> Roster<T> {
         T: Clone,
     {
         let mut state = lock(&self.inner.state);
-        let State { members, drains, .. } = &mut *state;
+        let State {
+            members, drains, ..
+        } = &mut *state;
         let entry = members.get_mut(key).ok_or_else(|| unknown(key))?;
         *drains += 1;
         entry.drain = *drains;
@@ -250,7 +255,11 @@ impl<T: Clone + PartialEq> Roster<T> {
     /// # Errors
     ///
     /// When the key is empty or the weight out of range; the roster stays as it was.
-    pub fn insert(&self, member: impl Into<Builder>, target: T) -> Result<Endpoint, InvalidEndpoint> {
+    pub fn insert(
+        &self,
+        member: impl Into<Builder>,
+        target: T,
+    ) -> Result<Endpoint, InvalidEndpoint> {
         let endpoint = member
             .into()
             .build_with(|| Arena::allot(&self.inner.arena))?;
@@ -354,7 +363,9 @@ impl<T: Clone> State<T> {
     fn tell(&mut self, change: &Change<Endpoint, T>) {
         for queue in self.queues.values_mut() {
             queue.push_back(match change {
-                Change::Insert(endpoint, target) => Change::Insert(endpoint.clone(), target.clone()),
+                Change::Insert(endpoint, target) => {
+                    Change::Insert(endpoint.clone(), target.clone())
+                }
                 Change::Remove(endpoint) => Change::Remove(endpoint.clone()),
             });
         }
@@ -366,7 +377,11 @@ impl<T: Clone> State<T> {
 impl<T> RosterChanges<T> {
     fn next(&self) -> Poll<Option<Change<Endpoint, T>>> {
         let mut state = lock(&self.inner.state);
-        match state.queues.get_mut(&self.reader).and_then(VecDeque::pop_front) {
+        match state
+            .queues
+            .get_mut(&self.reader)
+            .and_then(VecDeque::pop_front)
+        {
             Some(change) => Poll::Ready(Some(change)),
             None if state.handles == 0 => Poll::Ready(None),
             None => Poll::Pending,

@@ -68,7 +68,10 @@ impl Builder {
         self.build_with(CellRef::single)
     }
 
-    pub(crate) fn build_with(self, cell: impl FnOnce() -> CellRef) -> Result<Endpoint, InvalidEndpoint> {
+    pub(crate) fn build_with(
+        self,
+        cell: impl FnOnce() -> CellRef,
+    ) -> Result<Endpoint, InvalidEndpoint> {
         if self.key.is_empty() {
             return Err(InvalidEndpoint::EmptyKey);
         }

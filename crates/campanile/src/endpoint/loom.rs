@@ -179,7 +179,10 @@ fn an_expiry_leaves_no_reason_behind_that_was_withdrawn_meanwhile() {
         let other = Arc::clone(&gated);
         let writer = thread::spawn(move || {
             other.close(Reason::Breaker, LATER);
-            assert!(other.gate.open(other.cell.get(), Reason::Breaker), "a withdrawal that nobody is told of");
+            assert!(
+                other.gate.open(other.cell.get(), Reason::Breaker),
+                "a withdrawal that nobody is told of"
+            );
         });
         let _ = gated.is_open(NOW);
         writer.join().unwrap();
@@ -214,7 +217,11 @@ fn a_call_enters_before_the_drain_or_not_at_all() {
         let gated = Gated::new();
         let waiters = Arc::new(Waiters::default());
         let serving = Arc::new(AtomicU32::new(0));
-        let (call, bell, at_work) = (Arc::clone(&gated), Arc::clone(&waiters), Arc::clone(&serving));
+        let (call, bell, at_work) = (
+            Arc::clone(&gated),
+            Arc::clone(&waiters),
+            Arc::clone(&serving),
+        );
         let caller = thread::spawn(move || {
             // As `Endpoint::enter` and `Endpoint::leave` do.
             let last = match call.cell.get().enter() {
@@ -231,7 +238,11 @@ fn a_call_enters_before_the_drain_or_not_at_all() {
         });
         gated.close(Reason::Draining, Timestamp::MAX);
         Task::new().run(&waiters, || gated.cell.get().in_flight() == 0);
-        assert_eq!(serving.load(Ordering::SeqCst), 0, "a call was served after the drain");
+        assert_eq!(
+            serving.load(Ordering::SeqCst),
+            0,
+            "a call was served after the drain"
+        );
         assert!(gated.cell.get().enter().is_err());
         caller.join().unwrap();
         assert_eq!(gated.cell.get().in_flight(), 0);
@@ -355,7 +366,11 @@ fn a_member_that_was_removed_serves_no_call_after_it_was_buried() {
                 }
                 let last = match gated.cell.get().enter() {
                     Ok(()) => {
-                        assert_eq!(alive.load(Ordering::SeqCst), 1, "a call used a service that was dropped");
+                        assert_eq!(
+                            alive.load(Ordering::SeqCst),
+                            1,
+                            "a call used a service that was dropped"
+                        );
                         gated.cell.get().leave(true)
                     }
                     Err(last) => last,
@@ -381,7 +396,8 @@ fn no_instance_is_left_in_a_slot_that_retired() {
         let waiters = Arc::new(Waiters::default());
         let idle = Arc::new(Parking(Mutex::new(Some(0_u32))));
         let caller = {
-            let (gated, waiters, idle) = (Arc::clone(&gated), Arc::clone(&waiters), Arc::clone(&idle));
+            let (gated, waiters, idle) =
+                (Arc::clone(&gated), Arc::clone(&waiters), Arc::clone(&idle));
             thread::spawn(move || {
                 let Some(instance) = idle.take() else {
                     return;

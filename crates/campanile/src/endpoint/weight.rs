@@ -19,7 +19,9 @@ pub struct Weight(f64);
 
 /// A number that is no weight.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("weight is {0}: it must be from 0.000001 to 1000000; to send no traffic, disable the endpoint")]
+#[error(
+    "weight is {0}: it must be from 0.000001 to 1000000; to send no traffic, disable the endpoint"
+)]
 pub struct InvalidWeight(pub f64);
 
 // ===== impl Weight =====

@@ -61,13 +61,19 @@ fn classify_chain(error: &(dyn Error + 'static)) -> Outcome {
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
     });
-    Outcome::Failure(if timeout { FailureKind::Timeout } else { FailureKind::Error })
+    Outcome::Failure(if timeout {
+        FailureKind::Timeout
+    } else {
+        FailureKind::Error
+    })
 }
 
 fn classify_rejection(rejection: &Rejection) -> Outcome {
     let retry_after = rejection.retry_after();
     match rejection.kind() {
-        RejectionKind::RateLimited | RejectionKind::BudgetExhausted => Outcome::Throttled { retry_after },
+        RejectionKind::RateLimited | RejectionKind::BudgetExhausted => {
+            Outcome::Throttled { retry_after }
+        }
         RejectionKind::DeadlineExceeded => Outcome::Ignored,
         _ => Outcome::Overloaded { retry_after },
     }

@@ -55,7 +55,11 @@ fn every_status_has_its_outcome() {
             400.. => Outcome::Ignored,
             _ => Outcome::Success,
         };
-        assert_eq!(classify.status(status, &HeaderMap::new()), expected, "{code}");
+        assert_eq!(
+            classify.status(status, &HeaderMap::new()),
+            expected,
+            "{code}"
+        );
     }
 }
 
@@ -68,9 +72,15 @@ fn a_refusal_carries_the_wait_that_the_upstream_asks_for() {
         *response.headers_mut() = headers(&[("retry-after", "2")]);
         let outcome = classify.classify(Ok::<_, &io::Error>(&response));
         assert!(outcome.is_refusal(), "{code}");
-        assert_eq!(outcome.retry_after(), Some(Duration::from_secs(retry_after)));
+        assert_eq!(
+            outcome.retry_after(),
+            Some(Duration::from_secs(retry_after))
+        );
     }
-    let long = classify.status(StatusCode::TOO_MANY_REQUESTS, &headers(&[("retry-after", "60")]));
+    let long = classify.status(
+        StatusCode::TOO_MANY_REQUESTS,
+        &headers(&[("retry-after", "60")]),
+    );
     assert_eq!(long.retry_after(), Some(Duration::from_secs(5)), "capped");
 }
 
@@ -105,7 +115,10 @@ fn retry_after_is_read_as_seconds() {
 fn retry_after_is_read_as_a_date() {
     let future = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
     let read = wait(&[("retry-after", &future)]).unwrap();
-    assert!(read > Duration::from_secs(50) && read <= Duration::from_secs(60), "{read:?}");
+    assert!(
+        read > Duration::from_secs(50) && read <= Duration::from_secs(60),
+        "{read:?}"
+    );
 
     assert_eq!(
         wait(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
@@ -122,7 +135,10 @@ fn milliseconds_win_over_seconds_if_they_can_be_read() {
         wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
         Some(Duration::from_millis(250))
     );
-    assert_eq!(wait(&[("retry-after-ms", "0.5")]), Some(Duration::from_micros(500)));
+    assert_eq!(
+        wait(&[("retry-after-ms", "0.5")]),
+        Some(Duration::from_micros(500))
+    );
     for garbage in ["", "soon", "-1", "NaN"] {
         assert_eq!(
             wait(&[("retry-after-ms", garbage), ("retry-after", "9")]),
@@ -134,7 +150,18 @@ fn milliseconds_win_over_seconds_if_they_can_be_read() {
 
 #[test]
 fn a_wait_that_cannot_be_read_is_none() {
-    for garbage in ["", " ", "soon", "-1", "-0.5", "NaN", "nan", "1s", "1,5", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+    for garbage in [
+        "",
+        " ",
+        "soon",
+        "-1",
+        "-0.5",
+        "NaN",
+        "nan",
+        "1s",
+        "1,5",
+        "Sun, 99 Nov 1994 08:49:37 GMT",
+    ] {
         assert_eq!(wait(&[("retry-after", garbage)]), None, "{garbage:?}");
     }
     assert_eq!(wait(&[]), None);
@@ -147,7 +174,10 @@ fn a_wait_that_cannot_be_read_is_none() {
 fn a_huge_wait_is_capped() {
     for huge in ["301", "1e300", "99999999999999999999999999", "inf"] {
         assert_eq!(wait(&[("retry-after", huge)]), Some(CAP), "{huge}");
-        assert_eq!(wait(&[("retry-after-ms", &format!("{huge}000"))]).is_some(), huge != "inf");
+        assert_eq!(
+            wait(&[("retry-after-ms", &format!("{huge}000"))]).is_some(),
+            huge != "inf"
+        );
     }
 }
 
@@ -200,9 +230,17 @@ fn a_rejection_says_nothing_bad_of_the_endpoint() {
         assert_eq!(classify_error(&nested), expected, "nested {kind:?}");
 
         let within = io::Error::other(rejection);
-        assert_eq!(classify_error(&within), expected, "within an io error {kind:?}");
+        assert_eq!(
+            classify_error(&within),
+            expected,
+            "within an io error {kind:?}"
+        );
         let boxed: BoxError = Around(within.into()).into();
-        assert_eq!(classify_error(&boxed), expected, "within a nested io error {kind:?}");
+        assert_eq!(
+            classify_error(&boxed),
+            expected,
+            "within a nested io error {kind:?}"
+        );
     }
 }
 
@@ -210,8 +248,14 @@ fn a_rejection_says_nothing_bad_of_the_endpoint() {
 async fn a_timeout_is_told_from_other_errors() {
     let timeout = Outcome::Failure(FailureKind::Timeout);
     let failure = Outcome::Failure(FailureKind::Error);
-    assert_eq!(classify_error(&io::Error::from(io::ErrorKind::TimedOut)), timeout);
-    assert_eq!(classify_error(&io::Error::from(io::ErrorKind::ConnectionReset)), failure);
+    assert_eq!(
+        classify_error(&io::Error::from(io::ErrorKind::TimedOut)),
+        timeout
+    );
+    assert_eq!(
+        classify_error(&io::Error::from(io::ErrorKind::ConnectionReset)),
+        failure
+    );
 
     let nested: BoxError = Around(io::Error::from(io::ErrorKind::TimedOut).into()).into();
     assert_eq!(classify_error(&nested), timeout);
@@ -230,7 +274,10 @@ async fn a_timeout_is_told_from_other_errors() {
 
 #[test]
 fn the_plain_classifier_takes_an_answer_for_a_success() {
-    assert_eq!(ClassifyResult.classify(Ok::<_, &io::Error>(&1)), Outcome::Success);
+    assert_eq!(
+        ClassifyResult.classify(Ok::<_, &io::Error>(&1)),
+        Outcome::Success
+    );
     let error = io::Error::from(io::ErrorKind::TimedOut);
     assert_eq!(
         ClassifyResult.classify(Err::<&u32, _>(&error)),
@@ -251,9 +298,17 @@ fn an_outcome_is_of_one_kind() {
         Outcome::Cancelled,
     ];
     for outcome in all {
-        let kinds = [outcome.is_success(), outcome.is_failure(), outcome.is_refusal()];
+        let kinds = [
+            outcome.is_success(),
+            outcome.is_failure(),
+            outcome.is_refusal(),
+        ];
         assert!(kinds.iter().filter(|is| **is).count() <= 1, "{outcome:?}");
-        assert_eq!(outcome.is_timed(), outcome.is_success(), "only work that was done is timed");
+        assert_eq!(
+            outcome.is_timed(),
+            outcome.is_success(),
+            "only work that was done is timed"
+        );
     }
     assert_eq!(all.iter().filter(|outcome| outcome.is_success()).count(), 1);
 }
@@ -269,7 +324,14 @@ fn outcomes_survive_serialisation() {
         Outcome::Cancelled,
     ] {
         let text = serde_json::to_string(&outcome).unwrap();
-        assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Outcome>(&text).unwrap(),
+            outcome,
+            "{text}"
+        );
     }
-    assert_eq!(serde_json::to_string(&Outcome::Success).unwrap(), r#""success""#);
+    assert_eq!(
+        serde_json::to_string(&Outcome::Success).unwrap(),
+        r#""success""#
+    );
 }

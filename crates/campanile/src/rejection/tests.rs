@@ -61,9 +61,14 @@ fn the_message_names_layer_reason_and_time() {
     assert!(messages.iter().all(|message| message.starts_with("test: ")));
     messages.sort();
     messages.dedup();
-    assert_eq!(messages.len(), KINDS.len(), "each reason has its own message");
+    assert_eq!(
+        messages.len(),
+        KINDS.len(),
+        "each reason has its own message"
+    );
 
-    let timed = Rejection::new(RejectionKind::Shed, "test").with_retry_after(Duration::from_secs(2));
+    let timed =
+        Rejection::new(RejectionKind::Shed, "test").with_retry_after(Duration::from_secs(2));
     assert!(timed.to_string().ends_with("; try again in 2s"), "{timed}");
 }
 
@@ -99,7 +104,11 @@ fn the_answer_tells_whole_seconds_rounded_up() {
             .to_response::<String>();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], seconds, "{after:?}");
-        assert!(response.body().starts_with("test: the rate limit is used up"));
+        assert!(
+            response
+                .body()
+                .starts_with("test: the rate limit is used up")
+        );
     }
     let plain = Rejection::new(RejectionKind::Empty, "test").to_response::<String>();
     assert_eq!(plain.status(), 503);

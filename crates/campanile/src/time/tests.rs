@@ -14,7 +14,13 @@ fn read(text: &str) -> Result<Duration, serde_json::Error> {
 
 #[test]
 fn durations_are_read_as_people_write_them() {
-    for (text, millis) in [("30s", 30_000), ("250ms", 250), ("1m 30s", 90_000), ("2h", 7_200_000), ("0s", 0)] {
+    for (text, millis) in [
+        ("30s", 30_000),
+        ("250ms", 250),
+        ("1m 30s", 90_000),
+        ("2h", 7_200_000),
+        ("0s", 0),
+    ] {
         assert_eq!(read(text).unwrap(), Duration::from_millis(millis), "{text}");
     }
 }
@@ -23,9 +29,15 @@ fn durations_are_read_as_people_write_them() {
 fn a_text_that_is_no_duration_is_shown() {
     for text in ["", "30", "fast", "-1s"] {
         let error = read(text).unwrap_err().to_string();
-        assert!(error.contains(&format!("{text:?} is no duration")), "{error}");
+        assert!(
+            error.contains(&format!("{text:?} is no duration")),
+            "{error}"
+        );
     }
-    assert!(serde_json::from_str::<Config>(r#"{ "wait": 30 }"#).is_err(), "a number has no unit");
+    assert!(
+        serde_json::from_str::<Config>(r#"{ "wait": 30 }"#).is_err(),
+        "a number has no unit"
+    );
 }
 
 #[test]
@@ -37,7 +49,11 @@ fn durations_survive_serialisation() {
         Duration::from_secs(86_400 * 400),
     ] {
         let text = serde_json::to_string(&Config { wait }).unwrap();
-        assert_eq!(serde_json::from_str::<Config>(&text).unwrap().wait, wait, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Config>(&text).unwrap().wait,
+            wait,
+            "{text}"
+        );
     }
 }
 
@@ -47,7 +63,9 @@ fn arithmetic_stays_within_bounds() {
     assert_eq!(Timestamp::ZERO.after(Duration::MAX), Timestamp::MAX);
     assert_eq!(Timestamp::ZERO.since(Timestamp::MAX), Duration::ZERO);
     assert_eq!(
-        Timestamp::from_nanos(5).after(Duration::from_nanos(7)).as_nanos(),
+        Timestamp::from_nanos(5)
+            .after(Duration::from_nanos(7))
+            .as_nanos(),
         12
     );
     assert_eq!(nanos(Duration::MAX), u64::MAX);
@@ -69,5 +87,8 @@ async fn the_clock_follows_paused_time() {
     assert_eq!(moment.to_instant(after), instant);
     let past = Timestamp::from_instant(Instant::now() - Duration::from_millis(100), after);
     assert_eq!(after.since(past), Duration::from_millis(100));
-    assert!(Timestamp::MAX.to_instant(after) > instant, "a far moment is far, and no overflow");
+    assert!(
+        Timestamp::MAX.to_instant(after) > instant,
+        "a far moment is far, and no overflow"
+    );
 }

@@ -40,7 +40,11 @@ fn run(seed: u64) {
             model.finish().await;
             // A step may do nothing; most must do something, or the test proves little.
             assert!(model.tally.begun as usize > STEPS / 20, "{:?}", model.tally);
-            assert!(model.tally.refused > 10 && model.tally.waited > 100, "{:?}", model.tally);
+            assert!(
+                model.tally.refused > 10 && model.tally.waited > 100,
+                "{:?}",
+                model.tally
+            );
             tokio::time::sleep(Duration::from_secs(1)).await;
             model.bury();
         }));

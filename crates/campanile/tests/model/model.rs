@@ -23,7 +23,7 @@ use tower::ServiceBuilder;
 
 use crate::{
     calls::{Caller, Polled, Pool},
-    world::{Mode, Shared, World, Worker},
+    world::{Mode, Shared, Worker, World},
 };
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -102,7 +102,9 @@ impl Model {
                     .config(config)
                     .unwrap(),
             )
-            .layer(PerEndpointLayer::new(move |_: &Endpoint, sim: u64| Worker::new(sim, &services)))
+            .layer(PerEndpointLayer::new(move |_: &Endpoint, sim: u64| {
+                Worker::new(sim, &services)
+            }))
             .service(roster.changes());
         Self {
             rng: Rng::with_seed(seed),
@@ -158,7 +160,10 @@ impl Model {
                 .insert(Endpoint::builder(key.as_str()).weight(weight), sim)
                 .unwrap();
             let member = self.members.get_mut(&sim).unwrap();
-            assert!(again.is(&member.endpoint), "an equal target keeps its endpoint");
+            assert!(
+                again.is(&member.endpoint),
+                "an equal target keeps its endpoint"
+            );
             assert_eq!(again.weight(), Weight::new(weight).unwrap());
             member.draining = None;
             return;
@@ -232,9 +237,7 @@ impl Model {
             1..3 => {
                 let after = Duration::from_millis(self.rng.u64(..3_000));
                 gate.close_until(reason, Timestamp::now().after(after));
-                member
-                    .closed
-                    .insert(reason, Some(Instant::now() + after));
+                member.closed.insert(reason, Some(Instant::now() + after));
             }
             _ => {
                 gate.open(reason);
@@ -262,7 +265,8 @@ impl Model {
         }
         self.next += 1;
         let deadline = self.rng.u32(..4) == 0;
-        let deadline = deadline.then(|| Instant::now() + Duration::from_millis(self.rng.u64(..4_000)));
+        let deadline =
+            deadline.then(|| Instant::now() + Duration::from_millis(self.rng.u64(..4_000)));
         let cost = self.rng.u64(..100);
         self.calls
             .push(Caller::new(self.next, self.pool.clone(), cost, deadline));
@@ -276,7 +280,11 @@ impl Model {
         let call = self.calls.swap_remove(index);
         if let Some(member) = self.leave(&call) {
             // What went wrong before stays wrong.
-            *(if call.cut { &mut member.outcomes.failure } else { &mut member.outcomes.cancelled }) += 1;
+            *(if call.cut {
+                &mut member.outcomes.failure
+            } else {
+                &mut member.outcomes.cancelled
+            }) += 1;
         }
     }
 
@@ -327,7 +335,11 @@ impl Model {
                     let call = self.calls.swap_remove(index);
                     let cut = call.cut;
                     let member = self.leave(&call).expect("a stream comes from somewhere");
-                    *(if cut { &mut member.outcomes.failure } else { &mut member.outcomes.success }) += 1;
+                    *(if cut {
+                        &mut member.outcomes.failure
+                    } else {
+                        &mut member.outcomes.success
+                    }) += 1;
                 }
             }
         }
@@ -338,7 +350,11 @@ impl Model {
         let begun = std::mem::take(&mut self.world.lock().unwrap().begun);
         for (id, sim) in begun {
             let member = self.members.get_mut(&sim).unwrap();
-            assert!(member.is_open(), "call {id} went to {}, which is closed", member.endpoint);
+            assert!(
+                member.is_open(),
+                "call {id} went to {}, which is closed",
+                member.endpoint
+            );
             assert_eq!(
                 self.present.get(member.endpoint.key()),
                 Some(&sim),
@@ -370,7 +386,9 @@ impl Model {
     fn failed(&mut self, index: usize, error: &campanile::BoxError) {
         let call = self.calls.swap_remove(index);
         let Some(rejection) = Rejection::find(&**error) else {
-            let member = self.leave(&call).expect("an endpoint's error comes from one");
+            let member = self
+                .leave(&call)
+                .expect("an endpoint's error comes from one");
             member.outcomes.failure += 1;
             return;
         };
@@ -380,10 +398,16 @@ impl Model {
         match rejection.kind() {
             RejectionKind::Empty => assert!(self.present.is_empty(), "refused as empty"),
             RejectionKind::Unavailable => {
-                assert!(!self.present.is_empty() && open.is_empty(), "refused as closed: {open:?}");
+                assert!(
+                    !self.present.is_empty() && open.is_empty(),
+                    "refused as closed: {open:?}"
+                );
             }
             RejectionKind::NotReady => {
-                assert!(!open.is_empty(), "refused as not ready, although all are closed");
+                assert!(
+                    !open.is_empty(),
+                    "refused as not ready, although all are closed"
+                );
                 assert_eq!(self.able(), None, "refused although it could be served");
             }
             RejectionKind::DeadlineExceeded => {
@@ -421,9 +445,12 @@ impl Model {
     /// A member that can take a call now.
     fn able(&self) -> Option<u64> {
         let world = self.world.lock().unwrap();
-        self.open()
-            .into_iter()
-            .find(|sim| world.sims.get(sim).is_some_and(|sim| sim.mode == Mode::Ready))
+        self.open().into_iter().find(|sim| {
+            world
+                .sims
+                .get(sim)
+                .is_some_and(|sim| sim.mode == Mode::Ready)
+        })
     }
 
     pub(crate) fn check(&mut self) {
@@ -431,9 +458,17 @@ impl Model {
         for call in self.calls.iter().filter(|call| call.at.is_none()) {
             self.tally.waited += 1;
             if call.is_readying() {
-                assert!(open.is_empty(), "call {} waits for a gate, and {open:?} are open", call.id);
+                assert!(
+                    open.is_empty(),
+                    "call {} waits for a gate, and {open:?} are open",
+                    call.id
+                );
             } else if call.is_calling() {
-                assert_eq!(able, None, "call {} waits, and this member could take it", call.id);
+                assert_eq!(
+                    able, None,
+                    "call {} waits, and this member could take it",
+                    call.id
+                );
             }
         }
 
@@ -441,9 +476,21 @@ impl Model {
         let world = self.world.lock().unwrap();
         for (sim, member) in &self.members {
             let endpoint = &member.endpoint;
-            assert_eq!(endpoint.in_flight(), member.in_flight, "in flight at {endpoint}");
-            assert_eq!(endpoint.measurements().outstanding().tokens, member.cost, "outstanding at {endpoint}");
-            assert_eq!(endpoint.outcomes(), member.outcomes, "outcomes of {endpoint}");
+            assert_eq!(
+                endpoint.in_flight(),
+                member.in_flight,
+                "in flight at {endpoint}"
+            );
+            assert_eq!(
+                endpoint.measurements().outstanding().tokens,
+                member.cost,
+                "outstanding at {endpoint}"
+            );
+            assert_eq!(
+                endpoint.outcomes(),
+                member.outcomes,
+                "outcomes of {endpoint}"
+            );
             for reason in REASONS {
                 assert_eq!(
                     endpoint.gate().is_closed_for(reason, now),
@@ -457,7 +504,11 @@ impl Model {
                 assert_eq!(live, 0, "the service of {endpoint} outlives it");
             }
         }
-        assert_eq!(self.roster.len(), self.present.len(), "members of the roster");
+        assert_eq!(
+            self.roster.len(),
+            self.present.len(),
+            "members of the roster"
+        );
         assert_eq!(self.pool.len(), self.present.len(), "members of the pool");
         drop(world);
         // Those who left for good are of no interest any more.

@@ -65,7 +65,11 @@ impl World {
             let mut world = world.lock().unwrap();
             let sim = world.sims.get_mut(&sim).unwrap();
             sim.mode = mode;
-            if mode == Mode::Pending { Vec::new() } else { std::mem::take(&mut sim.wakers) }
+            if mode == Mode::Pending {
+                Vec::new()
+            } else {
+                std::mem::take(&mut sim.wakers)
+            }
         };
         wakers.into_iter().for_each(Waker::wake);
     }

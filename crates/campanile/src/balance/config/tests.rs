@@ -29,7 +29,10 @@ fn a_mistake_names_field_value_and_rule() {
         refused(|config| config.unready_backoff_max = Duration::from_millis(99)),
         "balance.unready_backoff_max is 99ms: it must not be below unready_backoff"
     );
-    assert_eq!(refused(|config| config.window = 0), "balance.window is 0: it must be at least 1");
+    assert_eq!(
+        refused(|config| config.window = 0),
+        "balance.window is 0: it must be at least 1"
+    );
 }
 
 #[test]
@@ -39,7 +42,10 @@ fn it_is_read_and_written_as_people_do() {
     assert_eq!(config.patience, Duration::from_secs(2));
     assert_eq!(config.unready_backoff_max, Duration::from_secs(60));
     assert_eq!(serde_json::to_string(&config).unwrap(), text);
-    assert_eq!(serde_json::from_str::<BalanceConfig>("{}").unwrap(), BalanceConfig::default());
+    assert_eq!(
+        serde_json::from_str::<BalanceConfig>("{}").unwrap(),
+        BalanceConfig::default()
+    );
     let unknown = serde_json::from_str::<BalanceConfig>(r#"{ "patence": "2s" }"#).unwrap_err();
     assert!(unknown.to_string().contains("patence"), "{unknown}");
 }

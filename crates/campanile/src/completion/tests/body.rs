@@ -70,18 +70,27 @@ fn frames_trailers_and_hints_pass() {
     let mut trailers = HeaderMap::new();
     trailers.insert("checksum", HeaderValue::from_static("7"));
     let log = Log::default();
-    let inner = script([data("ab"), data("c"), Ok(Frame::trailers(trailers))], false);
+    let inner = script(
+        [data("ab"), data("c"), Ok(Frame::trailers(trailers))],
+        false,
+    );
     let mut body = guard(&log, inner, Outcome::Success);
     assert_eq!(body.size_hint().exact(), Some(3));
     assert!(!body.is_end_stream());
-    assert_eq!(frame(&mut body).unwrap().unwrap().into_data().unwrap(), "ab");
+    assert_eq!(
+        frame(&mut body).unwrap().unwrap().into_data().unwrap(),
+        "ab"
+    );
     assert_eq!(frame(&mut body).unwrap().unwrap().into_data().unwrap(), "c");
     assert_eq!(body.size_hint().exact(), Some(1));
     let last = frame(&mut body).unwrap().unwrap().into_trailers().unwrap();
     assert_eq!(last["checksum"], "7");
     assert!(log.ends().is_empty());
     assert!(frame(&mut body).is_none());
-    assert_eq!(log.told(), [Told::Data(1), Told::Data(1), Told::End(Outcome::Success)]);
+    assert_eq!(
+        log.told(),
+        [Told::Data(1), Told::Data(1), Told::End(Outcome::Success)]
+    );
     drop(body);
     assert_eq!(log.ends().len(), 1);
 }
@@ -118,7 +127,10 @@ fn a_body_whose_end_comes_to_be_known_between_polls_is_over_too() {
     let mut body = guard(&log, inner, Outcome::Success);
     assert!(frame(&mut body).is_some());
     knows_its_end.set(true);
-    assert!(body.is_end_stream(), "the server sees the end and polls no more");
+    assert!(
+        body.is_end_stream(),
+        "the server sees the end and polls no more"
+    );
     drop(body);
     assert_eq!(log.ends(), [Outcome::Success]);
 }
@@ -126,7 +138,11 @@ fn a_body_whose_end_comes_to_be_known_between_polls_is_over_too() {
 #[test]
 fn a_body_that_errs_was_interrupted() {
     let log = Log::default();
-    let mut body = guard(&log, script([data("a"), Err("reset")], false), Outcome::Success);
+    let mut body = guard(
+        &log,
+        script([data("a"), Err("reset")], false),
+        Outcome::Success,
+    );
     assert!(frame(&mut body).unwrap().is_ok());
     assert_eq!(frame(&mut body).unwrap().unwrap_err(), "reset");
     assert_eq!(log.ends(), [INTERRUPTED]);
@@ -211,7 +227,16 @@ fn a_guarded_body_is_as_sync_as_what_it_guards() {
     }
 
     fn assert_sync<T: Send + Sync>(_: &T) {}
-    let body = GuardedBody::new(Full::new(Bytes::new()), Completion::new(Quiet), Chunks, Outcome::Success, NOW);
+    let body = GuardedBody::new(
+        Full::new(Bytes::new()),
+        Completion::new(Quiet),
+        Chunks,
+        Outcome::Success,
+        NOW,
+    );
     assert_sync(&body);
-    assert_eq!(format!("{body:?}"), r#"GuardedBody { inner: Full { data: None }, outcome: Success, ended: true }"#);
+    assert_eq!(
+        format!("{body:?}"),
+        r#"GuardedBody { inner: Full { data: None }, outcome: Success, ended: true }"#
+    );
 }

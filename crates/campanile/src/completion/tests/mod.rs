@@ -95,7 +95,12 @@ fn an_observer_is_told_in_order_and_of_one_end() {
     completion.end(NOW, Outcome::Ignored);
     assert_eq!(
         log.told(),
-        [Told::Head, Told::Data(3), Told::Usage(None), Told::End(Outcome::Ignored)]
+        [
+            Told::Head,
+            Told::Data(3),
+            Told::Usage(None),
+            Told::End(Outcome::Ignored)
+        ]
     );
 }
 
@@ -150,7 +155,10 @@ fn a_watched_call_that_panics_ends_at_once() {
     let log = Log::default();
     let mut call = Some(log.completion());
     assert_eq!(Completion::watch(&mut call, || 7), 7);
-    assert!(call.is_some() && log.told().is_empty(), "a poll that returns ends nothing");
+    assert!(
+        call.is_some() && log.told().is_empty(),
+        "a poll that returns ends nothing"
+    );
 
     let result = quietly(|| Completion::watch(&mut call, || panic!("expected")));
     assert!(result.is_err());

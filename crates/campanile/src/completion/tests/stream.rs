@@ -31,7 +31,10 @@ fn items_pass_and_the_call_ends_with_the_stream() {
     assert_eq!(guarded.size_hint(), (2, Some(2)));
     let items: Vec<_> = guarded.collect().now_or_never().unwrap();
     assert_eq!(items, [Ok(5), Ok(6)]);
-    assert_eq!(log.told(), [Told::Data(1), Told::Data(1), Told::End(Outcome::Success)]);
+    assert_eq!(
+        log.told(),
+        [Told::Data(1), Told::Data(1), Told::End(Outcome::Success)]
+    );
 }
 
 #[test]

@@ -46,7 +46,10 @@ async fn patience_ends_with_calls_in_flight() {
     let before = Timestamp::now();
     assert_eq!(roster.drain("a", PATIENCE).unwrap().await, 2);
     let waited = Timestamp::now().since(before);
-    assert!(waited >= PATIENCE && waited < PATIENCE + Duration::from_millis(5), "{waited:?}");
+    assert!(
+        waited >= PATIENCE && waited < PATIENCE + Duration::from_millis(5),
+        "{waited:?}"
+    );
     assert!(roster.is_empty());
     endpoint.leave(Outcome::Success);
     assert_eq!(endpoint.in_flight(), 1, "they go on");
@@ -65,7 +68,10 @@ async fn an_insertion_calls_the_drain_off() {
         }
         assert!(roster.insert("a", 1).unwrap().is(&endpoint));
         settle().await;
-        assert!(drain.is_finished(), "it does not wait on; disabled: {disabled}");
+        assert!(
+            drain.is_finished(),
+            "it does not wait on; disabled: {disabled}"
+        );
         assert_eq!(drain.await.unwrap(), 1);
         assert_eq!(roster.len(), 1);
         assert_eq!(is_open(&endpoint), !disabled);

@@ -99,12 +99,14 @@ async fn an_unknown_member_is_named() {
 fn a_member_is_weighted_anew_and_switched_off_and_on() {
     let roster = Roster::new();
     let endpoint = roster.insert("a", 1).unwrap();
-    roster
-        .set_weight("a", Weight::new(2.0).unwrap())
-        .unwrap();
+    roster.set_weight("a", Weight::new(2.0).unwrap()).unwrap();
     assert_eq!(endpoint.weight().get(), 2.0);
     roster.disable("a").unwrap();
-    assert!(endpoint.gate().is_closed_for(Reason::Disabled, Timestamp::now()));
+    assert!(
+        endpoint
+            .gate()
+            .is_closed_for(Reason::Disabled, Timestamp::now())
+    );
     assert_eq!(roster.snapshot()[0].closed[0].reason, Reason::Disabled);
     roster.insert("a", 1).unwrap();
     assert!(!is_open(&endpoint), "an operator's word outlasts discovery");
@@ -119,7 +121,10 @@ fn a_removed_member_takes_no_call_even_before_its_pools_know() {
     assert!(roster.remove("a").unwrap().is(&endpoint));
     assert!(!endpoint.enter());
     let back = roster.insert("a", 1).unwrap();
-    assert!(!back.is(&endpoint) && back.enter(), "a member of that key is a new one");
+    assert!(
+        !back.is(&endpoint) && back.enter(),
+        "a member of that key is a new one"
+    );
 }
 
 #[test]
@@ -156,7 +161,11 @@ async fn changes_end_with_the_last_handle() {
     assert!(!reader.is_finished(), "a handle is left");
     copy.remove("a").unwrap();
     drop(copy);
-    assert_eq!(reader.await.unwrap(), [true, false], "what was said before the end is heard");
+    assert_eq!(
+        reader.await.unwrap(),
+        [true, false],
+        "what was said before the end is heard"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,5 +204,8 @@ fn a_roster_shows_its_members_and_not_their_targets() {
     let roster = Roster::new();
     roster.insert("a", "https://user:secret@example").unwrap();
     let shown = format!("{roster:?} {:?}", roster.changes());
-    assert!(shown.contains("\"a\"") && !shown.contains("secret"), "{shown}");
+    assert!(
+        shown.contains("\"a\"") && !shown.contains("secret"),
+        "{shown}"
+    );
 }

@@ -18,7 +18,10 @@ impl<K: Unpin, S: Unpin> Stream for Script<K, S> {
     }
 }
 
-fn next<D: Discover + Unpin>(discover: &mut D) -> Option<Result<Change<D::Key, D::Service>, D::Error>> {
+type Told<D> =
+    Result<Change<<D as Discover>::Key, <D as Discover>::Service>, <D as Discover>::Error>;
+
+fn next<D: Discover + Unpin>(discover: &mut D) -> Option<Told<D>> {
     let mut context = Context::from_waker(std::task::Waker::noop());
     match Pin::new(discover).poll_discover(&mut context) {
         Poll::Ready(change) => change,
@@ -36,9 +39,7 @@ fn a_stack_is_built_with_the_rosters_endpoint() {
         endpoint.gate().close(Reason::Custom);
         (endpoint.label("zone").map(str::to_owned), target * 2)
     });
-    let mut members = ServiceBuilder::new()
-        .layer(layer)
-        .service(roster.changes());
+    let mut members = ServiceBuilder::new().layer(layer).service(roster.changes());
     let Some(Ok(Change::Insert(key, service))) = next(&mut members) else {
         panic!("an insertion");
     };
@@ -81,8 +82,10 @@ fn plain_keys_become_endpoints_of_their_name() {
 fn a_list_of_services_is_a_source_of_members() {
     let service = |n: u32| tower::service_fn(move |()| async move { Ok::<_, crate::BoxError>(n) });
     let list = ServiceList::new::<()>(vec![service(1), service(2)]);
-    let mut members = PerEndpointLayer::new(|_: &Endpoint, service| ServiceBuilder::new().concurrency_limit(1).service(service))
-        .layer(list);
+    let mut members = PerEndpointLayer::new(|_: &Endpoint, service| {
+        ServiceBuilder::new().concurrency_limit(1).service(service)
+    })
+    .layer(list);
     for name in ["0", "1"] {
         let Some(Ok(Change::Insert(key, mut service))) = next(&mut members) else {
             panic!("an insertion");

@@ -44,7 +44,12 @@ fn each_call_is_counted_by_its_outcome() {
 #[test]
 fn no_success_is_lost_when_the_count_spills() {
     const SPILL: u64 = 1 << 23;
-    for (before, more) in [(SPILL - 3, 6_u64), (SPILL - 1, 1), (SPILL, 2), (SPILL + 5, 3)] {
+    for (before, more) in [
+        (SPILL - 3, 6_u64),
+        (SPILL - 1, 1),
+        (SPILL, 2),
+        (SPILL + 5, 3),
+    ] {
         let endpoint = Endpoint::new("a");
         endpoint.gate().close(Reason::Custom);
         endpoint.gate().open(Reason::Custom);
@@ -79,7 +84,10 @@ fn no_success_is_lost_when_many_spill_at_once() {
     });
     assert_eq!(endpoint.outcomes().success, before + THREADS * EACH);
     assert_eq!(endpoint.in_flight(), 0);
-    assert!(endpoint.cell().successes() < 1 << 23, "the top bit was moved elsewhere");
+    assert!(
+        endpoint.cell().successes() < 1 << 23,
+        "the top bit was moved elsewhere"
+    );
 }
 
 #[test]
@@ -102,12 +110,19 @@ fn latencies_are_averaged_over_the_work_that_was_done() {
     assert_eq!(measured.latency(), LatencySnapshot::default());
     measured.sample(NOW, Some(at(10)), Some(at(20)), at(100));
     assert_eq!(measured.head().average(), Some(Duration::from_millis(10)));
-    assert_eq!(measured.first_data().average(), Some(Duration::from_millis(20)));
+    assert_eq!(
+        measured.first_data().average(),
+        Some(Duration::from_millis(20))
+    );
     assert_eq!(measured.total().average(), Some(Duration::from_millis(100)));
     // The newest sample weighs a tenth.
     measured.sample(at(1_000), None, None, at(1_200));
     assert_eq!(measured.total().average(), Some(Duration::from_millis(110)));
-    assert_eq!(measured.head().average(), Some(Duration::from_millis(10)), "no head, no sample");
+    assert_eq!(
+        measured.head().average(),
+        Some(Duration::from_millis(10)),
+        "no head, no sample"
+    );
 }
 
 #[test]
@@ -130,7 +145,13 @@ fn outstanding_cost_comes_and_goes_with_its_calls() {
     measured.begin(NOW, &cost);
     measured.begin(NOW, &Cost::tokens(u64::MAX));
     measured.release(&Cost::tokens(u64::MAX));
-    assert_eq!((measured.outstanding().tokens, measured.outstanding().nano_dollars), (100, 7));
+    assert_eq!(
+        (
+            measured.outstanding().tokens,
+            measured.outstanding().nano_dollars
+        ),
+        (100, 7)
+    );
     assert_eq!(measured.last_used(), Some(NOW));
     measured.release(&cost);
     assert_eq!(measured.outstanding(), Cost::ZERO);
@@ -142,5 +163,8 @@ fn outstanding_cost_comes_and_goes_with_its_calls() {
         ..Usage::default()
     });
     measured.add_usage(&Usage::default());
-    assert_eq!((measured.used().tokens, measured.used().nano_dollars), (11, 8));
+    assert_eq!(
+        (measured.used().tokens, measured.used().nano_dollars),
+        (11, 8)
+    );
 }

@@ -42,7 +42,10 @@ fn a_reason_whose_time_is_over_is_forgotten() {
     assert!(!gate.is_open(at(9)));
     assert!(endpoint.cell().is_closed());
     assert!(gate.is_open(at(10)));
-    assert!(!endpoint.cell().is_closed(), "forgotten when somebody looked");
+    assert!(
+        !endpoint.cell().is_closed(),
+        "forgotten when somebody looked"
+    );
     assert!(endpoint.enter());
 }
 
@@ -74,7 +77,10 @@ fn its_reasons_are_told_with_their_times() {
     endpoint.gate().close(Reason::Disabled);
     endpoint.gate().close_until(Reason::Breaker, NOW);
     let reasons: Vec<_> = endpoint.gate().reasons(NOW).collect();
-    assert_eq!(reasons, [(Reason::Quota, at(10)), (Reason::Disabled, Timestamp::MAX)]);
+    assert_eq!(
+        reasons,
+        [(Reason::Quota, at(10)), (Reason::Disabled, Timestamp::MAX)]
+    );
 }
 
 #[test]
@@ -125,7 +131,12 @@ fn an_earlier_reopening_wakes_and_a_later_one_does_not() {
 
 #[test]
 fn the_last_call_to_leave_wakes_if_somebody_waits_for_it() {
-    for reason in [Reason::Draining, Reason::Removed, Reason::Concurrency, Reason::Breaker] {
+    for reason in [
+        Reason::Draining,
+        Reason::Removed,
+        Reason::Concurrency,
+        Reason::Breaker,
+    ] {
         let endpoint = Endpoint::new("a");
         let mut watcher = Watcher::of(&endpoint);
         assert!(endpoint.enter());

@@ -13,7 +13,11 @@ fn an_endpoint_has_what_it_was_built_with() {
     assert_eq!(endpoint.key(), "a");
     assert_eq!(endpoint.to_string(), "a");
     assert_eq!(endpoint.weight(), Weight::new(2.5).unwrap());
-    assert_eq!(endpoint.label("zone"), Some("eu"), "the last one of a name counts");
+    assert_eq!(
+        endpoint.label("zone"),
+        Some("eu"),
+        "the last one of a name counts"
+    );
     assert_eq!(endpoint.label("tier"), None);
     assert_eq!(endpoint.labels().len(), 1);
     assert_eq!(Endpoint::new("b").weight(), Weight::ONE);
@@ -25,11 +29,22 @@ fn a_mistake_is_named() {
         Endpoint::builder("").build().unwrap_err().to_string(),
         r#"endpoint key is "": it must not be empty"#
     );
-    for weight in [0.0, -1.0, 1e-7, f64::MIN_POSITIVE, 1_000_000.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+    for weight in [
+        0.0,
+        -1.0,
+        1e-7,
+        f64::MIN_POSITIVE,
+        1_000_000.5,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+    ] {
         let error = Endpoint::builder("a").weight(weight).build().unwrap_err();
         let text = error.to_string();
         assert!(
-            text.starts_with(&format!("endpoint \"a\": weight is {weight}: it must be from")),
+            text.starts_with(&format!(
+                "endpoint \"a\": weight is {weight}: it must be from"
+            )),
             "{text}"
         );
     }
@@ -40,11 +55,18 @@ fn a_weight_is_checked_wherever_it_comes_from() {
     for good in [1e-6, 0.5, 1.0, 1e6] {
         assert_eq!(Weight::new(good).unwrap().get(), good);
         let text = serde_json::to_string(&Weight::new(good).unwrap()).unwrap();
-        assert_eq!(serde_json::from_str::<Weight>(&text).unwrap().get(), good, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Weight>(&text).unwrap().get(),
+            good,
+            "{text}"
+        );
     }
     for bad in ["0", "1e-300", "-0.0", "-1", "1000001", "1e300"] {
         let error = serde_json::from_str::<Weight>(bad).unwrap_err().to_string();
-        assert!(error.contains("it must be from 0.000001 to 1000000"), "{error}");
+        assert!(
+            error.contains("it must be from 0.000001 to 1000000"),
+            "{error}"
+        );
     }
     assert_eq!(Weight::default(), Weight::ONE);
 }
@@ -52,7 +74,10 @@ fn a_weight_is_checked_wherever_it_comes_from() {
 #[test]
 fn the_smallest_weight_is_one_in_single_precision_too() {
     let endpoint = Endpoint::builder("a").weight(1e-6).build().unwrap();
-    assert!((f32::MAX / 1e9 / endpoint.cell().weight()).is_finite(), "loads are divided by it");
+    assert!(
+        (f32::MAX / 1e9 / endpoint.cell().weight()).is_finite(),
+        "loads are divided by it"
+    );
 }
 
 #[test]
@@ -85,7 +110,9 @@ fn a_snapshot_shows_everything_and_survives_serialisation() {
     assert!(endpoint.enter());
     endpoint.leave(Outcome::Success);
     endpoint.measurements().begin(NOW, &Cost::tokens(12));
-    endpoint.measurements().sample(NOW, Some(at(10)), None, at(50));
+    endpoint
+        .measurements()
+        .sample(NOW, Some(at(10)), None, at(50));
     endpoint.gate().close(Reason::Disabled);
     endpoint.gate().close_until(Reason::Breaker, at(3_500));
 
@@ -105,10 +132,17 @@ fn a_snapshot_shows_everything_and_survives_serialisation() {
         .iter()
         .map(|closed| (closed.reason, closed.reopens_in))
         .collect();
-    assert_eq!(closed, [(Reason::Breaker, Some(3.0)), (Reason::Disabled, None)]);
+    assert_eq!(
+        closed,
+        [(Reason::Breaker, Some(3.0)), (Reason::Disabled, None)]
+    );
 
     let text = serde_json::to_string(&snapshot).unwrap();
-    assert_eq!(serde_json::from_str::<EndpointSnapshot>(&text).unwrap(), snapshot, "{text}");
+    assert_eq!(
+        serde_json::from_str::<EndpointSnapshot>(&text).unwrap(),
+        snapshot,
+        "{text}"
+    );
 }
 
 // ===== cells =====
@@ -116,9 +150,20 @@ fn a_snapshot_shows_everything_and_survives_serialisation() {
 #[test]
 fn a_cell_that_was_given_back_is_used_again_and_is_blank() {
     let arena = Arena::new();
-    let make = |key: &str| Endpoint::builder(key).build_with(|| Arena::allot(&arena)).unwrap();
+    let make = |key: &str| {
+        Endpoint::builder(key)
+            .build_with(|| Arena::allot(&arena))
+            .unwrap()
+    };
     let (a, b, c) = (make("a"), make("b"), make("c"));
-    assert_eq!([a.cell_ref().slot(), b.cell_ref().slot(), c.cell_ref().slot()], [0, 1, 2]);
+    assert_eq!(
+        [
+            a.cell_ref().slot(),
+            b.cell_ref().slot(),
+            c.cell_ref().slot()
+        ],
+        [0, 1, 2]
+    );
     b.enter();
     b.cell().set_rank(7.0);
     b.gate().close(Reason::Custom);
@@ -134,7 +179,11 @@ fn a_cell_that_was_given_back_is_used_again_and_is_blank() {
 fn cells_do_not_overlap() {
     let arena = Arena::new();
     let endpoints: Vec<_> = (0..3_000)
-        .map(|n| Endpoint::builder(n.to_string()).build_with(|| Arena::allot(&arena)).unwrap())
+        .map(|n| {
+            Endpoint::builder(n.to_string())
+                .build_with(|| Arena::allot(&arena))
+                .unwrap()
+        })
         .collect();
     for (n, endpoint) in endpoints.iter().enumerate() {
         assert_eq!(endpoint.cell_ref().slot() as usize, n);
@@ -151,7 +200,9 @@ fn cells_do_not_overlap() {
 #[test]
 fn an_endpoint_outlives_its_arena() {
     let arena = Arena::new();
-    let endpoint = Endpoint::builder("a").build_with(|| Arena::allot(&arena)).unwrap();
+    let endpoint = Endpoint::builder("a")
+        .build_with(|| Arena::allot(&arena))
+        .unwrap();
     drop(arena);
     assert!(endpoint.enter());
     assert_eq!(endpoint.in_flight(), 1);
