@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -293,4 +293,49 @@ async fn an_idle_readied_clone_blocks_nobody() {
         );
     }
     assert_eq!(pool.oneshot(()).await.unwrap(), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_that_is_caught_further_out_is_the_endpoints() {
+    let roster = Roster::new();
+    let pool = ServiceBuilder::new()
+        .layer(BalanceLayer::bare(LeastLoaded::default()))
+        .layer(PerEndpointLayer::new(|_: &Endpoint, ()| {
+            tower::service_fn(|()| async {
+                yield_now().await;
+                panic!("expected");
+                #[allow(unreachable_code)] // says what it would have answered
+                Ok::<(), BoxError>(())
+            })
+        }))
+        .service(roster.changes());
+    let endpoint = roster.insert("a", ()).unwrap();
+    settle().await;
+    let call = std::panic::AssertUnwindSafe(pool.oneshot(())).catch_unwind();
+    assert!(call.await.is_err());
+    assert_eq!(endpoint.outcomes().failure, 1);
+    assert_eq!(endpoint.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_held_is_free_when_its_end_is_told() {
+    use tower::limit::ConcurrencyLimit;
+
+    let roster = Roster::new();
+    let mut pool = ServiceBuilder::new()
+        .layer(BalanceLayer::bare(LeastLoaded::full_scan()))
+        .layer(PerEndpointLayer::new(|_: &Endpoint, name: &'static str| {
+            ConcurrencyLimit::new(Named::new(name, true), 1)
+        }))
+        .service(roster.changes());
+    roster.insert("a", "a").unwrap();
+    settle().await;
+    // Answered, and not dropped: as one that a `join` holds on to.
+    let mut first = Box::pin(pool.call(()));
+    let first_answer = std::future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await;
+    assert!(first_answer.is_ready());
+    assert!(
+        pool.oneshot(()).now_or_never().is_some(),
+        "its permit is still taken"
+    );
 }

@@ -96,7 +96,7 @@ where
                     completion,
                     suspended,
                 } => {
-                    let Poll::Ready(result) = future.poll(cx) else {
+                    let Poll::Ready(result) = Completion::watch(completion, || future.poll(cx)) else {
                         *suspended = true;
                         return Poll::Pending;
                     };
@@ -104,6 +104,9 @@ where
                         unreachable!("polled after it was ready");
                     };
                     let now = completion.observer().now(*suspended || result.is_err());
+                    // What the endpoint's future holds, a permit of its stack, is given back before the end of the call
+                    // wakes those who wait for it.
+                    this.state.set(State::Refused { rejection: None });
                     if let Ok(response) = &result
                         && let Some(report) = this.protocol.report(response)
                     {
