@@ -339,3 +339,59 @@ async fn what_a_call_held_is_free_when_its_end_is_told() {
         "its permit is still taken"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn members_that_were_not_tried_in_one_look_are_tried_in_the_next() {
+    /// Says of its readiness what its number says.
+    #[derive(Debug, Clone)]
+    struct Numbered(u32);
+
+    impl Service<()> for Numbered {
+        type Response = ();
+        type Error = BoxError;
+        type Future = Ready<Result<(), BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            match self.0 {
+                0 => Poll::Pending,
+                1..100 => Poll::Ready(Err("broken".into())),
+                _ => Poll::Ready(Ok(())),
+            }
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            ready(Ok(()))
+        }
+    }
+
+    /// Prefers the first that may be picked.
+    #[derive(Debug)]
+    struct First;
+
+    impl campanile::balance::Strategy for First {
+        type State = ();
+    }
+
+    impl<Req> campanile::balance::Pick<Req> for First {
+        fn pick<V: campanile::balance::View<()>>(&self, view: &V, _: &Req) -> Option<usize> {
+            (0..view.len()).find(|index| view.load(*index).is_some())
+        }
+    }
+
+    let roster = Roster::new();
+    let mut config = patience(Duration::from_secs(5));
+    config.window = 4;
+    let pool = ServiceBuilder::new()
+        .layer(BalanceLayer::bare(First).config(config).unwrap())
+        .layer(PerEndpointLayer::new(|_: &Endpoint, number: u32| {
+            Numbered(number)
+        }))
+        .service(roster.changes());
+    for number in 0..=100 {
+        roster.insert(number.to_string(), number).unwrap();
+    }
+    settle().await;
+    let before = Instant::now();
+    pool.oneshot(()).await.unwrap();
+    assert_eq!(Instant::now(), before, "no time had to pass for it");
+}

@@ -408,7 +408,9 @@ where
             Err(request) => self.request = Some(request),
         }
         let fills = !full && self.search.pending.len() >= self.shared.config.window;
-        let dies = self.search.unfinished && self.search.pending.is_empty();
+        // Some are untried, and nothing that is waited for tells of them. It comes to an end: each look closes members or
+        // fills the window.
+        let dies = self.search.unfinished && self.search.pending.len() < self.shared.config.window;
         if fills || dies {
             // Once more, now that the end of a call would be heard of; or after others had their turn.
             cx.waker().wake_by_ref();
