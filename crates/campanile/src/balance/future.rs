@@ -15,11 +15,15 @@ use super::{
 use crate::{completion::Completion, rejection::Rejection};
 
 pin_project! {
+    // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
+    // each lifetime, and an async block over a boxed error would not be `Send`.
     /// The response of a [`Balance`](super::Balance).
     pub struct ResponseFuture<S, St, P, Req>
     where
         S: Service<Req>,
+        S: 'static,
         St: Strategy,
+        Req: 'static,
     {
         protocol: P,
         #[pin]
@@ -32,7 +36,9 @@ pin_project! {
     pub(super) enum State<S, St, P, Req>
     where
         S: Service<Req>,
+        S: 'static,
         St: Strategy,
+        Req: 'static,
     {
         Calling {
             #[pin]

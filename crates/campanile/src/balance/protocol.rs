@@ -50,29 +50,38 @@ pub trait Protocol<Req, Res, Err>: Clone {
         result: Result<Res, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err>;
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static;
 }
 
 /// Answers that are whole when they arrive: the call ends with its response. Any request, no context.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Unary<C = ClassifyResult> {
     classify: C,
 }
 
 /// Answers that are streams of results: the call ends with the stream.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Streaming<C = ClassifyResult, M = Chunks> {
     classify: C,
     meter: M,
 }
 
 /// Requests in the [`Call`] envelope, whose context is read; answers as `P` follows them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Enveloped<P = Unary> {
     inner: P,
 }
 
 // ===== impl Unary =====
+
+// Of the plainest kind alone, so that `Unary::default()` needs no annotation.
+impl Default for Unary {
+    fn default() -> Self {
+        Self::new(ClassifyResult)
+    }
+}
 
 impl<C> Unary<C> {
     /// Judges answers by `classify`.
@@ -93,7 +102,10 @@ where
         result: Result<Res, Err>,
         mut completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Res, Err> {
+    ) -> Result<Res, Err>
+    where
+        Err: 'static,
+    {
         let outcome = self.classify.classify(result.as_ref());
         if result.is_ok() {
             completion.head(now);
@@ -104,6 +116,12 @@ where
 }
 
 // ===== impl Streaming =====
+
+impl Default for Streaming {
+    fn default() -> Self {
+        Self::new(ClassifyResult, Chunks)
+    }
+}
 
 impl<C, M> Streaming<C, M> {
     /// Judges answers by `classify`, and counts each item's work with `meter`.
@@ -124,7 +142,10 @@ where
         result: Result<Res, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err> {
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
         let outcome = self.classify.classify(result.as_ref());
         let (stream, completion) = head(result, completion, outcome, now)?;
         Ok(GuardedStream::new(
@@ -157,6 +178,12 @@ fn head<T, Err, O: Observe>(
 
 // ===== impl Enveloped =====
 
+impl Default for Enveloped {
+    fn default() -> Self {
+        Self::new(Unary::default())
+    }
+}
+
 impl<P> Enveloped<P> {
     /// Follows answers as `inner` does.
     pub const fn new(inner: P) -> Self {
@@ -188,7 +215,10 @@ where
         result: Result<Res, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err> {
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
         self.inner.complete(result, completion, now)
     }
 }
@@ -241,7 +271,10 @@ where
         result: Result<Res, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err> {
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
         self.inner.complete(result, completion, now)
     }
 }
@@ -286,7 +319,10 @@ where
         result: Result<Res, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err> {
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
         self.inner.complete(result, completion, now)
     }
 }

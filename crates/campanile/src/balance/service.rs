@@ -24,7 +24,9 @@ use crate::{
 };
 
 /// A pool. Cheap to clone; all clones share one state. See the [module](super).
-pub struct Balance<S, St: Strategy, P> {
+// The services are owned, which is said here once and for all: the impls below need no bound for it, which would keep
+// async blocks over boxed errors from being `Send`.
+pub struct Balance<S: 'static, St: Strategy, P> {
     shared: Arc<Shared<S, St>>,
     members: Cache<Arc<ArcSwap<Members<S, St>>>, Arc<Members<S, St>>>,
     protocol: P,
@@ -199,6 +201,7 @@ where
     S::Error: From<Rejection>,
     St: Pick<Req>,
     P: Protocol<Req, S::Response, S::Error>,
+    Req: 'static,
 {
     type Response = P::Response<Follow<St>>;
     type Error = S::Error;

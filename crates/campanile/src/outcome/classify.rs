@@ -11,6 +11,9 @@ use crate::{
 /// Judges a call by its response head or its error. What happens to a body afterwards is added by the
 /// [`Completion`](crate::Completion): a body that breaks off turns [`Outcome::Success`] into a failure.
 ///
+/// Errors are owned (`'static`), so that they can be asked what they are. The method says so and not the trait: as a bound
+/// of an impl it would keep async blocks that await a pool over a [`BoxError`] from being `Send`.
+///
 /// A closure is a classifier:
 ///
 /// ```
@@ -24,7 +27,9 @@ use crate::{
 /// ```
 pub trait Classify<Res, Err> {
     /// What this result means.
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome;
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static;
 }
 
 /// The plainest classifier: `Ok` is a success, and an error is what [`classify_error`] says of it.
@@ -81,9 +86,12 @@ fn classify_rejection(rejection: &Rejection) -> Outcome {
 
 // ===== impl ClassifyResult =====
 
-impl<Res, Err: 'static> Classify<Res, Err> for ClassifyResult {
+impl<Res, Err> Classify<Res, Err> for ClassifyResult {
     #[inline]
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
         match result {
             Ok(_) => Outcome::Success,
             Err(error) => classify_error(error),
@@ -98,7 +106,10 @@ where
     F: Fn(Result<&Res, &Err>) -> Outcome,
 {
     #[inline]
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
         self(result)
     }
 }

@@ -80,8 +80,11 @@ impl ClassifyHttp {
     }
 }
 
-impl<B, Err: 'static> Classify<Response<B>, Err> for ClassifyHttp {
-    fn classify(&self, result: Result<&Response<B>, &Err>) -> Outcome {
+impl<B, Err> Classify<Response<B>, Err> for ClassifyHttp {
+    fn classify(&self, result: Result<&Response<B>, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
         match result {
             Ok(response) => self.status(response.status(), response.headers()),
             Err(error) => classify_error(error),

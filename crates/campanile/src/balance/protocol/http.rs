@@ -10,13 +10,19 @@ use crate::{
 };
 
 /// HTTP: context from the request's extensions, and the call ends with the response's body.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Http<C = ClassifyHttp, M = Chunks> {
     classify: C,
     meter: M,
 }
 
 // ===== impl Http =====
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new(ClassifyHttp::default(), Chunks)
+    }
+}
 
 impl<C, M> Http<C, M> {
     /// Judges responses by `classify`, and counts each piece of a body with `meter`.
@@ -42,7 +48,10 @@ where
         result: Result<Response<R>, Err>,
         completion: Completion<O>,
         now: Timestamp,
-    ) -> Result<Self::Response<O>, Err> {
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
         let outcome = self.classify.classify(result.as_ref());
         let (response, completion) = head(result, completion, outcome, now)?;
         Ok(response.map(|body| GuardedBody::new(body, completion, self.meter.clone(), outcome, now)))
