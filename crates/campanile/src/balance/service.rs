@@ -221,8 +221,13 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let now = Timestamp::now();
-        // Patience that was spent in `poll_ready` is not spent again.
-        let until = self.waiting.take().map(|waiting| waiting.until);
+        // Patience that was spent in `poll_ready` is not spent again, unless that was long ago.
+        let patience = self.shared.config.patience;
+        let until = self
+            .waiting
+            .take()
+            .map(|waiting| waiting.until)
+            .filter(|until| now < until.after(patience));
         let attempt = Attempt {
             shared: &self.shared,
             members: self.members.load(),
