@@ -111,7 +111,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                 let slot = self.members.slot(index);
                 let lane = slot.lane();
                 if let Some(mut instance) = slot.take(lane) {
-                    // Nobody is there to be woken yet: what is not ready is polled again by the future.
+                    // Nobody is there to be woken yet.
                     match instance.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
                         Poll::Ready(Ok(())) => {
                             slot.was_ready();
@@ -132,21 +132,16 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                             }
                         }
                         Poll::Ready(Err(_)) => self.dead(slot),
-                        Poll::Pending => {
-                            let pending = Pending {
-                                slot: Arc::clone(slot),
-                                instance,
-                                index,
-                            };
-                            return self.look_further(request, &cost, rng, until, Some(pending), None);
-                        }
+                        // Dropped, and polled anew by the future: a future that nobody polls must not hold a place in
+                        // the endpoint's queue.
+                        Poll::Pending => {}
                     }
                 }
             }
         } else {
             *rng = numbers.get();
         }
-        self.look_further(request, &cost, rng, until, None, probes)
+        self.look_further(request, &cost, rng, until, probes)
     }
 
     /// Picks for a request, and leaves it at that.
@@ -175,7 +170,6 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         cost: &Cost,
         rng: &mut u64,
         until: Option<Timestamp>,
-        pending: Option<Pending<S, St>>,
         probes: Option<Prepare>,
     ) -> ResponseFuture<S, St, P, Req>
     where
@@ -193,7 +187,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
             request: Some(request),
             search: Search {
                 cost: *cost,
-                pending: pending.into_iter().collect(),
+                pending: Vec::new(),
                 left: Vec::new(),
                 rng: fork(rng),
                 unfinished: false,
