@@ -261,6 +261,14 @@ impl<S, St: Strategy, P> fmt::Debug for Balance<S, St, P> {
     }
 }
 
+#[cfg(test)]
+impl<S, St: Strategy, P> Balance<S, St, P> {
+    /// How many wait for gates and discovery, and how many for any call to end.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.shared.listener.waiters.len(), self.shared.crowd.len())
+    }
+}
+
 // ===== impl Waiting =====
 
 impl Drop for Waiting {
