@@ -533,7 +533,11 @@ async fn members_come_and_go_under_calls_on_many_threads() {
     assert_at_rest(&pool);
     assert_eq!(script.counts().calls, 8_000);
     members.remove(0);
-    while !pool.is_empty() || script.counts().services > 0 {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while !pool.is_empty() || script.counts().services > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(60 * SEC, gone).await;
+    assert!(gone.is_ok(), "{:?}", script.counts());
 }
