@@ -261,7 +261,7 @@ impl<S, St: Strategy, P> fmt::Debug for Balance<S, St, P> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 impl<S, St: Strategy, P> Balance<S, St, P> {
     /// How many wait for gates and discovery, and how many for any call to end.
     pub(super) fn waiting(&self) -> (usize, usize) {

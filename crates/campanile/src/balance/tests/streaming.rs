@@ -341,4 +341,36 @@ mod http {
         assert_rejected(refused, RejectionKind::DeadlineExceeded);
         assert_at_rest(&pool);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_are_dropped_at_random_moments_leave_every_count_at_zero() {
+        let mut rng = crate::testing::seeded(5);
+        let body = chunks().pause(10 * MS).piece("three".into());
+        let step = Step::respond(StatusCode::OK, ScriptBody::new(body).silent_end()).after(10 * MS);
+        let pool = web(step).await;
+        let mut ended = 0;
+        for _ in 0..50 {
+            let calls: tokio::task::JoinSet<_> = (0..200)
+                .map(|_| {
+                    let call = pool.clone().oneshot(Request::new(()));
+                    let whole = async move { call.await.unwrap().into_body().collect().await };
+                    // From before the head to after the end.
+                    tokio::time::timeout(rng.u32(0..70) * MS, whole)
+                })
+                .collect();
+            ended += calls
+                .join_all()
+                .await
+                .iter()
+                .filter(|call| call.is_ok())
+                .count() as u64;
+        }
+        assert_at_rest(&pool);
+        let outcomes = member(&pool, "a").outcomes;
+        assert_eq!(
+            (outcomes.success, outcomes.success + outcomes.cancelled),
+            (ended, 10_000)
+        );
+        assert!(ended > 1_000 && outcomes.cancelled > 1_000, "{outcomes:?}");
+    }
 }
