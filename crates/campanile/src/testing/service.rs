@@ -8,7 +8,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::{
@@ -25,6 +25,8 @@ pub struct Scripted<T, E = BoxError> {
     ticket: Ticket,
     /// Boxed, so that the service is `Unpin`.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When the instance was polled first.
+    first: Option<Instant>,
     dead: bool,
 }
 
@@ -52,12 +54,13 @@ impl<T, E> Scripted<T, E> {
             shared,
             ticket: Ticket::default(),
             sleep: None,
+            first: None,
             dead: false,
         }
     }
 
     /// Ready once the time has come.
-    fn poll_until(&mut self, at: tokio::time::Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
@@ -87,6 +90,10 @@ impl<T, E, Req> Service<Req> for Scripted<T, E> {
             Readiness::Ready => Poll::Ready(Ok(())),
             Readiness::Pending => Poll::Pending,
             Readiness::PendingFor(time) => self.poll_until(since + time, cx).map(Ok),
+            Readiness::WarmsUp(time) => {
+                let first = *self.first.get_or_insert_with(Instant::now);
+                self.poll_until(first + time, cx).map(Ok)
+            }
             Readiness::Panic => panic!("the script says so: panic in poll_ready"),
         };
         if answer.is_ready() {

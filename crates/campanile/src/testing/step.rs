@@ -33,6 +33,9 @@ pub enum Readiness<E = BoxError> {
     Pending,
     /// It is not, and is ready by itself once so much time has passed from when the script was told.
     PendingFor(Duration),
+    /// Each instance has to be polled for so long before it is ready, and then stays so, as one that connects when it is
+    /// first used. A clone starts anew.
+    WarmsUp(Duration),
     /// It fails. An instance that has failed is dead: it fails again whatever the script says later. Its clones live.
     Error(Arc<dyn Fn() -> E + Send + Sync>),
     /// It panics.
@@ -178,6 +181,7 @@ impl<E> Clone for Readiness<E> {
             Self::Ready => Self::Ready,
             Self::Pending => Self::Pending,
             Self::PendingFor(time) => Self::PendingFor(*time),
+            Self::WarmsUp(time) => Self::WarmsUp(*time),
             Self::Error(error) => Self::Error(Arc::clone(error)),
             Self::Panic => Self::Panic,
         }
@@ -190,6 +194,7 @@ impl<E> fmt::Debug for Readiness<E> {
             Self::Ready => f.write_str("Ready"),
             Self::Pending => f.write_str("Pending"),
             Self::PendingFor(time) => f.debug_tuple("PendingFor").field(time).finish(),
+            Self::WarmsUp(time) => f.debug_tuple("WarmsUp").field(time).finish(),
             Self::Error(_) => f.write_str("Error"),
             Self::Panic => f.write_str("Panic"),
         }

@@ -79,6 +79,19 @@ async fn readiness_is_pending_for_a_while_and_wakes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_instance_warms_up_for_itself() {
+    let script = Script::answering("hello");
+    script.set_readiness(Readiness::WarmsUp(30 * MS));
+    let mut service = script.service();
+    let start = Instant::now();
+    for _ in 0..2 {
+        ServiceExt::<()>::ready(&mut service).await.unwrap();
+        assert_eq!(Instant::now() - start, 30 * MS);
+    }
+    assert!(poll_ready(&mut service.clone()).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_failed_is_dead_and_its_clone_is_not() {
     let script = Script::answering("hello");
     let mut service = script.service();

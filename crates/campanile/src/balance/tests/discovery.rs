@@ -433,6 +433,25 @@ async fn one_roster_feeds_two_pools() {
     assert_eq!(roster.get("a").unwrap().outcomes().success, 1);
 }
 
+/// The endpoint is shared, the membership is not.
+#[tokio::test(start_paused = true)]
+#[ignore = "a removal closes the shared gate, so the member is lost to the other pool too"]
+async fn a_member_that_leaves_one_pool_stays_in_another() {
+    let script = Script::answering("a");
+    let endpoint = Endpoint::new("a");
+    let (first, discover) = crate::testing::discovery();
+    let leaves = BalanceLayer::bare(First).layer(discover);
+    let (second, discover) = crate::testing::discovery();
+    let stays = BalanceLayer::bare(First).layer(discover);
+    first.insert(endpoint.clone(), script.service());
+    second.insert(endpoint.clone(), script.service());
+    settle().await;
+    first.remove(endpoint.clone());
+    settle().await;
+    assert!(leaves.is_empty());
+    assert_eq!(stays.clone().oneshot(()).await.unwrap(), "a");
+}
+
 /// A panic in the function that builds endpoints leaves the members as they are.
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_discovery_ends_nothing() {

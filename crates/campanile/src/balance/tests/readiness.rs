@@ -184,6 +184,20 @@ async fn calls_of_a_pool_larger_than_the_window_are_all_served() {
     assert_at_rest(&pool);
 }
 
+/// The instance that was made ready is kept for the calls that follow.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_connects_when_it_is_first_used_connects_once() {
+    let script = Script::answering("a");
+    script.set_readiness(Readiness::WarmsUp(30 * MS));
+    let scene = scripted([("a", &script)]).await;
+    let start = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(scene.call().await.unwrap(), "a");
+        assert_eq!(Instant::now() - start, 30 * MS);
+    }
+    assert_at_rest(&scene.pool);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_on_a_service_which_is_replaced_goes_to_the_new_one() {
     let (hung, well) = (Script::answering("hung"), Script::answering("well"));
