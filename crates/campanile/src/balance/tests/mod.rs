@@ -14,11 +14,15 @@ use crate::{
     testing::{DiscoverHandle, MockDiscover, Script, Scripted, Step, discovery},
 };
 
+#[cfg(feature = "http")]
+mod bodies;
 mod cancellation;
 mod discovery;
 mod errors;
 mod readiness;
 mod refusal;
+mod removal;
+mod roster;
 mod streaming;
 
 const MS: Duration = Duration::from_millis(1);
