@@ -43,6 +43,10 @@ mod adapt;
 mod fast_fail;
 mod least_loaded;
 mod sample;
+// Not every helper is used by the tests of every set of features.
+#[cfg(all(test, not(campanile_loom)))]
+#[allow(dead_code)]
+mod test_view;
 
 pub use adapt::{Adapt, Adapter};
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
