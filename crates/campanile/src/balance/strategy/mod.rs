@@ -40,8 +40,11 @@ use crate::{
 };
 
 mod adapt;
+mod ebw;
 mod fast_fail;
+mod invalid;
 mod least_loaded;
+mod pace;
 mod sample;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
@@ -49,7 +52,9 @@ mod sample;
 mod test_view;
 
 pub use adapt::{Adapt, Adapter};
+pub use ebw::{Ebw, EbwConfig, EbwState};
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
+pub use invalid::InvalidStrategy;
 pub use least_loaded::LeastLoaded;
 pub use sample::{argmin, sample, sample_least, scan_least};
 
