@@ -41,10 +41,13 @@ use crate::{
 
 mod adapt;
 mod ebw;
+mod estimate;
 mod fast_fail;
+mod fastest;
 mod invalid;
 mod least_loaded;
 mod pace;
+mod peak_ewma;
 mod sample;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
@@ -53,9 +56,12 @@ mod test_view;
 
 pub use adapt::{Adapt, Adapter};
 pub use ebw::{Ebw, EbwConfig, EbwState};
+pub use estimate::LatencyState;
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
+pub use fastest::{Fastest, FastestConfig, Timing};
 pub use invalid::InvalidStrategy;
 pub use least_loaded::LeastLoaded;
+pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
 pub use sample::{argmin, sample, sample_least, scan_least};
 
 /// What a strategy keeps of each endpoint, and how it learns. Every method has a default that does nothing.
