@@ -50,6 +50,8 @@ mod least_loaded;
 mod pace;
 mod peak_ewma;
 mod sample;
+#[cfg(all(test, feature = "testing", not(campanile_loom)))]
+mod pool_tests;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
 #[allow(dead_code)]
