@@ -24,7 +24,69 @@ pub trait Adapter<T> {
         let _ = (view, index);
         weight
     }
+
+    /// The inner strategy looked at a member that may not be picked.
+    #[inline(always)]
+    fn closed<V: View<T>>(&self, view: &V, index: usize) {
+        let _ = (view, index);
+    }
+
+    /// What changes whenever the members, or a weight as [`Adapter::weight`] gives it, do.
+    #[inline(always)]
+    fn version<V: View<T>>(&self, view: &V) -> u64 {
+        view.version()
+    }
 }
+
+/// The hooks of [`Strategy`](super::Strategy) that a decorator only passes on: the name of the field that holds the
+/// inner strategy, the inner state within the decorator's, the hooks.
+///
+/// `forward_hooks!(inner, |state| &state.inner; join begin data report end inspect);`
+macro_rules! forward_hooks {
+    (@ join $inner:ident $state:ident $part:expr) => {
+        fn join(&self, peer: $crate::balance::Peer<'_, Self::State>, now: $crate::time::Timestamp) {
+            self.$inner.join(peer.map(|$state| $part), now);
+        }
+    };
+    (@ begin $inner:ident $state:ident $part:expr) => {
+        #[inline]
+        fn begin(&self, peer: $crate::balance::Peer<'_, Self::State>, begin: &$crate::balance::Begin) {
+            self.$inner.begin(peer.map(|$state| $part), begin);
+        }
+    };
+    (@ data $inner:ident $state:ident $part:expr) => {
+        #[inline]
+        fn data(&self, peer: $crate::balance::Peer<'_, Self::State>, now: $crate::time::Timestamp, units: u64) {
+            self.$inner.data(peer.map(|$state| $part), now, units);
+        }
+    };
+    (@ report $inner:ident $state:ident $part:expr) => {
+        fn report(
+            &self,
+            peer: $crate::balance::Peer<'_, Self::State>,
+            now: $crate::time::Timestamp,
+            report: &$crate::balance::LoadReport,
+        ) {
+            self.$inner.report(peer.map(|$state| $part), now, report);
+        }
+    };
+    (@ end $inner:ident $state:ident $part:expr) => {
+        #[inline]
+        fn end(&self, peer: $crate::balance::Peer<'_, Self::State>, end: &$crate::balance::End<'_>) {
+            self.$inner.end(peer.map(|$state| $part), end);
+        }
+    };
+    (@ inspect $inner:ident $state:ident $part:expr) => {
+        fn inspect(&self, peer: $crate::balance::Peer<'_, Self::State>, show: &mut dyn FnMut(&'static str, f64)) {
+            self.$inner.inspect(peer.map(|$state| $part), show);
+        }
+    };
+    ($inner:ident, |$state:ident| $part:expr; $($hook:ident)+) => {
+        $($crate::balance::strategy::adapt::forward_hooks!(@ $hook $inner $state $part);)+
+    };
+}
+
+pub(super) use forward_hooks;
 
 /// A view as an [`Adapter`] changes it.
 #[derive(Debug)]
@@ -60,20 +122,23 @@ where
 
     #[inline(always)]
     fn load(&self, index: usize) -> Option<u32> {
-        self.view
-            .load(index)
-            .filter(|_| self.adapter.allows(self.view, index))
+        let Some(load) = self.view.load(index) else {
+            self.adapter.closed(self.view, index);
+            return None;
+        };
+        self.adapter.allows(self.view, index).then_some(load)
     }
 
     #[inline(always)]
     fn glance(&self, index: usize) -> Option<Glance> {
-        let seen = self.view.glance(index)?;
-        self.adapter
-            .allows(self.view, index)
-            .then(|| Glance {
-                weight: self.adapter.weight(self.view, index, seen.weight),
-                ..seen
-            })
+        let Some(seen) = self.view.glance(index) else {
+            self.adapter.closed(self.view, index);
+            return None;
+        };
+        self.adapter.allows(self.view, index).then(|| Glance {
+            weight: self.adapter.weight(self.view, index, seen.weight),
+            ..seen
+        })
     }
 
     #[inline(always)]
@@ -119,7 +184,7 @@ where
 
     #[inline(always)]
     fn version(&self) -> u64 {
-        self.view.version()
+        self.adapter.version(self.view)
     }
 
     #[inline(always)]
