@@ -52,6 +52,11 @@ mod peak_ewma;
 mod sample;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod pool_tests;
+mod hash;
+mod random;
+mod round_robin;
+mod table;
+mod weighted;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
 #[allow(dead_code)]
@@ -66,7 +71,11 @@ pub use invalid::InvalidStrategy;
 pub use least_cost::{LeastCost, LeastCostState};
 pub use least_loaded::LeastLoaded;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
+pub use hash::affinity_key;
+pub use random::Random;
+pub use round_robin::RoundRobin;
 pub use sample::{argmin, sample, sample_least, scan_least};
+pub use weighted::Weighted;
 
 /// What a strategy keeps of each endpoint, and how it learns. Every method has a default that does nothing.
 ///
