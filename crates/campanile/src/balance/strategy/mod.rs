@@ -44,6 +44,8 @@ mod ebw;
 mod estimate;
 mod fast_fail;
 mod fastest;
+mod few;
+mod hash;
 mod invalid;
 mod least_cost;
 mod affinity;
@@ -55,10 +57,12 @@ mod sample;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod pool_tests;
 mod hash;
+mod probe;
 mod random;
 mod round_robin;
 mod table;
 mod weighted;
+mod wjsq;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
 #[allow(dead_code)]
@@ -76,10 +80,12 @@ pub use hash::affinity_key;
 pub use least_loaded::LeastLoaded;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
 pub use hash::affinity_key;
+pub use probe::{NoProbes, ReportSource, Reported};
 pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use sample::{argmin, sample, sample_least, scan_least};
 pub use weighted::Weighted;
+pub use wjsq::{Wjsq, WjsqConfig};
 
 /// What a strategy keeps of each endpoint, and how it learns. Every method has a default that does nothing.
 ///
