@@ -57,6 +57,7 @@ mod sample;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod pool_tests;
 mod hash;
+mod prequal;
 mod probe;
 mod random;
 mod round_robin;
@@ -80,6 +81,7 @@ pub use hash::affinity_key;
 pub use least_loaded::LeastLoaded;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
 pub use hash::affinity_key;
+pub use prequal::{Prequal, PrequalConfig, PrequalState};
 pub use probe::{NoProbes, ReportSource, Reported};
 pub use random::Random;
 pub use round_robin::RoundRobin;
