@@ -42,6 +42,8 @@ use crate::{
 mod adapt;
 mod ebw;
 mod estimate;
+mod affinity;
+mod avoid_tried;
 mod fast_fail;
 mod fastest;
 mod few;
@@ -61,7 +63,10 @@ mod prequal;
 mod probe;
 mod random;
 mod round_robin;
+mod sample;
+mod slow_start;
 mod table;
+mod tiers;
 mod weighted;
 mod wjsq;
 // Not every helper is used by the tests of every set of features.
@@ -72,6 +77,8 @@ mod test_view;
 pub use adapt::{Adapt, Adapter};
 pub use ebw::{Ebw, EbwConfig, EbwState};
 pub use estimate::LatencyState;
+pub use affinity::{Affinity, AffinityConfig, AffinityKey, ByConversation};
+pub use avoid_tried::AvoidTried;
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
 pub use fastest::{Fastest, FastestConfig, Timing};
 pub use invalid::InvalidStrategy;
@@ -86,6 +93,8 @@ pub use probe::{NoProbes, ReportSource, Reported};
 pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use sample::{argmin, sample, sample_least, scan_least};
+pub use slow_start::{SlowStart, SlowStartConfig, SlowStartState};
+pub use tiers::{Tiers, TiersConfig};
 pub use weighted::Weighted;
 pub use wjsq::{Wjsq, WjsqConfig};
 
