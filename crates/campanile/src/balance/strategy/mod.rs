@@ -4,27 +4,70 @@
 //! one request, among the members that a [`View`] shows. The view is generic, so that decorators (the [`FastFail`]
 //! guard, [`AvoidTried`], [`Tiers`], [`SlowStart`]) can show less of it, or other weights, at no cost.
 //!
-//! A strategy of your own:
+//! | strategy | picks |
+//! |---|---|
+//! | [`RoundRobin`], [`Random`], [`Weighted`] | by turns or chance, whatever the load |
+//! | [`LeastLoaded`] | the fewest of our own calls in flight |
+//! | [`Wjsq`] | the shortest queue by speed, on load that endpoints report |
+//! | [`Prequal`] | the fastest of those that are not hot |
+//! | [`Affinity`] | the same member for the same key, if it has room |
+//!
+//! # A strategy of your own
+//!
+//! With a state of its own beside each endpoint: here the share of its memory that an endpoint reported on its last
+//! response.
 //!
 //! ```
-//! use campanile::balance::{Pick, Strategy, View};
+//! use campanile::balance::{LoadReport, Peer, Pick, Strategy, View, sample_least};
+//! use campanile::time::Timestamp;
+//! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 //!
-//! /// Whoever has the most room, by weight.
+//! /// The one of two random members that reported more free memory.
 //! #[derive(Debug)]
-//! struct MostRoom;
+//! struct MostMemory;
 //!
-//! impl Strategy for MostRoom {
-//!     type State = ();
-//! }
+//! /// The share in use, as the bits of an `f32`; 0 until it is reported.
+//! #[derive(Debug, Default)]
+//! struct Memory(AtomicU32);
 //!
-//! impl<Req> Pick<Req> for MostRoom {
-//!     fn pick<V: View<()>>(&self, view: &V, _request: &Req) -> Option<usize> {
-//!         (0..view.len())
-//!             .filter_map(|i| Some((i, f64::from(view.load(i)?) / f64::from(view.weight(i)))))
-//!             .min_by(|a, b| a.1.total_cmp(&b.1))
-//!             .map(|(i, _)| i)
+//! impl Strategy for MostMemory {
+//!     type State = Memory;
+//!
+//!     fn report(&self, peer: Peer<'_, Memory>, _now: Timestamp, report: &LoadReport) {
+//!         if let Some(used) = report.memory {
+//!             peer.state.0.store((used as f32).to_bits(), Relaxed);
+//!         }
 //!     }
 //! }
+//!
+//! impl<Req> Pick<Req> for MostMemory {
+//!     fn pick<V: View<Memory>>(&self, view: &V, _request: &Req) -> Option<usize> {
+//!         sample_least(view, 2, |index, _| f32::from_bits(view.state(index).0.load(Relaxed)))
+//!     }
+//! }
+//!
+//! # use campanile::{BoxError, balance::BalanceLayer, discover::{PerEndpointLayer, Roster}};
+//! # use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+//! let roster = Roster::new();
+//! roster.insert("full", 0.9)?;
+//! roster.insert("free", 0.2)?;
+//! let mut pool = ServiceBuilder::new()
+//!     .layer(BalanceLayer::new(MostMemory).reports(|used: &f64| Some(LoadReport {
+//!         memory: Some(*used),
+//!         ..LoadReport::default()
+//!     })))
+//!     .layer(PerEndpointLayer::new(|_: &campanile::Endpoint, used: f64| {
+//!         service_fn(move |(): ()| async move { Ok::<f64, BoxError>(used) })
+//!     }))
+//!     .service(roster.changes());
+//!
+//! for _ in 0..20 {
+//!     pool.ready().await?.call(()).await?;
+//! }
+//! // Each once, to hear of its memory; then the one that has more.
+//! assert!(roster.get("free").unwrap().outcomes().success >= 18);
+//! # Ok(()) }
 //! ```
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
@@ -73,6 +116,8 @@ mod wjsq;
 #[cfg(all(test, not(campanile_loom)))]
 #[allow(dead_code)]
 mod test_view;
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
 
 pub use adapt::{Adapt, Adapter};
 pub use ebw::{Ebw, EbwConfig, EbwState};
