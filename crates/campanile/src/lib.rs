@@ -46,3 +46,9 @@ pub use rejection::Rejection;
 
 /// A boxed error of any kind, the same type as tower's.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Compiles and runs the program in the README.
+#[cfg(all(doctest, feature = "balance"))]
+#[doc = include_str!("../../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
