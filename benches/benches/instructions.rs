@@ -21,7 +21,13 @@ fn main() -> ExitCode {
     {
         return child(which, members, calls);
     }
-    let mut table = Table::new(["members", "tower, buffer and peak EWMA", "EBW (default)", "peak EWMA", "least loaded"]);
+    let mut table = Table::new([
+        "members",
+        "tower, buffer and peak EWMA",
+        "EBW (default)",
+        "peak EWMA",
+        "least loaded",
+    ]);
     for members in [3, 100, 1_000] {
         let mut row = vec![members.to_string()];
         for which in ["tower", "ebw", "peak", "least"] {

@@ -55,7 +55,11 @@ async fn measure(members: usize, threads: usize) -> Vec<String> {
         samples[3].push(drive(&least, CALLS).await);
     }
     let [tower, ours @ ..] = samples.map(median);
-    let mut row = vec![members.to_string(), threads.to_string(), format!("{tower:.0} ns")];
+    let mut row = vec![
+        members.to_string(),
+        threads.to_string(),
+        format!("{tower:.0} ns"),
+    ];
     for ours in ours {
         row.push(format!("{ours:.0} ns"));
         row.push(format!("{:.1}", tower / ours));
@@ -67,7 +71,7 @@ async fn measure(members: usize, threads: usize) -> Vec<String> {
 /// Heap allocations a call on this thread, once every member has been called.
 fn allocations<S>(mut service: S, calls: u64) -> f64
 where
-    S: Service<u64, Error: std::fmt::Debug>,
+    S: Service<u64, Response = u64, Error: std::fmt::Debug>,
 {
     let mut run = |calls: u64| {
         allocation_counter::measure(|| {

@@ -51,7 +51,9 @@ impl Service<u64> for Instant0 {
 
 /// tower's pool, as its documentation says to share it: peak EWMA, two choices, behind a buffer.
 #[must_use]
-pub fn tower_pool(members: usize) -> impl Service<u64, Error: std::fmt::Debug, Future: Send> + Clone + Send + 'static {
+pub fn tower_pool(
+    members: usize,
+) -> impl Service<u64, Error: std::fmt::Debug, Future: Send> + Clone + Send + 'static {
     let services = (0..members)
         .map(|_| {
             PeakEwma::new(

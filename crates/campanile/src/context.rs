@@ -8,7 +8,12 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::{cost::Cost, endpoint::Endpoint, outcome::Outcome, sync::{Mutex, lock}};
+use crate::{
+    cost::Cost,
+    endpoint::Endpoint,
+    outcome::Outcome,
+    sync::{Mutex, lock},
+};
 
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -34,7 +39,9 @@ pub struct Context {
 }
 
 /// How much a call matters; the first is served first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody waits for it and everything else depends on it.

@@ -13,7 +13,9 @@ use tokio::time::Instant;
 mod tests;
 
 /// A point in time, in whole nanoseconds since an arbitrary origin of this process. Small enough for an atomic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
@@ -138,7 +140,10 @@ pub mod human {
     /// When the text is no duration; the error shows it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format_args!("{text:?} is no duration such as 30s or 250ms: {error}")))
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format_args!(
+                "{text:?} is no duration such as 30s or 250ms: {error}"
+            ))
+        })
     }
 }

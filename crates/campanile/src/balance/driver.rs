@@ -153,7 +153,9 @@ where
             };
             match polled {
                 Poll::Pending => break,
-                Poll::Ready(Some(Ok(Change::Insert(key, service)))) => this.table.insert(key, service, now),
+                Poll::Ready(Some(Ok(Change::Insert(key, service)))) => {
+                    this.table.insert(key, service, now)
+                }
                 Poll::Ready(Some(Ok(Change::Remove(key)))) => this.table.remove(&key),
                 Poll::Ready(Some(Err(error))) => {
                     let error: BoxError = error.into();
@@ -194,8 +196,15 @@ impl<D, K, S, St: Strategy> fmt::Debug for Driver<D, K, S, St> {
 
 impl<K: Key, S, St: Strategy> Table<K, S, St> {
     fn insert(&mut self, key: K, service: S, now: Timestamp) {
-        if let Some(known) = self.places.get(&key).and_then(|place| self.order.get(place)) {
-            if key.endpoint().is_none_or(|endpoint| endpoint.is(&known.member.endpoint)) {
+        if let Some(known) = self
+            .places
+            .get(&key)
+            .and_then(|place| self.order.get(place))
+        {
+            if key
+                .endpoint()
+                .is_none_or(|endpoint| endpoint.is(&known.member.endpoint))
+            {
                 // The same endpoint: it keeps its measurements and gets the new service.
                 known.replace(service);
                 self.replaced = true;
@@ -220,7 +229,12 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
 
     fn join(&self, key: &K, service: S, now: Timestamp) -> Arc<Slot<S, St>> {
         let endpoint = key.endpoint().cloned().unwrap_or_else(|| {
-            Endpoint::assemble(Arena::allot(&self.arena), key.to_string().into(), Weight::ONE, BTreeMap::new())
+            Endpoint::assemble(
+                Arena::allot(&self.arena),
+                key.to_string().into(),
+                Weight::ONE,
+                BTreeMap::new(),
+            )
         });
         // Another pool, or this one, may have let it go before.
         endpoint.gate().open(Reason::Removed);
@@ -242,9 +256,10 @@ impl<K: Key, S, St: Strategy> Table<K, S, St> {
             return None;
         }
         let left = self.leaving.get_mut(&*key.to_string())?;
-        let index = left
-            .iter()
-            .position(|slot| key.endpoint().is_none_or(|endpoint| endpoint.is(&slot.member.endpoint)))?;
+        let index = left.iter().position(|slot| {
+            key.endpoint()
+                .is_none_or(|endpoint| endpoint.is(&slot.member.endpoint))
+        })?;
         Some(left.swap_remove(index))
     }
 
@@ -276,13 +291,19 @@ impl<K, S, St: Strategy> Table<K, S, St> {
         }
         self.version += 1;
         let slots = self.order.values().cloned().collect();
-        let old = shared
-            .members
-            .swap(Arc::new(Members::new(slots, self.version, &shared.listener.weights)));
+        let old = shared.members.swap(Arc::new(Members::new(
+            slots,
+            self.version,
+            &shared.listener.weights,
+        )));
         self.held.retain(|held| Arc::strong_count(held) > 1);
         self.held.push(old);
         shared.listener.waiters.wake_all();
-        tracing::debug!(members = self.order.len(), version = self.version, "members changed");
+        tracing::debug!(
+            members = self.order.len(),
+            version = self.version,
+            "members changed"
+        );
     }
 
     /// Drops the services of those whose last call has ended.

@@ -102,7 +102,8 @@ where
                     completion,
                     suspended,
                 } => {
-                    let Poll::Ready(result) = Completion::watch(completion, || future.poll(cx)) else {
+                    let Poll::Ready(result) = Completion::watch(completion, || future.poll(cx))
+                    else {
                         *suspended = true;
                         return Poll::Pending;
                     };

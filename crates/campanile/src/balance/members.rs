@@ -185,7 +185,8 @@ impl<S, St: Strategy> Members<S, St> {
             match self.slots[index].member.endpoint.gate().reopens_at(now) {
                 Some(Timestamp::MAX) => reopening.any_time = true,
                 Some(at) => {
-                    reopening.earliest = Some(reopening.earliest.map_or(at, |earliest| earliest.min(at)));
+                    reopening.earliest =
+                        Some(reopening.earliest.map_or(at, |earliest| earliest.min(at)));
                 }
                 None => {}
             }
@@ -195,7 +196,10 @@ impl<S, St: Strategy> Members<S, St> {
 
     /// Where a slot stands, most likely at `index`.
     pub(super) fn position(&self, slot: &Arc<Slot<S, St>>, index: usize) -> Option<usize> {
-        let there = self.slots.get(index).is_some_and(|there| Arc::ptr_eq(there, slot));
+        let there = self
+            .slots
+            .get(index)
+            .is_some_and(|there| Arc::ptr_eq(there, slot));
         if there {
             Some(index)
         } else {
@@ -225,7 +229,11 @@ impl Table {
             .iter()
             .map(|slot| slot.member.endpoint.cell_ref().slot())
             .collect();
-        if slots.iter().enumerate().all(|(index, slot)| *slot as usize == index) {
+        if slots
+            .iter()
+            .enumerate()
+            .all(|(index, slot)| *slot as usize == index)
+        {
             Self::Dense(cells)
         } else {
             Self::Sparse(cells, slots)

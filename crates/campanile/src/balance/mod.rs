@@ -21,7 +21,7 @@
 //! counts as [`Outcome::Cancelled`](crate::Outcome::Cancelled).
 //!
 //! **Streaming.** How requests are read and answers are followed is the [`Protocol`]: [`Unary`] ends a call with its
-//! response, [`Http`](protocol::Http) with the end of the body, [`Streaming`] with the end of the stream.
+//! response, [`Http`](protocol) with the end of the body, [`Streaming`] with the end of the stream.
 //!
 //! **Sharing.** `Balance` is `Clone + Send + Sync`, if the members' services are `Clone + Send`; they need not be
 //! `Sync`. Each endpoint keeps one idle clone of its service, so a call in sequence clones nothing.
@@ -65,10 +65,10 @@ pub mod protocol;
 mod service;
 mod snapshot;
 pub mod strategy;
-mod view;
-mod wait;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
+mod view;
+mod wait;
 
 pub use config::{BalanceConfig, InvalidBalance};
 pub use driver::Driver;

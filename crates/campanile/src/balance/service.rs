@@ -59,7 +59,11 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
         D: Discover<Service = S>,
         D::Key: Key,
     {
-        let members = Arc::new(ArcSwap::from_pointee(Members::new(Box::default(), 0, &AtomicU64::new(0))));
+        let members = Arc::new(ArcSwap::from_pointee(Members::new(
+            Box::default(),
+            0,
+            &AtomicU64::new(0),
+        )));
         let config = BalanceConfig {
             window: config.window.max(1),
             ..config
@@ -162,9 +166,7 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
                 sleep: Box::pin(tokio::time::sleep(patience)),
             })
         });
-        waiting
-            .waiters
-            .register(&mut waiting.ticket, cx.waker());
+        waiting.waiters.register(&mut waiting.ticket, cx.waker());
         let until = waiting.until;
         if self.find_open() || now >= until {
             return Poll::Ready(());

@@ -38,11 +38,9 @@ impl PoolSnapshot {
                 .map(|slot| {
                     let member = &slot.member;
                     let mut strategy = BTreeMap::new();
-                    member
-                        .strategy
-                        .inspect(member.peer(), &mut |name, value| {
-                            strategy.insert(name.to_owned(), value);
-                        });
+                    member.strategy.inspect(member.peer(), &mut |name, value| {
+                        strategy.insert(name.to_owned(), value);
+                    });
                     MemberSnapshot {
                         endpoint: member.endpoint.snapshot(now),
                         strategy,

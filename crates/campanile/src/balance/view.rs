@@ -4,12 +4,7 @@ use super::{
     members::Members,
     strategy::{Glance, Probed, Strategy, View},
 };
-use crate::{
-    context::Context,
-    cost::Cost,
-    endpoint::Endpoint,
-    time::Timestamp,
-};
+use crate::{context::Context, cost::Cost, endpoint::Endpoint, time::Timestamp};
 
 /// The members as one pick sees them.
 pub(super) struct PoolView<'a, S, St: Strategy> {

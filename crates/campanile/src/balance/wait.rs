@@ -112,10 +112,15 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                 let lane = slot.lane();
                 if let Some(mut instance) = slot.take(lane) {
                     // Nobody is there to be woken yet.
-                    match instance.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                    match instance
+                        .service
+                        .poll_ready(&mut Context::from_waker(Waker::noop()))
+                    {
                         Poll::Ready(Ok(())) => {
                             slot.was_ready();
-                            if let Some(follow) = Follow::begin(&lane.handle, self.now, &cost, context) {
+                            if let Some(follow) =
+                                Follow::begin(&lane.handle, self.now, &cost, context)
+                            {
                                 // Before the call, which may panic.
                                 let completion = Completion::new(follow);
                                 completion.observer().tell();
@@ -229,7 +234,11 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         PoolView {
             members: self.members,
             now: self.now,
-            weights: self.shared.listener.weights.load(std::sync::atomic::Ordering::Acquire),
+            weights: self
+                .shared
+                .listener
+                .weights
+                .load(std::sync::atomic::Ordering::Acquire),
             rng,
             context,
             cost,
@@ -263,7 +272,10 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
             let Some(index) = picked else {
                 return Err(request);
             };
-            debug_assert!(!search.left.contains(&(index as u32)), "a strategy picked a member that its view hid");
+            debug_assert!(
+                !search.left.contains(&(index as u32)),
+                "a strategy picked a member that its view hid"
+            );
             let slot = self.members.slot(index);
             search.left.push(index as u32);
             let Some(mut instance) = slot.take(slot.lane()) else {
@@ -341,7 +353,11 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
     #[cold]
     fn dead(&self, slot: &Slot<S, St>) {
         if let Some(pause) = slot.was_dead(&self.shared.config, self.now) {
-            tracing::warn!(endpoint = slot.member.endpoint.key(), ?pause, "an endpoint could not be made ready");
+            tracing::warn!(
+                endpoint = slot.member.endpoint.key(),
+                ?pause,
+                "an endpoint could not be made ready"
+            );
         }
     }
 }
@@ -370,7 +386,9 @@ where
                     self.probes = None;
                 }
                 Poll::Pending if now < self.until => {
-                    let wake = self.deadline.map_or(self.until, |deadline| deadline.min(self.until));
+                    let wake = self
+                        .deadline
+                        .map_or(self.until, |deadline| deadline.min(self.until));
                     return self.sleep_until(wake, now, cx);
                 }
                 Poll::Pending => self.probes = None,
@@ -378,7 +396,10 @@ where
         }
 
         // Registered before the look, so that no change falls between the look and the wait.
-        self.shared.listener.waiters.register(&mut self.gates, cx.waker());
+        self.shared
+            .listener
+            .waiters
+            .register(&mut self.gates, cx.waker());
         let full = self.search.pending.len() >= self.shared.config.window;
         if full {
             self.shared.crowd.register(&mut self.crowd, cx.waker());
@@ -425,10 +446,10 @@ where
         let mut next = 0;
         while let Some(pending) = search.pending.get_mut(next) {
             let slot = &pending.slot;
-            let position = attempt
-                .members
-                .position(slot, pending.index)
-                .filter(|_| slot.is_current(&pending.instance) && slot.member.endpoint.gate().is_open(attempt.now));
+            let position = attempt.members.position(slot, pending.index).filter(|_| {
+                slot.is_current(&pending.instance)
+                    && slot.member.endpoint.gate().is_open(attempt.now)
+            });
             let Some(position) = position else {
                 search.pending.swap_remove(next);
                 continue;
@@ -463,8 +484,11 @@ where
     ) -> Poll<Result<Called<S::Future, St>, Rejection>> {
         let reopening = members.reopening(now);
         let reopens = reopening.earliest;
-        let limit = self.deadline.map_or(self.until, |deadline| deadline.min(self.until));
-        let waits_for_none = self.search.pending.is_empty() && !self.search.unfinished && !reopening.any_time;
+        let limit = self
+            .deadline
+            .map_or(self.until, |deadline| deadline.min(self.until));
+        let waits_for_none =
+            self.search.pending.is_empty() && !self.search.unfinished && !reopening.any_time;
         let hopeless = waits_for_none && reopens.is_some_and(|at| at > limit);
         if now >= self.until || hopeless {
             return Poll::Ready(Err(self.refusal(members, reopens, now)));
@@ -472,7 +496,12 @@ where
         self.sleep_until(reopens.map_or(limit, |at| at.min(limit)), now, cx)
     }
 
-    fn refusal(&self, members: &Members<S, St>, reopens: Option<Timestamp>, now: Timestamp) -> Rejection {
+    fn refusal(
+        &self,
+        members: &Members<S, St>,
+        reopens: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Rejection {
         let any_open = (0..members.len()).any(|index| members.is_open(index, || now));
         let kind = if members.len() == 0 {
             RejectionKind::Empty

@@ -156,7 +156,11 @@ impl Cell<'_> {
     /// Counts a call out; says for which reasons the endpoint is closed if it was the last call in, 0 if it was not.
     #[inline(always)]
     pub(crate) fn leave(self, success: bool) -> u16 {
-        let change = if success { SUCCESS - 1 } else { 1_u64.wrapping_neg() };
+        let change = if success {
+            SUCCESS - 1
+        } else {
+            1_u64.wrapping_neg()
+        };
         let before = self.load.fetch_add(change, Ordering::SeqCst);
         if before & IN_FLIGHT == 1 {
             ((before & REASONS) >> IN_FLIGHT_BITS) as u16

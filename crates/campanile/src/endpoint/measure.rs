@@ -96,7 +96,11 @@ impl Measurements {
     /// A call begins.
     #[inline]
     pub(crate) fn begin(&self, now: Timestamp, cost: &Cost) {
-        if now.as_nanos().saturating_sub(self.last_used.load(Ordering::Relaxed)) > QUANTUM {
+        if now
+            .as_nanos()
+            .saturating_sub(self.last_used.load(Ordering::Relaxed))
+            > QUANTUM
+        {
             self.last_used.store(now.as_nanos(), Ordering::Relaxed);
         }
         self.reserve(cost);
@@ -105,7 +109,9 @@ impl Measurements {
     /// Whether the next sample would be taken.
     #[inline(always)]
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        now.as_nanos().saturating_sub(self.sampled.load(Ordering::Relaxed)) > QUANTUM
+        now.as_nanos()
+            .saturating_sub(self.sampled.load(Ordering::Relaxed))
+            > QUANTUM
     }
 
     /// A call has done its work.
@@ -155,7 +161,8 @@ impl Measurements {
     #[inline]
     fn reserve(&self, cost: &Cost) {
         if cost.tokens != 0 {
-            self.outstanding_tokens.fetch_add(cost.tokens, Ordering::Relaxed);
+            self.outstanding_tokens
+                .fetch_add(cost.tokens, Ordering::Relaxed);
         }
         if cost.nano_dollars != 0 {
             self.outstanding_nano_dollars
@@ -166,7 +173,8 @@ impl Measurements {
     #[inline]
     pub(crate) fn release(&self, cost: &Cost) {
         if cost.tokens != 0 {
-            self.outstanding_tokens.fetch_sub(cost.tokens, Ordering::Relaxed);
+            self.outstanding_tokens
+                .fetch_sub(cost.tokens, Ordering::Relaxed);
         }
         if cost.nano_dollars != 0 {
             self.outstanding_nano_dollars
@@ -257,7 +265,11 @@ impl Latency {
     pub(crate) fn record(&self, sample: Duration) {
         let sample = (nanos(sample) as f64).max(1.0);
         let average = f64::from_bits(self.0.load(Ordering::Relaxed));
-        let average = if average > 0.0 { average + NEWEST * (sample - average) } else { sample };
+        let average = if average > 0.0 {
+            average + NEWEST * (sample - average)
+        } else {
+            sample
+        };
         self.0.store(average.to_bits(), Ordering::Relaxed);
     }
 }

@@ -98,7 +98,7 @@ impl Model {
         let pool = ServiceBuilder::new()
             .layer(
                 BalanceLayer::bare(LeastLoaded::default())
-                    .protocol(Enveloped::<Streaming>::default())
+                    .protocol(Enveloped::new(Streaming::default()))
                     .config(config)
                     .unwrap(),
             )

@@ -54,6 +54,7 @@ where
     {
         let outcome = self.classify.classify(result.as_ref());
         let (response, completion) = head(result, completion, outcome, now)?;
-        Ok(response.map(|body| GuardedBody::new(body, completion, self.meter.clone(), outcome, now)))
+        Ok(response
+            .map(|body| GuardedBody::new(body, completion, self.meter.clone(), outcome, now)))
     }
 }

@@ -83,25 +83,19 @@ use crate::{
 };
 
 mod adapt;
-mod ebw;
-mod estimate;
 mod affinity;
 mod avoid_tried;
+mod ebw;
+mod estimate;
 mod fast_fail;
 mod fastest;
 mod few;
 mod hash;
 mod invalid;
 mod least_cost;
-mod affinity;
-mod hash;
 mod least_loaded;
 mod pace;
 mod peak_ewma;
-mod sample;
-#[cfg(all(test, feature = "testing", not(campanile_loom)))]
-mod pool_tests;
-mod hash;
 mod prequal;
 mod probe;
 mod random;
@@ -112,6 +106,9 @@ mod table;
 mod tiers;
 mod weighted;
 mod wjsq;
+
+#[cfg(all(test, feature = "testing", not(campanile_loom)))]
+mod pool_tests;
 // Not every helper is used by the tests of every set of features.
 #[cfg(all(test, not(campanile_loom)))]
 #[allow(dead_code)]
@@ -120,19 +117,17 @@ mod test_view;
 mod tests;
 
 pub use adapt::{Adapt, Adapter};
-pub use ebw::{Ebw, EbwConfig, EbwState};
-pub use estimate::LatencyState;
 pub use affinity::{Affinity, AffinityConfig, AffinityKey, ByConversation};
 pub use avoid_tried::AvoidTried;
+pub use ebw::{Ebw, EbwConfig, EbwState};
+pub use estimate::LatencyState;
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
 pub use fastest::{Fastest, FastestConfig, Timing};
+pub use hash::affinity_key;
 pub use invalid::InvalidStrategy;
 pub use least_cost::{LeastCost, LeastCostState};
-pub use affinity::{Affinity, AffinityConfig, AffinityKey, ByConversation};
-pub use hash::affinity_key;
 pub use least_loaded::LeastLoaded;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
-pub use hash::affinity_key;
 pub use prequal::{Prequal, PrequalConfig, PrequalState};
 pub use probe::{NoProbes, ReportSource, Reported};
 pub use random::Random;

@@ -92,7 +92,10 @@ fn sample_least_of_open<T, V: View<T>>(
 /// The lowest score among all members, from a random place on, so that equals share. `score` gets the index and what is
 /// seen of the member.
 #[inline(always)]
-pub fn scan_least<T, V: View<T>>(view: &V, mut score: impl FnMut(usize, Glance) -> f32) -> Option<usize> {
+pub fn scan_least<T, V: View<T>>(
+    view: &V,
+    mut score: impl FnMut(usize, Glance) -> f32,
+) -> Option<usize> {
     let len = view.len();
     if len == 0 {
         return None;
