@@ -63,6 +63,8 @@ pin_project! {
     }
 }
 
+type Slots<S, St> = Vec<Arc<Slot<S, St>>>;
+
 /// The members as discovery has told them.
 struct Table<K, S, St: Strategy> {
     /// For endpoints whose keys are no endpoints themselves.
@@ -73,7 +75,7 @@ struct Table<K, S, St: Strategy> {
     places: HashMap<K, Place, RandomState>,
     order: BTreeMap<Place, Arc<Slot<S, St>>>,
     /// Those that left with calls in flight, by key.
-    leaving: HashMap<Box<str>, Vec<Arc<Slot<S, St>>>, RandomState>,
+    leaving: HashMap<Box<str>, Slots<S, St>, RandomState>,
     /// The members are others than those published.
     changed: bool,
     /// A member has another service than before.

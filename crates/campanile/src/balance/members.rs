@@ -62,13 +62,16 @@ pub(super) struct Reopening {
     pub(super) any_time: bool,
 }
 
+/// Made at its first use, in cache lines of its own.
+type Lazy<T> = OnceLock<Box<CachePadded<T>>>;
+
 /// How many threads have something of their own at each member; further ones share.
 const LANES: usize = 8;
 
 /// A member and its service.
 pub(super) struct Slot<S, St: Strategy> {
     /// Made when its thread first calls the member.
-    lanes: [OnceLock<Box<CachePadded<Lane<S, St>>>>; LANES],
+    lanes: [Lazy<Lane<S, St>>; LANES],
     pub(super) member: Arc<Member<St>>,
     generation: AtomicU32,
     failures: AtomicU32,

@@ -23,12 +23,15 @@ use crate::{
     time::Timestamp,
 };
 
+/// The latest snapshot, looked up once for each that is published.
+type Cached<T> = Cache<Arc<ArcSwap<T>>, Arc<T>>;
+
 /// A pool. Cheap to clone; all clones share one state. See the [module](super).
 // The services are owned, which is said here once and for all: the impls below need no bound for it, which would keep
 // async blocks over boxed errors from being `Send`.
 pub struct Balance<S: 'static, St: Strategy, P> {
     shared: Arc<Shared<S, St>>,
-    members: Cache<Arc<ArcSwap<Members<S, St>>>, Arc<Members<S, St>>>,
+    members: Cached<Members<S, St>>,
     protocol: P,
     rng: u64,
     /// A member that was open lately: the first to look at.

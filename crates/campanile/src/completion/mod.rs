@@ -1,7 +1,7 @@
 //! The guard of one call, from `call` to the end of its answer.
 //!
 //! A [`Completion`] is created in `call`, carried by the response future, then by the response body
-//! ([`GuardedBody`](body::GuardedBody), feature `http`) or stream ([`GuardedStream`]). In-flight counts, permits,
+//! ([`GuardedBody`], feature `http`) or stream ([`GuardedStream`]). In-flight counts, permits,
 //! leases, latency samples and the settlement of cost hang on it, so that a streamed answer counts until its last
 //! byte. What hangs on it is an [`Observe`].
 //!

@@ -10,7 +10,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use campanile::{balance::LeastLoaded, discover::Roster};
+use campanile::{balance::Ebw, discover::Roster};
 use campanile_examples::http::{Caller, Upstream, front, pool, serve};
 
 mod drive;
@@ -19,8 +19,8 @@ mod tally;
 mod verdict;
 
 /// What the pool picks by.
-fn strategy() -> LeastLoaded {
-    LeastLoaded::default()
+fn strategy() -> Ebw {
+    Ebw::default()
 }
 
 /// The pieces of an answer, and the time between two.

@@ -14,7 +14,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use campanile::{
     BoxError,
-    balance::{BalanceLayer, LeastLoaded},
+    balance::{BalanceLayer, Ebw},
     discover::PerEndpointLayer,
 };
 use tokio::time::{Instant, MissedTickBehavior};
@@ -35,8 +35,8 @@ use table::Table;
 const CALLERS: usize = 24;
 
 /// What the pool picks by.
-fn strategy() -> LeastLoaded {
-    LeastLoaded::default()
+fn strategy() -> Ebw {
+    Ebw::default()
 }
 
 struct Args {
