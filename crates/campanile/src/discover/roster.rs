@@ -25,7 +25,9 @@ use crate::{
 /// The members of a pool, to be changed while it runs. A handle: clones are the same roster.
 ///
 /// [`changes`](Self::changes) is the `Discover` that the pool reads. Each reader gets every member, so one roster may
-/// feed several pools; the endpoints, with their gates and counts, are then shared.
+/// feed several pools. The endpoints are then shared, with their gates, their counts and the number that a strategy
+/// publishes of each: give such pools the same strategy, and pools that should not know of each other rosters of their
+/// own.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), campanile::BoxError> {

