@@ -15,7 +15,8 @@ use tokio::time::Sleep;
 use tower::discover::{Change, Discover};
 
 use super::{
-    members::{Member, Members, Shared, Slot},
+    members::{Members, Shared},
+    slot::{Member, Slot},
     strategy::Strategy,
 };
 use crate::{

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{
-    members::Handle,
+    slot::Handle,
     strategy::{Begin, End, Strategy},
 };
 use crate::{

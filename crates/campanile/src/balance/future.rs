@@ -8,10 +8,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{
-    Follow, Pick, Protocol, Strategy,
-    wait::{Called, Wait},
-};
+use super::{Follow, Pick, Protocol, Strategy, attempt::Called, wait::Wait};
 use crate::{completion::Completion, rejection::Rejection};
 
 pin_project! {

@@ -55,6 +55,7 @@
 //! # Ok(()) }
 //! ```
 
+mod attempt;
 mod config;
 mod driver;
 mod follow;
@@ -63,6 +64,7 @@ mod layer;
 mod members;
 pub mod protocol;
 mod service;
+mod slot;
 mod snapshot;
 pub mod strategy;
 #[cfg(all(test, not(campanile_loom)))]

@@ -13,8 +13,8 @@ use tower_service::Service;
 
 use super::{
     BalanceConfig, Driver, Follow, Pick, PoolSnapshot, Protocol, ResponseFuture, Strategy,
+    attempt::Attempt,
     members::{Members, Shared},
-    wait::Attempt,
 };
 use crate::{
     discover::Key,
