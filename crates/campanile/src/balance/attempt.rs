@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    mem,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -89,10 +90,8 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                 let lane = slot.lane();
                 if let Some(mut instance) = slot.take(lane) {
                     // Nobody is there to be woken yet.
-                    match instance
-                        .service
-                        .poll_ready(&mut Context::from_waker(Waker::noop()))
-                    {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    match self.watched(slot, || instance.service.poll_ready(&mut cx)) {
                         Poll::Ready(Ok(())) => {
                             slot.was_ready();
                             if let Some(follow) =
@@ -288,7 +287,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
     where
         S: Service<Req>,
     {
-        match instance.service.poll_ready(cx) {
+        match self.watched(slot, || instance.service.poll_ready(cx)) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => {
                 slot.was_ready();
@@ -325,6 +324,24 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         let future = instance.service.call(request);
         slot.put_back(lane, instance);
         Ok(Called { future, completion })
+    }
+
+    /// Runs a `poll_ready`. One that panics is one that failed: otherwise an endpoint that never gets as far as a call
+    /// would look idle, and draw the next one too.
+    #[inline(always)]
+    fn watched<T>(&self, slot: &Slot<S, St>, poll: impl FnOnce() -> T) -> T {
+        struct Watch<F: FnMut()>(F);
+
+        impl<F: FnMut()> Drop for Watch<F> {
+            fn drop(&mut self) {
+                (self.0)();
+            }
+        }
+
+        let watch = Watch(|| self.dead(slot));
+        let polled = poll();
+        mem::forget(watch);
+        polled
     }
 
     #[cold]

@@ -113,6 +113,8 @@ async fn survives(
         3
     );
     assert_at_rest(&scene.pool);
+    // One that panicked in `poll_ready` is left alone for a while.
+    tokio::time::advance(100 * MS).await;
     for _ in 0..3 {
         assert_eq!(scene.call().await.unwrap(), "a");
     }
@@ -286,4 +288,19 @@ async fn failed_readiness_touches_no_other_reason() {
     script.set_readiness(Readiness::Ready);
     endpoint.gate().open(Reason::Health);
     assert_eq!(call.await.unwrap().unwrap(), "a");
+}
+
+/// An endpoint whose `poll_ready` panics is idle, and would draw the next call too.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_panics_in_poll_ready_is_left_alone_for_a_while() {
+    let (a, b) = (Script::answering("a"), Script::answering("b"));
+    a.set_readiness(Readiness::Panic);
+    let scene = scripted([("a", &a), ("b", &b)]).await;
+    assert!(tokio::spawn(scene.call()).await.unwrap_err().is_panic());
+    assert_eq!(member(&scene.pool, "a").closed[0].reason, Reason::Readiness);
+    assert_eq!(scene.call().await.unwrap(), "b");
+    a.set_readiness(Readiness::Ready);
+    tokio::time::advance(100 * MS).await;
+    assert_eq!(scene.call().await.unwrap(), "a");
+    assert_at_rest(&scene.pool);
 }
