@@ -107,7 +107,6 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                                     State::Calling {
                                         future,
                                         completion: Some(completion),
-                                        suspended: false,
                                     },
                                 );
                             }

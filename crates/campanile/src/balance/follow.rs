@@ -77,18 +77,6 @@ impl<St: Strategy> Follow<St> {
         );
     }
 
-    /// The present time, for the end of the call or its head. A call that was answered without being waited for, so
-    /// soon after another that its latency would not be sampled, is taken to have taken no time: reading the clock
-    /// costs as much as such a call itself.
-    #[inline(always)]
-    pub(super) fn now(&self, matters: bool) -> Timestamp {
-        if matters || self.member.endpoint.measurements().is_due(self.started) {
-            Timestamp::now()
-        } else {
-            self.started
-        }
-    }
-
     /// Where the call went.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Follow, Pick, Protocol, Strategy, attempt::Called, wait::Wait};
-use crate::{completion::Completion, rejection::Rejection};
+use crate::{completion::Completion, rejection::Rejection, time::Timestamp};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -41,8 +41,6 @@ pin_project! {
             #[pin]
             future: S::Future,
             completion: Option<Completion<Follow<St>>>,
-            // Whether the call has been waited for.
-            suspended: bool,
         },
         // Boxed, since few calls wait and all would carry its size.
         Waiting {
@@ -75,7 +73,6 @@ where
         Self::Calling {
             future: called.future,
             completion: Some(called.completion),
-            suspended: false,
         }
     }
 }
@@ -94,20 +91,12 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Calling {
-                    future,
-                    completion,
-                    suspended,
-                } => {
-                    let Poll::Ready(result) = Completion::watch(completion, || future.poll(cx))
-                    else {
-                        *suspended = true;
-                        return Poll::Pending;
-                    };
+                StateProj::Calling { future, completion } => {
+                    let result = ready!(Completion::watch(completion, || future.poll(cx)));
                     let Some(completion) = completion.take() else {
                         unreachable!("polled after it was ready");
                     };
-                    let now = completion.observer().now(*suspended || result.is_err());
+                    let now = Timestamp::now();
                     // What the endpoint's future holds, a permit of its stack, is given back before the end of the call
                     // wakes those who wait for it.
                     this.state.set(State::Refused { rejection: None });

@@ -24,7 +24,8 @@
 //! response, [`Http`](protocol) with the end of the body, [`Streaming`] with the end of the stream.
 //!
 //! **Sharing.** `Balance` is `Clone + Send + Sync`, if the members' services are `Clone + Send`; they need not be
-//! `Sync`. Each endpoint keeps one idle clone of its service, so a call in sequence clones nothing.
+//! `Sync`. Each endpoint keeps an idle clone of its service for each thread (threads beyond eight share), so calls clone
+//! nothing once it is there.
 //!
 //! **Errors.** The error type is the members' own. The pool's refusals are a [`Rejection`](crate::Rejection) turned into
 //! it: `Empty`, `Unavailable` (all closed, with the time of the earliest reopening), `NotReady`, `DeadlineExceeded`.

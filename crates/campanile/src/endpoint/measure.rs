@@ -108,7 +108,7 @@ impl Measurements {
 
     /// Whether the next sample would be taken.
     #[inline(always)]
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+    fn is_due(&self, now: Timestamp) -> bool {
         now.as_nanos()
             .saturating_sub(self.sampled.load(Ordering::Relaxed))
             > QUANTUM
