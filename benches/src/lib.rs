@@ -9,8 +9,9 @@ use std::{
 
 use campanile::{
     BoxError, Endpoint,
-    balance::{Balance, BalanceLayer, Pick, Unary},
+    balance::{Balance, BalanceLayer, Pick},
     discover::{PerEndpointLayer, Roster},
+    protocol::Unary,
 };
 use tokio::{
     runtime::{Builder, Runtime},

@@ -2,14 +2,23 @@
 //!
 //! Every concern is a [`tower_layer::Layer`]. Layers compose, with `tower::ServiceBuilder`, into one service whose
 //! inner end is a `tower::discover::Discover` of processors. The modules below are the words that all layers share
-//! ([`outcome`], [`completion`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`time`]) and one module for each
-//! concern, behind a cargo feature of the same name.
+//! ([`outcome`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
+//! [`control`], [`time`]) and one module for each concern, behind a cargo feature of the same name.
 //!
 //! | feature | what it brings |
 //! |---|---|
 //! | `balance` (default) | [`balance::BalanceLayer`]: the pool, and every strategy |
 //! | `discover` | [`discover::Roster`], [`discover::PerEndpointLayer`] |
 //! | `http` | classification of HTTP responses, bodies that carry a completion, context in `http::Request` extensions |
+//! | `circuit_breaker` | stops calling a service that fails, until it is well again |
+//! | `rate_limit` | keeps calls, tokens and money to so many a second, and learns the upstream's own limits |
+//! | `concurrency_limit` | keeps the calls in flight to a limit, fixed or found while running |
+//! | `back_pressure` | turns limits and rates down when errors or latency rise, and up again when they fall |
+//! | `timeout` | four clocks: to the head, to the first data, between data, in total |
+//! | `retry` | tries a failed call again, elsewhere first, within a budget |
+//! | `hedge` | sends a second copy of a call that takes long, within a budget |
+//! | `fallback` | answers a failed call from elsewhere |
+//! | `load_shed` | refuses at once what cannot be served now |
 //! | `testing` | scripted endpoints, mock discovery, a readiness probe; time follows tokio's paused clock |
 //! | `full` | all of them |
 #![cfg_attr(
@@ -20,22 +29,44 @@
 #![cfg_attr(campanile_loom, allow(dead_code, unused_imports))]
 
 pub mod completion;
+pub mod config;
 pub mod context;
+pub mod control;
 pub mod cost;
 pub mod endpoint;
 pub mod outcome;
+pub mod protocol;
 pub mod rejection;
 pub mod time;
 
+#[cfg(feature = "back_pressure")]
+pub mod back_pressure;
 // Not under loom: the pool's own parts are other crates', which loom cannot see into; see `endpoint::loom`.
 #[cfg(all(feature = "balance", not(campanile_loom)))]
 pub mod balance;
+#[cfg(feature = "circuit_breaker")]
+pub mod circuit_breaker;
+#[cfg(feature = "concurrency_limit")]
+pub mod concurrency_limit;
 #[cfg(feature = "discover")]
 pub mod discover;
+#[cfg(feature = "fallback")]
+pub mod fallback;
+#[cfg(feature = "hedge")]
+pub mod hedge;
+#[cfg(feature = "load_shed")]
+pub mod load_shed;
+#[cfg(feature = "rate_limit")]
+pub mod rate_limit;
+#[cfg(feature = "retry")]
+pub mod retry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "timeout")]
+pub mod timeout;
 
 mod sync;
+mod waiters;
 
 pub use completion::Completion;
 pub use context::{Call, Context};

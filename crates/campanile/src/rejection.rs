@@ -52,6 +52,8 @@ pub enum RejectionKind {
     BudgetExhausted,
     /// Load was shed.
     Shed,
+    /// One of the call's clocks ran out, which the layer's name says.
+    TimedOut,
 }
 
 // ===== impl Rejection =====
@@ -98,12 +100,12 @@ impl Rejection {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// The HTTP status of this refusal: 429 where the caller used up its share, 504 for a deadline, otherwise 503.
+    /// The HTTP status of this refusal: 429 where the caller used up its share, 504 when time ran out, otherwise 503.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self.kind {
             RejectionKind::RateLimited | RejectionKind::BudgetExhausted => 429,
-            RejectionKind::DeadlineExceeded => 504,
+            RejectionKind::DeadlineExceeded | RejectionKind::TimedOut => 504,
             _ => 503,
         }
     }
@@ -156,6 +158,7 @@ impl fmt::Display for Rejection {
             RejectionKind::ConcurrencyLimited => "the concurrency limit is reached",
             RejectionKind::BudgetExhausted => "the budget is used up",
             RejectionKind::Shed => "the load was shed",
+            RejectionKind::TimedOut => "the call took too long",
         };
         write!(f, "{}: {why}", self.layer)?;
         match self.retry_after {

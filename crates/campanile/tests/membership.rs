@@ -13,9 +13,10 @@ use std::{
 
 use campanile::{
     BoxError, Endpoint, Rejection,
-    balance::{Balance, BalanceConfig, BalanceLayer, LeastLoaded, Unary},
+    balance::{Balance, BalanceConfig, BalanceLayer, LeastLoaded},
     discover::{Key, PerEndpointLayer, Roster},
     endpoint::Reason,
+    protocol::Unary,
     rejection::RejectionKind,
     time::Timestamp,
 };

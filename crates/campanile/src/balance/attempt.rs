@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
-    Follow, Pick, Protocol, ResponseFuture, Strategy,
+    Follow, Pick, ResponseFuture, Strategy,
     future::State,
     members::{Members, Shared},
     slot::{Instance, Slot},
@@ -20,8 +20,8 @@ use super::{
     wait::Wait,
 };
 use crate::{
-    completion::Completion, context::Context as CallContext, cost::Cost, endpoint::Ticket,
-    time::Timestamp,
+    completion::Completion, context::Context as CallContext, cost::Cost, protocol::Protocol,
+    time::Timestamp, waiters::Ticket,
 };
 
 /// A call under way.

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::time::human;
+use crate::{config::Invalid, time::human};
 
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -39,18 +38,6 @@ pub struct BalanceConfig {
     pub seed: Option<u64>,
 }
 
-/// A setting of a pool that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("balance.{field} is {value}: {rule}")]
-pub struct InvalidBalance {
-    /// The field.
-    pub field: &'static str,
-    /// What it was set to.
-    pub value: String,
-    /// What it must be.
-    pub rule: &'static str,
-}
-
 // ===== impl BalanceConfig =====
 
 impl Default for BalanceConfig {
@@ -71,31 +58,28 @@ impl BalanceConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidBalance> {
-        let invalid = |field, value: &dyn std::fmt::Debug, rule| {
-            Err(InvalidBalance {
-                field,
-                value: format!("{value:?}"),
-                rule,
-            })
+    pub fn build(self) -> Result<Self, Invalid> {
+        let check = |kept, field, value: &dyn std::fmt::Debug, rule| {
+            Invalid::unless(kept, "balance", field, value, rule)
         };
-        if self.unready_backoff.is_zero() {
-            return invalid(
-                "unready_backoff",
-                &self.unready_backoff,
-                "it must be above 0",
-            );
-        }
-        if self.unready_backoff_max < self.unready_backoff {
-            return invalid(
-                "unready_backoff_max",
-                &self.unready_backoff_max,
-                "it must not be below unready_backoff",
-            );
-        }
-        if self.window == 0 {
-            return invalid("window", &self.window, "it must be at least 1");
-        }
+        check(
+            !self.unready_backoff.is_zero(),
+            "unready_backoff",
+            &self.unready_backoff,
+            "it must be above 0",
+        )?;
+        check(
+            self.unready_backoff_max >= self.unready_backoff,
+            "unready_backoff_max",
+            &self.unready_backoff_max,
+            "it must not be below unready_backoff",
+        )?;
+        check(
+            self.window > 0,
+            "window",
+            &self.window,
+            "it must be at least 1",
+        )?;
         Ok(self)
     }
 }

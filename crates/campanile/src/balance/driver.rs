@@ -22,8 +22,9 @@ use super::{
 use crate::{
     BoxError,
     discover::Key,
-    endpoint::{Arena, Endpoint, Listener, Reason, Ticket, Waiters, Weight},
+    endpoint::{Arena, Endpoint, Listener, Reason, Weight},
     time::Timestamp,
+    waiters::{Ticket, Waiters},
 };
 
 /// How many changes are taken before a snapshot is published and others may run.

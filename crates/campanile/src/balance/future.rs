@@ -8,8 +8,8 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Follow, Pick, Protocol, Strategy, attempt::Called, wait::Wait};
-use crate::{completion::Completion, rejection::Rejection, time::Timestamp};
+use super::{Follow, Pick, Strategy, attempt::Called, wait::Wait};
+use crate::{completion::Completion, protocol::Protocol, rejection::Rejection, time::Timestamp};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for

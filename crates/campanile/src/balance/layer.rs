@@ -3,11 +3,14 @@ use std::{fmt, sync::Arc};
 use tower::discover::Discover;
 use tower_layer::Layer;
 
-use super::{
-    Balance, BalanceConfig, Enveloped, FastFail, InvalidBalance, LoadReport, Strategy, Unary,
-    protocol::{Costed, Reported},
+use super::{Balance, BalanceConfig, FastFail, LoadReport, Strategy};
+use crate::{
+    BoxError,
+    config::Invalid,
+    cost::Cost,
+    discover::Key,
+    protocol::{Costed, Enveloped, Reported, Unary},
 };
-use crate::{BoxError, cost::Cost, discover::Key};
 
 /// Turns a `Discover` of services into one service that fans out to them. See the [module](super).
 #[derive(Clone)]
@@ -43,12 +46,12 @@ impl<St> BalanceLayer<St> {
 }
 
 #[cfg(feature = "http")]
-impl<St> BalanceLayer<FastFail<St>, super::Http> {
+impl<St> BalanceLayer<FastFail<St>, crate::protocol::Http> {
     /// A pool of HTTP services: context is read from the request's extensions, responses are judged by their status,
     /// and a call ends with its body.
     #[must_use]
     pub fn http(strategy: St) -> Self {
-        BalanceLayer::new(strategy).protocol(super::Http::default())
+        BalanceLayer::new(strategy).protocol(crate::protocol::Http::default())
     }
 }
 
@@ -102,7 +105,7 @@ impl<St, P> BalanceLayer<St, P> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: BalanceConfig) -> Result<Self, InvalidBalance> {
+    pub fn config(mut self, config: BalanceConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         Ok(self)
     }

@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 
 use super::{BalanceConfig, slot::Slot, strategy::Strategy};
 use crate::{
-    endpoint::{Cell, Cells, Listener, Waiters, Weight},
+    endpoint::{Cell, Cells, Listener, Weight},
     time::Timestamp,
+    waiters::Waiters,
 };
 
 /// What all clones of a pool share.

@@ -20,8 +20,8 @@
 //! **Cancellation.** A call that is dropped, while it waits, in flight or within its body, gives everything back and
 //! counts as [`Outcome::Cancelled`](crate::Outcome::Cancelled).
 //!
-//! **Streaming.** How requests are read and answers are followed is the [`Protocol`]: [`Unary`] ends a call with its
-//! response, [`Http`](protocol) with the end of the body, [`Streaming`] with the end of the stream.
+//! **Streaming.** How requests are read and answers are followed is the [`Protocol`](crate::protocol): `Unary` ends a call with its
+//! response, `Http` with the end of the body, `Streaming` with the end of the stream.
 //!
 //! **Sharing.** `Balance` is `Clone + Send + Sync`, if the members' services are `Clone + Send`; they need not be
 //! `Sync`. Each endpoint keeps an idle clone of its service for each thread (threads beyond eight share), so calls clone
@@ -63,7 +63,6 @@ mod follow;
 mod future;
 mod layer;
 mod members;
-pub mod protocol;
 mod service;
 mod slot;
 mod snapshot;
@@ -73,15 +72,11 @@ mod tests;
 mod view;
 mod wait;
 
-pub use config::{BalanceConfig, InvalidBalance};
+pub use config::BalanceConfig;
 pub use driver::Driver;
 pub use follow::Follow;
 pub use future::ResponseFuture;
 pub use layer::BalanceLayer;
-pub use protocol::{Enveloped, Protocol, Streaming, Unary};
 pub use service::Balance;
 pub use snapshot::{MemberSnapshot, PoolSnapshot};
 pub use strategy::*;
-
-#[cfg(feature = "http")]
-pub use protocol::Http;

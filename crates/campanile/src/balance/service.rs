@@ -12,15 +12,13 @@ use tower::discover::Discover;
 use tower_service::Service;
 
 use super::{
-    BalanceConfig, Driver, Follow, Pick, PoolSnapshot, Protocol, ResponseFuture, Strategy,
+    BalanceConfig, Driver, Follow, Pick, PoolSnapshot, ResponseFuture, Strategy,
     attempt::Attempt,
     members::{Members, Shared},
 };
 use crate::{
-    discover::Key,
-    endpoint::{Listener, Ticket},
-    rejection::Rejection,
-    time::Timestamp,
+    discover::Key, endpoint::Listener, protocol::Protocol, rejection::Rejection, time::Timestamp,
+    waiters::Ticket,
 };
 
 /// The latest snapshot, looked up once for each that is published.
@@ -43,7 +41,7 @@ pub struct Balance<S: 'static, St: Strategy, P> {
 /// A clone that waits for a gate to open.
 struct Waiting {
     ticket: Ticket,
-    waiters: Arc<crate::endpoint::Waiters>,
+    waiters: Arc<crate::waiters::Waiters>,
     until: Timestamp,
     sleep: Pin<Box<Sleep>>,
 }

@@ -18,8 +18,9 @@ use super::{
     strategy::{Peer, Strategy},
 };
 use crate::{
-    endpoint::{Endpoint, Reason, Waiters},
+    endpoint::{Endpoint, Reason},
     time::Timestamp,
+    waiters::Waiters,
 };
 
 /// Made at its first use, in cache lines of its own.

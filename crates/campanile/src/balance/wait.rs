@@ -11,15 +11,16 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{
-    Pick, Protocol, Strategy,
+    Pick, Strategy,
     attempt::{Attempt, Called, Pending, Search},
     members::{Members, Shared},
     strategy::{Prepare, Probed},
 };
 use crate::{
-    endpoint::Ticket,
+    protocol::Protocol,
     rejection::{Rejection, RejectionKind},
     time::Timestamp,
+    waiters::Ticket,
 };
 
 /// The name by which the pool refuses.

@@ -11,8 +11,9 @@ use tokio::time::Sleep;
 
 use super::Roster;
 use crate::{
-    endpoint::{Endpoint, Listener, Reason, Ticket, Waiters},
+    endpoint::{Endpoint, Listener, Reason},
     time::Timestamp,
+    waiters::{Ticket, Waiters},
 };
 
 /// A member that is leaving; made by [`Roster::drain`]. Its output is the number of calls that were still in flight

@@ -14,12 +14,10 @@ use tower::discover::Change;
 
 use super::Drain;
 use crate::{
-    endpoint::{
-        Arena, Builder, Endpoint, EndpointSnapshot, InvalidEndpoint, Reason, Ticket, Waiters,
-        Weight,
-    },
+    endpoint::{Arena, Builder, Endpoint, EndpointSnapshot, InvalidEndpoint, Reason, Weight},
     sync::{Mutex, lock},
     time::Timestamp,
+    waiters::{Ticket, Waiters},
 };
 
 /// The members of a pool, to be changed while it runs. A handle: clones are the same roster.

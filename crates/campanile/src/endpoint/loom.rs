@@ -22,8 +22,12 @@ use ::loom::{
     thread,
 };
 
-use super::{CellRef, Gate, Reason, Ticket, Waiters};
-use crate::{sync::Ordering, time::Timestamp};
+use super::{CellRef, Gate, Reason};
+use crate::{
+    sync::Ordering,
+    time::Timestamp,
+    waiters::{Ticket, Waiters},
+};
 
 const NOW: Timestamp = Timestamp::from_nanos(1_000);
 const PAST: Timestamp = Timestamp::from_nanos(10);

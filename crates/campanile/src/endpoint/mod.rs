@@ -31,6 +31,7 @@ use crate::{
     outcome::Outcome,
     sync::{AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
+    waiters::Waiters,
 };
 
 mod builder;
@@ -39,20 +40,20 @@ mod gate;
 #[cfg(all(test, campanile_loom))]
 mod loom;
 mod measure;
+mod report;
 mod snapshot;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
-mod waiters;
 mod weight;
 
 pub use builder::{Builder, InvalidEndpoint};
 pub use gate::{Gate, Reason};
 pub use measure::{Latency, LatencySnapshot, Measurements, Outcomes};
+pub use report::LoadReport;
 pub use snapshot::{Closed, EndpointSnapshot};
 pub use weight::{InvalidWeight, Weight};
 
 pub(crate) use cell::{Arena, Cell, CellRef, Cells};
-pub(crate) use waiters::{Ticket, Waiters};
 
 /// One member of a pool. See the [module](self).
 #[derive(Clone)]

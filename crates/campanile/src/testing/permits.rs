@@ -4,8 +4,8 @@ use std::{
 };
 
 use crate::{
-    endpoint::{Ticket, Waiters},
     sync::{Mutex, lock},
+    waiters::{Ticket, Waiters},
 };
 
 /// A number of permits that services share, each taken by `poll_ready` and given back when its call ends: what tower's

@@ -12,8 +12,8 @@ use tower_service::Service;
 
 use super::{Permit, Permits};
 use crate::{
-    endpoint::Ticket,
     sync::{Mutex, lock},
+    waiters::Ticket,
 };
 
 /// Wraps a service and shows who breaks the rules of readiness: it panics, or [records](Self::recording), when the

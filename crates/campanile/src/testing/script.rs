@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Counts, Readiness, Scripted, Step, counts::Tally};
-use crate::{BoxError, endpoint::Waiters};
+use crate::{BoxError, waiters::Waiters};
 
 /// What a scripted endpoint does, and what it has seen. A handle: clones are the same script, and may be changed while
 /// the endpoint runs.

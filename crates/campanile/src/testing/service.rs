@@ -17,7 +17,7 @@ use super::{
     script::Shared,
     step::{Act, Step},
 };
-use crate::{BoxError, endpoint::Ticket};
+use crate::{BoxError, waiters::Ticket};
 
 /// A scripted endpoint; made by [`Script::service`](super::Script::service).
 pub struct Scripted<T, E = BoxError> {

@@ -12,7 +12,8 @@ use std::{
 
 use campanile::{
     BoxError, Call, Context as CallContext, Cost,
-    balance::{Balance, Enveloped, LeastLoaded, Streaming},
+    balance::{Balance, LeastLoaded},
+    protocol::{Enveloped, Streaming},
 };
 use futures_util::Stream;
 use tokio::time::Instant;

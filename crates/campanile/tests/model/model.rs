@@ -12,9 +12,10 @@ use std::{
 
 use campanile::{
     Endpoint,
-    balance::{BalanceConfig, BalanceLayer, Enveloped, LeastLoaded, Streaming},
+    balance::{BalanceConfig, BalanceLayer, LeastLoaded},
     discover::{PerEndpointLayer, Roster},
     endpoint::{Outcomes, Reason},
+    protocol::{Enveloped, Streaming},
     time::Timestamp,
 };
 use fastrand::Rng;

@@ -72,8 +72,6 @@
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     context::Context,
     cost::{Cost, Usage},
@@ -91,7 +89,6 @@ mod fast_fail;
 mod fastest;
 mod few;
 mod hash;
-mod invalid;
 mod least_cost;
 mod least_loaded;
 mod pace;
@@ -116,6 +113,7 @@ mod test_view;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 
+pub use crate::endpoint::LoadReport;
 pub use adapt::{Adapt, Adapter};
 pub use affinity::{Affinity, AffinityConfig, AffinityKey, ByConversation};
 pub use avoid_tried::AvoidTried;
@@ -124,7 +122,6 @@ pub use estimate::LatencyState;
 pub use fast_fail::{FastFail, FastFailConfig, FastFailState};
 pub use fastest::{Fastest, FastestConfig, Timing};
 pub use hash::affinity_key;
-pub use invalid::InvalidStrategy;
 pub use least_cost::{LeastCost, LeastCostState};
 pub use least_loaded::LeastLoaded;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
@@ -319,22 +316,6 @@ pub struct End<'a> {
     pub cost: Cost,
     /// What it took, if the upstream said.
     pub usage: Option<&'a Usage>,
-}
-
-/// What an endpoint says of its own load. Parts that it does not report are `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoadReport {
-    /// Calls in progress there, everybody's.
-    pub in_flight: Option<u32>,
-    /// The present time per unit of work (per token), or per call where units are not known.
-    pub time_per_unit: Option<Duration>,
-    /// How many calls it works on at once before they queue.
-    pub max_batch: Option<u32>,
-    /// The share of its memory in use, 0 to 1.
-    pub memory: Option<f64>,
-    /// The share of its processing power in use, 0 to 1.
-    pub utilization: Option<f64>,
 }
 
 // ===== impl Peer =====

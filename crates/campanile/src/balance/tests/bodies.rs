@@ -1,3 +1,4 @@
+use crate::protocol::Http;
 use ::http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;

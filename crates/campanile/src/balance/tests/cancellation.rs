@@ -1,3 +1,5 @@
+use crate::protocol::Enveloped;
+use crate::protocol::Streaming;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},

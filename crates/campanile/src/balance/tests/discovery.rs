@@ -1,5 +1,6 @@
 use super::*;
 use crate::Endpoint;
+use crate::protocol::Unary;
 
 #[tokio::test(start_paused = true)]
 async fn changes_are_followed_while_nothing_is_called() {

@@ -1,3 +1,5 @@
+use crate::protocol::Enveloped;
+use crate::protocol::Unary;
 use tokio::{task::JoinSet, time::Instant};
 use tower::util::BoxCloneService;
 

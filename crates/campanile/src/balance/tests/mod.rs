@@ -1,6 +1,7 @@
 //! The contracts of the pool. Each is a test, by subject.
 #![cfg(feature = "testing")]
 
+use crate::protocol::Unary;
 use std::time::Duration;
 
 use tower::{Service, ServiceExt};

@@ -1,3 +1,4 @@
+use crate::protocol::Enveloped;
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, task};
 

@@ -1,3 +1,5 @@
+use crate::protocol::Enveloped;
+use crate::protocol::Streaming;
 use std::pin::pin;
 
 use futures_util::StreamExt;

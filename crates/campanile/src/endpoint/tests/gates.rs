@@ -1,4 +1,5 @@
 use super::*;
+use crate::waiters::Ticket;
 
 #[test]
 fn it_is_open_when_no_reason_is_left() {

@@ -1,3 +1,4 @@
+use crate::waiters::Ticket;
 use std::{
     sync::{
         Arc,

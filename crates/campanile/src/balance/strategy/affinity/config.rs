@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::super::InvalidStrategy;
+use crate::config::Invalid;
 
 /// How [`Affinity`](super::Affinity) bounds and looks.
 ///
@@ -44,8 +44,8 @@ impl AffinityConfig {
     /// # Errors
     ///
     /// When `epsilon` is not above 0 and finite.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
-        InvalidStrategy::unless(
+    pub fn build(self) -> Result<Self, Invalid> {
+        Invalid::unless(
             self.epsilon > 0.0 && self.epsilon.is_finite(),
             "affinity",
             "epsilon",

@@ -8,12 +8,12 @@ use std::{
 use crossbeam_utils::CachePadded;
 
 use super::{
-    Begin, End, InvalidStrategy, Peer, Pick, Strategy, View,
+    Begin, End, Peer, Pick, Strategy, View,
     hash::{affinity_key, mix},
     sample_least,
     table::Tables,
 };
-use crate::{context::Context, endpoint::Endpoint};
+use crate::{config::Invalid, context::Context, endpoint::Endpoint};
 
 mod config;
 mod ring;
@@ -109,7 +109,7 @@ impl<K> Affinity<K> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: AffinityConfig) -> Result<Self, InvalidStrategy> {
+    pub fn config(mut self, config: AffinityConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         Ok(self)
     }

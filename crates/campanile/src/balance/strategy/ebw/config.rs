@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::InvalidStrategy;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// The constants of [`Ebw`](super::Ebw).
@@ -66,9 +66,9 @@ impl EbwConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         let unless = |kept, field, value: &dyn std::fmt::Debug, rule| {
-            InvalidStrategy::unless(kept, "ebw", field, value, rule)
+            Invalid::unless(kept, "ebw", field, value, rule)
         };
         let positive = |field, value: f64| {
             unless(

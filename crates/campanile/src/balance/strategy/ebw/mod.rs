@@ -3,10 +3,11 @@
 use std::{cell::Cell, sync::atomic::Ordering};
 
 use super::{
-    Begin, End, Glance, InvalidStrategy, Peer, Pick, Strategy, View,
+    Begin, End, Glance, Peer, Pick, Strategy, View,
     pace::{Pace, seconds, turn},
     sample,
 };
+use crate::config::Invalid;
 use crate::time::Timestamp;
 
 mod config;
@@ -58,7 +59,7 @@ const INDEX: u32 = (1 << INDEX_BITS) - 1;
 /// let alone = BalanceLayer::new(Ebw::default());
 /// let one_of_many = BalanceLayer::new(Ebw::new(EbwConfig { hidden_load: 2.0, ..EbwConfig::default() })?);
 /// # let _ = (alone, one_of_many);
-/// # Ok::<(), campanile::balance::InvalidStrategy>(())
+/// # Ok::<(), campanile::config::Invalid>(())
 /// ```
 #[derive(Debug)]
 pub struct Ebw {
@@ -75,7 +76,7 @@ impl Ebw {
     /// # Errors
     ///
     /// When one is out of range.
-    pub fn new(config: EbwConfig) -> Result<Self, InvalidStrategy> {
+    pub fn new(config: EbwConfig) -> Result<Self, Invalid> {
         Ok(Self::checked(config.build()?))
     }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::InvalidStrategy;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// When [`FastFail`](super::FastFail) ejects an endpoint, and for how long.
@@ -87,9 +87,9 @@ impl FastFailConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         let unless = |kept, field, value: &dyn std::fmt::Debug, rule| {
-            InvalidStrategy::unless(kept, "fast_fail", field, value, rule)
+            Invalid::unless(kept, "fast_fail", field, value, rule)
         };
         let share = |field, value: f64| {
             unless(

@@ -24,10 +24,9 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Adapt, Adapter, Begin, End, InvalidStrategy, LoadReport, Peer, Pick, Prepare, Strategy, View,
-};
+use super::{Adapt, Adapter, Begin, End, LoadReport, Peer, Pick, Prepare, Strategy, View};
 use crate::{
+    config::Invalid,
     endpoint::{GateHandle, Reason},
     outcome::Outcome,
     time::{Timestamp, nanos},
@@ -62,7 +61,7 @@ use state::Place;
 /// let config = FastFailConfig { consecutive: 3, ..FastFailConfig::default() };
 /// let layer = BalanceLayer::bare(FastFail::with_config(LeastLoaded::default(), config)?);
 /// # let _ = layer;
-/// # Ok::<(), campanile::balance::InvalidStrategy>(())
+/// # Ok::<(), campanile::config::Invalid>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct FastFail<St> {
@@ -91,7 +90,7 @@ impl<St> FastFail<St> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn with_config(inner: St, config: FastFailConfig) -> Result<Self, InvalidStrategy> {
+    pub fn with_config(inner: St, config: FastFailConfig) -> Result<Self, Invalid> {
         Ok(Self {
             config: config.build()?,
             ..Self::new(inner)

@@ -3,11 +3,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Begin, End, Glance, InvalidStrategy, LatencyState, Peer, Pick, Strategy, View,
+    Begin, End, Glance, LatencyState, Peer, Pick, Strategy, View,
     estimate::{Blend, Estimator},
     sample_least, scan_least,
 };
 use crate::{
+    config::Invalid,
     outcome::Outcome,
     time::{Timestamp, human},
 };
@@ -28,7 +29,7 @@ mod tests;
 /// let config = FastestConfig { by: Timing::FirstData, ..FastestConfig::default() };
 /// let layer = BalanceLayer::new(Fastest::new(config)?);
 /// # let _ = layer;
-/// # Ok::<(), campanile::balance::InvalidStrategy>(())
+/// # Ok::<(), campanile::config::Invalid>(())
 /// ```
 #[derive(Debug)]
 pub struct Fastest {
@@ -74,7 +75,7 @@ impl Fastest {
     /// # Errors
     ///
     /// When one is out of range.
-    pub fn new(config: FastestConfig) -> Result<Self, InvalidStrategy> {
+    pub fn new(config: FastestConfig) -> Result<Self, Invalid> {
         Ok(Self::checked(config.build()?))
     }
 
@@ -179,9 +180,9 @@ impl FastestConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         for (field, value) in [("fade", self.fade), ("initial", self.initial)] {
-            InvalidStrategy::unless(
+            Invalid::unless(
                 !value.is_zero(),
                 "fastest",
                 field,

@@ -3,11 +3,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Begin, End, InvalidStrategy, LatencyState, Peer, Pick, Strategy, View,
+    Begin, End, LatencyState, Peer, Pick, Strategy, View,
     estimate::{Blend, Estimator},
     sample_least,
 };
 use crate::{
+    config::Invalid,
     outcome::Outcome,
     time::{Timestamp, human},
 };
@@ -32,7 +33,7 @@ mod tests;
 /// let config = PeakEwmaConfig { decay: Duration::from_secs(30), ..PeakEwmaConfig::default() };
 /// let layer = BalanceLayer::new(PeakEwma::new(config)?);
 /// # let _ = layer;
-/// # Ok::<(), campanile::balance::InvalidStrategy>(())
+/// # Ok::<(), campanile::config::Invalid>(())
 /// ```
 #[derive(Debug)]
 pub struct PeakEwma {
@@ -59,7 +60,7 @@ impl PeakEwma {
     /// # Errors
     ///
     /// When one is out of range.
-    pub fn new(config: PeakEwmaConfig) -> Result<Self, InvalidStrategy> {
+    pub fn new(config: PeakEwmaConfig) -> Result<Self, Invalid> {
         Ok(Self::checked(config.build()?))
     }
 
@@ -132,9 +133,9 @@ impl PeakEwmaConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         for (field, value) in [("decay", self.decay), ("default_rtt", self.default_rtt)] {
-            InvalidStrategy::unless(
+            Invalid::unless(
                 !value.is_zero(),
                 "peak_ewma",
                 field,

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{InvalidStrategy, few::FEW};
+use super::super::few::FEW;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// How [`Prequal`](super::Prequal) probes and picks.
@@ -66,9 +67,9 @@ impl PrequalConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         let unless = |kept, field, value: &dyn std::fmt::Debug, rule| {
-            InvalidStrategy::unless(kept, "prequal", field, value, rule)
+            Invalid::unless(kept, "prequal", field, value, rule)
         };
         unless(
             (0.0..=1.0).contains(&self.hot_quantile),

@@ -9,11 +9,12 @@ use std::{
 };
 
 use super::{
-    End, InvalidStrategy, LoadReport, Peer, Pick, Prepare, Strategy, View,
+    End, LoadReport, Peer, Pick, Prepare, Strategy, View,
     few::{Few, draw},
     probe::{Candidate, Limits, NoProbes, Prober, Ranked, ReportPool, ReportSource},
     sample_least,
 };
+use crate::config::Invalid;
 use crate::time::Timestamp;
 
 mod config;
@@ -108,7 +109,7 @@ impl<S> Prequal<S> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: PrequalConfig) -> Result<Self, InvalidStrategy> {
+    pub fn config(mut self, config: PrequalConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         Ok(self)
     }

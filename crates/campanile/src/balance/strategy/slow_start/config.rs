@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::InvalidStrategy;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// How [`SlowStart`](super::SlowStart) ramps.
@@ -41,9 +41,9 @@ impl SlowStartConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         let unless = |kept, field, value: &dyn std::fmt::Debug, rule| {
-            InvalidStrategy::unless(kept, "slow_start", field, value, rule)
+            Invalid::unless(kept, "slow_start", field, value, rule)
         };
         unless(
             !self.window.is_zero(),

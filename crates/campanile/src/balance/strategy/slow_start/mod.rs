@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    Adapt, Adapter, End, InvalidStrategy, Peer, Pick, Prepare, Strategy, View,
-    adapt::forward_hooks, hash::mix,
+    Adapt, Adapter, End, Peer, Pick, Prepare, Strategy, View, adapt::forward_hooks, hash::mix,
 };
 use crate::{
+    config::Invalid,
     endpoint::{Endpoint, Reason},
     time::{Timestamp, nanos},
 };
@@ -91,7 +91,7 @@ impl<St> SlowStart<St> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: SlowStartConfig) -> Result<Self, InvalidStrategy> {
+    pub fn config(mut self, config: SlowStartConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         Ok(self)
     }

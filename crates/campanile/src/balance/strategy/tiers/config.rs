@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::InvalidStrategy;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// When [`Tiers`](super::Tiers) spill over.
@@ -46,8 +46,8 @@ impl TiersConfig {
     /// # Errors
     ///
     /// When `overprovision` is below 1 or not finite.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
-        InvalidStrategy::unless(
+    pub fn build(self) -> Result<Self, Invalid> {
+        Invalid::unless(
             self.overprovision >= 1.0 && self.overprovision.is_finite(),
             "tiers",
             "overprovision",

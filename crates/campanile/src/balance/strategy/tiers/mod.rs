@@ -1,6 +1,7 @@
 //! Priority tiers with spill-over.
 
-use super::{InvalidStrategy, Pick, Prepare, Strategy, View, adapt::forward_hooks, table::Tables};
+use super::{Pick, Prepare, Strategy, View, adapt::forward_hooks, table::Tables};
+use crate::config::Invalid;
 
 mod config;
 mod subset;
@@ -67,7 +68,7 @@ impl<St> Tiers<St> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: TiersConfig) -> Result<Self, InvalidStrategy> {
+    pub fn config(mut self, config: TiersConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         Ok(self)
     }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{InvalidStrategy, few::FEW};
+use super::super::few::FEW;
+use crate::config::Invalid;
 use crate::time::human;
 
 /// How [`Wjsq`](super::Wjsq) probes and scores.
@@ -56,9 +57,9 @@ impl WjsqConfig {
     /// # Errors
     ///
     /// Names the first field that is out of range.
-    pub fn build(self) -> Result<Self, InvalidStrategy> {
+    pub fn build(self) -> Result<Self, Invalid> {
         let unless = |kept, field, value: &dyn std::fmt::Debug, rule| {
-            InvalidStrategy::unless(kept, "wjsq", field, value, rule)
+            Invalid::unless(kept, "wjsq", field, value, rule)
         };
         let few = 1..FEW;
         unless(

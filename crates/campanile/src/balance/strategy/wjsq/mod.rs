@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    InvalidStrategy, LoadReport, Peer, Pick, Prepare, Strategy, View,
+    LoadReport, Peer, Pick, Prepare, Strategy, View,
     few::{Few, draw, draw_at_most},
     probe::{Candidate, Limits, NoProbes, Prober, Ranked, ReportPool, ReportSource, Reported},
     sample_least,
 };
+use crate::config::Invalid;
 use crate::time::Timestamp;
 
 mod config;
@@ -128,7 +129,7 @@ impl<S> Wjsq<S> {
     /// # Errors
     ///
     /// When a setting is out of range.
-    pub fn config(mut self, config: WjsqConfig) -> Result<Self, InvalidStrategy> {
+    pub fn config(mut self, config: WjsqConfig) -> Result<Self, Invalid> {
         self.config = config.build()?;
         self.rule = Rule::new(&self.config);
         Ok(self)

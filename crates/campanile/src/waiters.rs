@@ -1,3 +1,8 @@
+//! Tasks that wait for a change.
+
+// Every feature that waits uses it; without them it lies idle.
+#![cfg_attr(not(feature = "balance"), allow(dead_code))]
+
 use std::{collections::BTreeMap, task::Waker};
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};

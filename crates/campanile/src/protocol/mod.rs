@@ -1,29 +1,50 @@
-//! How a pool reads requests and follows answers.
+//! How a layer reads requests and follows answers: what is a request's context and cost, what its answer means, and when
+//! the call is over.
+//!
+//! | protocol | requests | the call ends with |
+//! |---|---|---|
+//! | [`Unary`] | any | its response |
+//! | [`Streaming`] | any | the stream that is its response |
+//! | [`Enveloped`] | [`Call`], whose context is read | as the protocol within says |
+//! | [`Http`] (feature `http`) | `http::Request`, context in its extensions | the body of its response |
+//!
+//! Every layer that measures a call takes a protocol, and answers through [`Guarded`], its response future.
 
 use std::fmt;
 
-use super::strategy::LoadReport;
 use crate::{
     completion::{Chunks, Completion, GuardedStream, Observe},
     context::{Call, Context},
     cost::Cost,
+    endpoint::LoadReport,
     outcome::{Classify, ClassifyResult, Outcome},
     time::Timestamp,
 };
+
+mod guarded;
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
 
 #[cfg(feature = "http")]
 mod http;
 
 #[cfg(feature = "http")]
 pub use self::http::Http;
+pub use guarded::Guarded;
 
-/// How a pool reads a request's context and cost, judges its answer, and lets the answer carry the completion.
+/// How a layer reads a request's context and cost, judges its answer, and lets the answer carry the completion.
 pub trait Protocol<Req, Res, Err>: Clone {
-    /// What the pool answers: the members' response, or one that carries the completion on.
+    /// What the layer answers: the service's response, or one that carries the completion on.
     type Response<O: Observe>;
 
     /// What travels with a request.
     fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
+        let _ = request;
+        None
+    }
+
+    /// What travels with a request, to change it; a request that can carry one gets a default one.
+    fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
         let _ = request;
         None
     }
@@ -201,6 +222,10 @@ where
         Some(&request.context)
     }
 
+    fn context_mut<'a>(&self, request: &'a mut Call<T>) -> Option<&'a mut Context> {
+        Some(&mut request.context)
+    }
+
     fn cost(&self, request: &Call<T>) -> Cost {
         self.inner.cost(&request.message)
     }
@@ -223,14 +248,14 @@ where
     }
 }
 
-/// A protocol with another estimate of cost; made by [`BalanceLayer::cost`](super::BalanceLayer::cost).
+/// A protocol with another estimate of cost: what the `cost` method of a layer makes.
 #[derive(Clone, Copy)]
 pub struct Costed<P, F> {
     inner: P,
     cost: F,
 }
 
-/// A protocol with reports of load on responses; made by [`BalanceLayer::reports`](super::BalanceLayer::reports).
+/// A protocol with reports of load on responses: what the `reports` method of the pool's layer makes.
 #[derive(Clone, Copy)]
 pub struct Reported<P, F> {
     inner: P,
@@ -240,7 +265,8 @@ pub struct Reported<P, F> {
 // ===== impl Costed =====
 
 impl<P, F> Costed<P, F> {
-    pub(super) const fn new(inner: P, cost: F) -> Self {
+    /// Follows calls as `inner` does, and estimates their cost by `cost`.
+    pub const fn new(inner: P, cost: F) -> Self {
         Self { inner, cost }
     }
 }
@@ -254,6 +280,10 @@ where
 
     fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
         self.inner.context(request)
+    }
+
+    fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
+        self.inner.context_mut(request)
     }
 
     #[inline]
@@ -288,7 +318,8 @@ impl<P: fmt::Debug, F> fmt::Debug for Costed<P, F> {
 // ===== impl Reported =====
 
 impl<P, F> Reported<P, F> {
-    pub(super) const fn new(inner: P, report: F) -> Self {
+    /// Follows calls as `inner` does, and reads reports of load by `report`.
+    pub const fn new(inner: P, report: F) -> Self {
         Self { inner, report }
     }
 }
@@ -302,6 +333,10 @@ where
 
     fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
         self.inner.context(request)
+    }
+
+    fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
+        self.inner.context_mut(request)
     }
 
     fn cost(&self, request: &Req) -> Cost {

@@ -43,6 +43,10 @@ where
         Context::of(request)
     }
 
+    fn context_mut<'a>(&self, request: &'a mut Request<B>) -> Option<&'a mut Context> {
+        Some(Context::of_mut(request))
+    }
+
     fn complete<O: Observe>(
         &self,
         result: Result<Response<R>, Err>,

@@ -1,0 +1,1 @@
+//! Turns limits and rates down when errors or latency rise, and up again when they fall.

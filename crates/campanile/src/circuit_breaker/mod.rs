@@ -1,0 +1,1 @@
+//! Stops calling a service that fails, until it is well again.

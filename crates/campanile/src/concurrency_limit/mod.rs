@@ -1,0 +1,1 @@
+//! Keeps the calls in flight to a limit, fixed or found while running.

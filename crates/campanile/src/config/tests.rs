@@ -1,0 +1,35 @@
+use super::*;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Settings {
+    #[serde(with = "seconds")]
+    pause: Duration,
+}
+
+fn read(text: &str) -> Result<Duration, String> {
+    serde_json::from_str::<Settings>(&format!(r#"{{ "pause": {text} }}"#))
+        .map(|settings| settings.pause)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_duration_is_text_or_seconds() {
+    assert_eq!(read(r#""1m 30s""#).unwrap(), Duration::from_secs(90));
+    assert_eq!(read("60").unwrap(), Duration::from_secs(60));
+    assert_eq!(read("0.25").unwrap(), Duration::from_millis(250));
+}
+
+#[test]
+fn a_mistake_shows_what_was_written() {
+    assert!(read("-1").unwrap_err().contains("-1 seconds"));
+    assert!(read("-0.5").unwrap_err().contains("-0.5 seconds"));
+    assert!(read("1e300").unwrap_err().contains("seconds"));
+    assert!(read(r#""soon""#).unwrap_err().contains("soon"));
+    assert!(read("true").unwrap_err().contains("a number of seconds"));
+}
+
+#[test]
+fn a_kept_rule_is_no_error() {
+    assert_eq!(Invalid::unless(true, "pool", "size", &1, "above 0"), Ok(()));
+}

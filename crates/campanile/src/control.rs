@@ -1,0 +1,11 @@
+//! Settings that move while a stack runs.
+
+/// A setting that a control loop moves: a limit, a rate. Its owner keeps it between a floor and a cap, so whoever moves
+/// it need not know them.
+pub trait Dial: Send + Sync {
+    /// Where it stands.
+    fn value(&self) -> f64;
+
+    /// Moves it, and says where it stands now: what is out of its owner's bounds, or no number, stays within them.
+    fn set(&self, value: f64) -> f64;
+}

@@ -1,0 +1,1 @@
+//! Answers a failed call from elsewhere.

@@ -1,0 +1,1 @@
+//! Refuses at once what cannot be served now.

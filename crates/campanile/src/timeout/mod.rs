@@ -1,0 +1,1 @@
+//! Four clocks: to the head, to the first data, between data, in total.
