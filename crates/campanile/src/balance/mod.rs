@@ -17,11 +17,15 @@
 //! ([`Reason::Readiness`](crate::endpoint::Reason::Readiness)) for a while that doubles, and tried again with a fresh
 //! clone.
 //!
+//! While every gate is closed `poll_ready` does not know the request yet, and so waits whatever the deadline of the call.
+//! A service that only gets ready while one and the same clone is polled on (it connects in `poll_ready`, and a clone
+//! begins anew) is left for others that are ready at once; a `tower::buffer::Buffer` around it keeps one clone polled.
+//!
 //! **Cancellation.** A call that is dropped, while it waits, in flight or within its body, gives everything back and
 //! counts as [`Outcome::Cancelled`](crate::Outcome::Cancelled).
 //!
-//! **Streaming.** How requests are read and answers are followed is the [`Protocol`](crate::protocol): `Unary` ends a call with its
-//! response, `Http` with the end of the body, `Streaming` with the end of the stream.
+//! **Streaming.** How requests are read and answers are followed is the [`Protocol`](crate::protocol): `Unary` ends a call
+//! with its response, `Http` with the end of the body, `Streaming` with the end of the stream.
 //!
 //! **Sharing.** `Balance` is `Clone + Send + Sync`, if the members' services are `Clone + Send`; they need not be
 //! `Sync`. Each endpoint keeps an idle clone of its service for each thread (threads beyond eight share), so calls clone
