@@ -98,6 +98,8 @@ mod probe;
 mod random;
 mod round_robin;
 mod sample;
+#[cfg(all(test, not(campanile_loom)))]
+mod simulation;
 mod slow_start;
 mod table;
 mod tiers;
