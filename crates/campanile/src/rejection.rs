@@ -14,9 +14,11 @@
 //! assert_eq!(found.status(), 503);
 //! ```
 
-use std::{error::Error, fmt, io, iter, time::Duration};
+use std::{any::Any, error::Error, fmt, io, iter, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use crate::BoxError;
 
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -98,6 +100,20 @@ impl Rejection {
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         chain(error).find_map(|error| error.downcast_ref())
+    }
+
+    /// Finds the rejection in an error of any type that is one, or is a [`BoxError`] or an [`io::Error`] around one. A type
+    /// of the user's own is not searched.
+    #[must_use]
+    pub fn within<E: 'static>(error: &E) -> Option<&Self> {
+        let error: &dyn Any = error;
+        if let Some(error) = error.downcast_ref::<BoxError>() {
+            return Self::find(&**error);
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Self::find(error);
+        }
+        error.downcast_ref()
     }
 
     /// The HTTP status of this refusal: 429 where the caller used up its share, 504 when time ran out, otherwise 503.

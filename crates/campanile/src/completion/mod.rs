@@ -15,6 +15,7 @@ use std::{fmt, thread};
 use crate::{
     cost::Usage,
     outcome::{FailureKind, Outcome},
+    rejection::Rejection,
     time::Timestamp,
 };
 
@@ -45,6 +46,18 @@ pub trait Observe {
     /// The upstream reported what the call took. The last report counts.
     fn usage(&mut self, usage: &Usage) {
         let _ = usage;
+    }
+
+    /// A layer further in refused the call: the error in which it ends is this rejection. The end follows.
+    fn refused(&mut self, rejection: &Rejection) {
+        let _ = rejection;
+    }
+
+    /// The present, as this observer wants it told. One that needs no time for the call's next event may save the reading
+    /// of the clock, and be told any other.
+    #[inline]
+    fn clock(&self) -> Timestamp {
+        Timestamp::now()
     }
 
     /// The call is over. Called exactly once, and last.
@@ -85,6 +98,11 @@ impl<O: Observe> Completion<O> {
     /// The upstream has reported what the call took.
     pub fn usage(&mut self, usage: &Usage) {
         self.observer.usage(usage);
+    }
+
+    /// A layer further in has refused the call.
+    pub fn refused(&mut self, rejection: &Rejection) {
+        self.observer.refused(rejection);
     }
 
     /// The call is over.

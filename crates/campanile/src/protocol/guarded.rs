@@ -12,7 +12,6 @@ use super::Protocol;
 use crate::{
     completion::{Completion, Observe},
     rejection::Rejection,
-    time::Timestamp,
 };
 
 pin_project! {
@@ -102,10 +101,15 @@ where
         match this.state.as_mut().project() {
             StateProj::Calling { future, completion } => {
                 let result = ready!(Completion::watch(completion, || future.poll(cx)));
-                let Some(completion) = completion.take() else {
+                let Some(mut completion) = completion.take() else {
                     unreachable!("polled after it was ready");
                 };
-                let now = Timestamp::now();
+                if let Err(error) = &result
+                    && let Some(rejection) = Rejection::within(error)
+                {
+                    completion.refused(rejection);
+                }
+                let now = completion.observer().clock();
                 // Before the end of the call wakes those who wait for what the future holds.
                 this.state.set(State::Over { rejection: None });
                 Poll::Ready(this.protocol.complete(result, completion, now))

@@ -83,6 +83,36 @@ fn a_refusal_is_the_services_error() {
     );
 }
 
+/// What a classifier makes of a refusal may look like an upstream's; a layer can tell the two apart.
+#[test]
+fn an_observer_learns_who_refused_and_which_clock_it_wants() {
+    #[derive(Default)]
+    struct Told(Arc<Mutex<Vec<(Option<RejectionKind>, Timestamp)>>>, Option<RejectionKind>);
+
+    impl Observe for Told {
+        fn refused(&mut self, rejection: &Rejection) {
+            self.1 = Some(rejection.kind());
+        }
+
+        fn clock(&self) -> Timestamp {
+            Timestamp::from_nanos(7)
+        }
+
+        fn end(&mut self, now: Timestamp, _: Outcome) {
+            self.0.lock().unwrap().push((self.1, now));
+        }
+    }
+
+    let told = Told::default();
+    let list = Arc::clone(&told.0);
+    let refusal: BoxError = Rejection::new(RejectionKind::Shed, "test").into();
+    let call: Guarded<Instantly, _, _, u32> =
+        Guarded::calling(ready(Err(refusal)), Completion::new(told), Unary::default());
+    assert!(call.now_or_never().unwrap().is_err());
+    let at = Timestamp::from_nanos(7);
+    assert_eq!(*list.lock().unwrap(), [(Some(RejectionKind::Shed), at)]);
+}
+
 #[test]
 fn a_context_can_be_read_and_changed() {
     let protocol = Enveloped::new(Unary::default());

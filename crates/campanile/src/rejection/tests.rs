@@ -87,6 +87,13 @@ fn it_is_found_wherever_it_is() {
     assert_eq!(Rejection::find(&within), Some(&rejection));
 
     assert_eq!(Rejection::find(&io::Error::other("text")), None);
+
+    // The same where the type of the error is not known.
+    assert_eq!(Rejection::within(&rejection), Some(&rejection));
+    assert_eq!(Rejection::within(&boxed), Some(&rejection));
+    assert_eq!(Rejection::within(&within), Some(&rejection));
+    assert_eq!(Rejection::within(&BoxError::from("text")), None);
+    assert_eq!(Rejection::within(&own), None, "a user's own is the classifier's");
 }
 
 #[cfg(feature = "http")]
