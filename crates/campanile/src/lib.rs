@@ -65,6 +65,9 @@ pub mod testing;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
+// Every feature that counts calls uses it; without them it lies idle.
+#[cfg_attr(not(feature = "balance"), allow(dead_code))]
+mod lane;
 mod sync;
 mod waiters;
 

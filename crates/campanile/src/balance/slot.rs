@@ -1,12 +1,11 @@
 //! A member of a pool, and its service.
 
 use std::{
-    cell::Cell as ThreadCell,
     fmt,
     ops::Deref,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -19,15 +18,13 @@ use super::{
 };
 use crate::{
     endpoint::{Endpoint, Reason},
+    lane::{LANES, lane},
     time::Timestamp,
     waiters::Waiters,
 };
 
 /// Made at its first use, in cache lines of its own.
 type Lazy<T> = OnceLock<Box<CachePadded<T>>>;
-
-/// How many threads have something of their own at each member; further ones share.
-const LANES: usize = 8;
 
 /// A member and its service.
 pub(super) struct Slot<S, St: Strategy> {
@@ -198,21 +195,6 @@ impl<S, St: Strategy> Slot<S, St> {
         gate.close_until(Reason::Readiness, now.after(pause));
         Some(pause)
     }
-}
-
-/// Which lane of every slot the calling thread uses.
-#[inline(always)]
-fn lane() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static LANE: ThreadCell<usize> = const { ThreadCell::new(usize::MAX) };
-    }
-    LANE.with(|lane| {
-        if lane.get() == usize::MAX {
-            lane.set(NEXT.fetch_add(1, Ordering::Relaxed));
-        }
-        lane.get() % LANES
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

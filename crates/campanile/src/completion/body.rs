@@ -37,7 +37,8 @@ pin_project! {
             let this = this.project();
             if let Some(completion) = this.completion.take() {
                 if *this.told.get_mut() {
-                    completion.end(Timestamp::now(), *this.outcome);
+                    let now = completion.clock();
+                    completion.end(now, *this.outcome);
                 } else {
                     completion.abandon(*this.outcome);
                 }
@@ -90,7 +91,7 @@ where
         let inner = this.inner.as_mut();
         let frame = ready!(Completion::watch(this.completion, || inner.poll_frame(cx)));
         if let Some(completion) = this.completion {
-            let now = Timestamp::now();
+            let now = completion.clock();
             let over = match &frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {

@@ -105,6 +105,13 @@ impl<O: Observe> Completion<O> {
         self.observer.refused(rejection);
     }
 
+    /// The present, as the observer wants it told: see [`Observe::clock`].
+    #[inline]
+    #[must_use]
+    pub fn clock(&self) -> Timestamp {
+        self.observer.clock()
+    }
+
     /// The call is over.
     #[inline(always)]
     pub fn end(mut self, now: Timestamp, outcome: Outcome) {
@@ -134,7 +141,8 @@ impl<O: Observe> Completion<O> {
     /// otherwise the call was cancelled.
     fn abandon(self, outcome: Outcome) {
         if !outcome.is_success() && !thread::panicking() {
-            self.end(Timestamp::now(), outcome);
+            let now = self.clock();
+            self.end(now, outcome);
         }
     }
 
@@ -161,7 +169,7 @@ impl<O: Observe> Drop for Completion<O> {
             } else {
                 Outcome::Cancelled
             };
-            self.finish(Timestamp::now(), outcome);
+            self.finish(self.clock(), outcome);
         }
     }
 }

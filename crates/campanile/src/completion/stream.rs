@@ -8,10 +8,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::{Chunks, Completion, Meter, Observe};
-use crate::{
-    outcome::{FailureKind, Outcome},
-    time::Timestamp,
-};
+use crate::outcome::{FailureKind, Outcome};
 
 pin_project! {
     /// A stream of results that carries the completion of its call.
@@ -64,7 +61,7 @@ where
         let inner = this.inner;
         let item = ready!(Completion::watch(this.completion, || inner.poll_next(cx)));
         if let Some(completion) = this.completion {
-            let now = Timestamp::now();
+            let now = completion.clock();
             match &item {
                 Some(Ok(data)) => {
                     super::meter::observe(completion, this.meter.read(data), this.outcome, now)

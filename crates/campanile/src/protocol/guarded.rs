@@ -109,7 +109,7 @@ where
                 {
                     completion.refused(rejection);
                 }
-                let now = completion.observer().clock();
+                let now = completion.clock();
                 // Before the end of the call wakes those who wait for what the future holds.
                 this.state.set(State::Over { rejection: None });
                 Poll::Ready(this.protocol.complete(result, completion, now))

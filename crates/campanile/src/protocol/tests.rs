@@ -86,8 +86,10 @@ fn a_refusal_is_the_services_error() {
 /// What a classifier makes of a refusal may look like an upstream's; a layer can tell the two apart.
 #[test]
 fn an_observer_learns_who_refused_and_which_clock_it_wants() {
+    type Seen = (Option<RejectionKind>, Timestamp);
+
     #[derive(Default)]
-    struct Told(Arc<Mutex<Vec<(Option<RejectionKind>, Timestamp)>>>, Option<RejectionKind>);
+    struct Told(Arc<Mutex<Vec<Seen>>>, Option<RejectionKind>);
 
     impl Observe for Told {
         fn refused(&mut self, rejection: &Rejection) {

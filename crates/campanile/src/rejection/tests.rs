@@ -93,7 +93,11 @@ fn it_is_found_wherever_it_is() {
     assert_eq!(Rejection::within(&boxed), Some(&rejection));
     assert_eq!(Rejection::within(&within), Some(&rejection));
     assert_eq!(Rejection::within(&BoxError::from("text")), None);
-    assert_eq!(Rejection::within(&own), None, "a user's own is the classifier's");
+    assert_eq!(
+        Rejection::within(&own),
+        None,
+        "a user's own is the classifier's"
+    );
 }
 
 #[cfg(feature = "http")]
