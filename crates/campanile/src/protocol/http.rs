@@ -5,7 +5,7 @@ use super::{Protocol, head};
 use crate::{
     completion::{Chunks, Completion, GuardedBody, Observe},
     context::Context,
-    outcome::{Classify, ClassifyHttp},
+    outcome::{Classify, ClassifyHttp, Outcome},
     time::Timestamp,
 };
 
@@ -45,6 +45,13 @@ where
 
     fn context_mut<'a>(&self, request: &'a mut Request<B>) -> Option<&'a mut Context> {
         Some(Context::of_mut(request))
+    }
+
+    fn classify(&self, result: Result<&Response<R>, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.classify.classify(result)
     }
 
     fn complete<O: Observe>(

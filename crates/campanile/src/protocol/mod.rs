@@ -61,6 +61,15 @@ pub trait Protocol<Req, Res, Err>: Clone {
         None
     }
 
+    /// What an answer means by its head, or an error. Unless a protocol says otherwise an answer is a success, and an
+    /// error is what [`classify_error`](crate::outcome::classify_error) says of it.
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        ClassifyResult.classify(result)
+    }
+
     /// Ends the call, or hands its completion to the answer. The head, or the error, arrived at `now`.
     ///
     /// # Errors
@@ -118,6 +127,14 @@ where
     type Response<O: Observe> = Res;
 
     #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.classify.classify(result)
+    }
+
+    #[inline]
     fn complete<O: Observe>(
         &self,
         result: Result<Res, Err>,
@@ -157,6 +174,14 @@ where
     M: Clone,
 {
     type Response<O: Observe> = GuardedStream<Res, O, M>;
+
+    #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.classify.classify(result)
+    }
 
     fn complete<O: Observe>(
         &self,
@@ -235,6 +260,14 @@ where
     }
 
     #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.inner.classify(result)
+    }
+
+    #[inline]
     fn complete<O: Observe>(
         &self,
         result: Result<Res, Err>,
@@ -296,6 +329,14 @@ where
     }
 
     #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.inner.classify(result)
+    }
+
+    #[inline]
     fn complete<O: Observe>(
         &self,
         result: Result<Res, Err>,
@@ -346,6 +387,14 @@ where
     #[inline]
     fn report(&self, response: &Res) -> Option<LoadReport> {
         (self.report)(response)
+    }
+
+    #[inline]
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+    where
+        Err: 'static,
+    {
+        self.inner.classify(result)
     }
 
     #[inline]

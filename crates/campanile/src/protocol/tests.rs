@@ -129,3 +129,14 @@ fn a_context_can_be_read_and_changed() {
     let mut plain = 1_u32;
     assert!(Protocol::<u32, u32, BoxError>::context_mut(&Unary::default(), &mut plain).is_none());
 }
+
+#[test]
+fn an_answer_can_be_judged_without_ending_its_call() {
+    let odd = |result: Result<&u32, &BoxError>| match result {
+        Ok(n) if n % 2 == 1 => Outcome::Ignored,
+        _ => Outcome::Success,
+    };
+    let protocol = Costed::new(Enveloped::new(Unary::new(odd)), |_: &Call<()>| Cost::ZERO);
+    let judge = |n: u32| Protocol::<Call<()>, u32, BoxError>::classify(&protocol, Ok(&n));
+    assert_eq!((judge(1), judge(2)), (Outcome::Ignored, Outcome::Success));
+}
