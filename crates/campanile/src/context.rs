@@ -3,7 +3,7 @@
 //! An [`http::Request`](https://docs.rs/http) carries its [`Context`] in its extensions; other messages travel in the
 //! [`Call`] envelope. A request without a context is an ordinary call: every field has a default.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::{
     cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
-    sync::{Mutex, lock},
+    sync::{AtomicU32, Mutex, Ordering, lock},
 };
 
 #[cfg(all(test, not(campanile_loom)))]
@@ -64,9 +64,33 @@ pub struct Call<T> {
     pub message: T,
 }
 
-/// The attempts of one call, in order. A handle: clones share the list.
-#[derive(Debug, Clone, Default)]
-pub struct Trail(Arc<Mutex<Vec<Attempt>>>);
+/// The attempts of one call, in order, and how many more it may make. A handle: clones share both.
+///
+/// Layers that send a call more than once (retry, hedge, fallback) [spend](Self::spend) one of its attempts each time,
+/// so that three of them do not multiply. A call whose trail has no limit is bound by each layer's own settings.
+///
+/// ```
+/// use campanile::context::Trail;
+///
+/// let trail = Trail::with_attempts(2);
+/// assert!(trail.spend(), "a second attempt");
+/// assert!(!trail.spend(), "and no third");
+/// ```
+#[derive(Clone, Default)]
+pub struct Trail(Arc<Shared>);
+
+struct Shared {
+    attempts: Mutex<Vec<Attempt>>,
+    /// How many attempts may follow the first; [`UNLIMITED`].
+    extra: AtomicU32,
+}
+
+const UNLIMITED: u32 = u32::MAX;
+
+/// A trail kept from one call to the next, so that calls which are made one after the other allocate it once. A clone
+/// keeps none.
+#[derive(Debug, Default)]
+pub(crate) struct SpareTrail(Option<Trail>);
 
 /// One attempt of a call.
 #[derive(Debug, Clone)]
@@ -181,16 +205,66 @@ impl<T> From<T> for Call<T> {
 // ===== impl Trail =====
 
 impl Trail {
-    /// An empty trail.
+    /// An empty trail without a limit.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// An empty trail of a call that may be sent `attempts` times in all, the first time included.
+    #[must_use]
+    pub fn with_attempts(attempts: u32) -> Self {
+        let trail = Self::new();
+        trail.limit(attempts);
+        trail
+    }
+
+    /// Limits the call to `attempts` in all, the first included, unless a layer further out has set a limit.
+    pub fn limit(&self, attempts: u32) {
+        let extra = attempts.saturating_sub(1);
+        // Refused when there is a limit: that one stands.
+        let _ =
+            self.0
+                .extra
+                .compare_exchange(UNLIMITED, extra, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Takes one of the attempts that may follow the first; `false` when none is left.
+    #[must_use]
+    pub fn spend(&self) -> bool {
+        let spent = self
+            .0
+            .extra
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| match extra {
+                0 => None,
+                UNLIMITED => Some(UNLIMITED),
+                extra => Some(extra - 1),
+            });
+        spent.is_ok()
+    }
+
+    /// Gives an attempt back that was [taken](Self::spend) and not made.
+    pub fn give_back(&self) {
+        // Refused when there is no limit.
+        let _ = self
+            .0
+            .extra
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| {
+                (extra < UNLIMITED - 1).then(|| extra + 1)
+            });
+    }
+
+    /// How many attempts may still be made after those under way; `None` without a limit.
+    #[must_use]
+    pub fn left(&self) -> Option<u32> {
+        let extra = self.0.extra.load(Ordering::Relaxed);
+        (extra != UNLIMITED).then_some(extra)
+    }
+
     /// Notes that an attempt goes to `endpoint`.
     #[must_use]
     pub fn begin(&self, endpoint: &Endpoint) -> TrailEntry {
-        let mut attempts = lock(&self.0);
+        let mut attempts = lock(&self.0.attempts);
         attempts.push(Attempt {
             endpoint: endpoint.clone(),
             outcome: None,
@@ -205,7 +279,7 @@ impl Trail {
     /// Whether an attempt went to `endpoint`.
     #[must_use]
     pub fn tried(&self, endpoint: &Endpoint) -> bool {
-        lock(&self.0)
+        lock(&self.0.attempts)
             .iter()
             .any(|attempt| attempt.endpoint == *endpoint)
     }
@@ -213,7 +287,53 @@ impl Trail {
     /// The attempts so far.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
-        lock(&self.0).clone()
+        lock(&self.0.attempts).clone()
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            attempts: Mutex::default(),
+            extra: AtomicU32::new(UNLIMITED),
+        }
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trail")
+            .field("attempts", &self.attempts())
+            .field("left", &self.left())
+            .finish()
+    }
+}
+
+// ===== impl SpareTrail =====
+
+// The layers that keep one are features.
+#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+impl SpareTrail {
+    /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
+    /// on.
+    pub(crate) fn lend<'a>(&mut self, context: &'a mut Context) -> &'a Trail {
+        context.trail.get_or_insert_with(|| {
+            if let Some(spare) = &self.0
+                // Nobody else holds it, so nobody can come to hold it meanwhile.
+                && Arc::strong_count(&spare.0) == 1
+            {
+                lock(&spare.0.attempts).clear();
+                spare.0.extra.store(UNLIMITED, Ordering::Relaxed);
+                return spare.clone();
+            }
+            self.0.insert(Trail::new()).clone()
+        })
+    }
+}
+
+impl Clone for SpareTrail {
+    fn clone(&self) -> Self {
+        Self(None)
     }
 }
 
@@ -222,7 +342,7 @@ impl Trail {
 impl TrailEntry {
     /// Notes how the attempt ended.
     pub fn end(self, outcome: Outcome, elapsed: Duration) {
-        if let Some(attempt) = lock(&self.trail.0).get_mut(self.index) {
+        if let Some(attempt) = lock(&self.trail.0.attempts).get_mut(self.index) {
             attempt.outcome = Some(outcome);
             attempt.elapsed = Some(elapsed);
         }

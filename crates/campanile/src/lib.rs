@@ -2,7 +2,7 @@
 //!
 //! Every concern is a [`tower_layer::Layer`]. Layers compose, with `tower::ServiceBuilder`, into one service whose
 //! inner end is a `tower::discover::Discover` of processors. The modules below are the words that all layers share
-//! ([`outcome`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
+//! ([`outcome`], [`budget`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
 //! [`control`], [`time`]) and one module for each concern, behind a cargo feature of the same name.
 //!
 //! | feature | what it brings |
@@ -28,6 +28,7 @@
 // Under loom the pool, which uses most of the endpoint, is not compiled.
 #![cfg_attr(campanile_loom, allow(dead_code, unused_imports))]
 
+pub mod budget;
 pub mod completion;
 pub mod config;
 pub mod context;

@@ -105,3 +105,72 @@ fn a_trail_knows_where_a_call_has_been() {
     assert_eq!(attempts[0].elapsed, Some(Duration::from_millis(5)));
     assert_eq!(attempts[1].outcome, Some(Outcome::Success));
 }
+
+#[test]
+fn a_call_has_so_many_attempts_whoever_makes_them() {
+    let trail = Trail::with_attempts(3);
+    let (retry, hedge) = (trail.clone(), trail.clone());
+    assert_eq!(trail.left(), Some(2), "the first is on its way");
+    assert!(retry.spend() && hedge.spend());
+    assert!(!retry.spend() && !hedge.spend());
+    hedge.give_back();
+    assert!(retry.spend(), "it was not made");
+    assert_eq!(trail.left(), Some(0));
+    assert!(!Trail::with_attempts(1).spend());
+    assert!(!Trail::with_attempts(0).spend());
+}
+
+#[test]
+fn the_outermost_limit_stands() {
+    let trail = Trail::new();
+    assert_eq!(trail.left(), None);
+    assert!(trail.spend(), "without a limit");
+    trail.give_back();
+    assert_eq!(trail.left(), None);
+    trail.limit(2);
+    trail.limit(10);
+    assert_eq!(trail.left(), Some(1));
+}
+
+#[test]
+fn threads_never_make_more_attempts_than_a_call_has() {
+    let trail = Trail::with_attempts(101);
+    let spent: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..1_000).filter(|_| trail.spend()).count()))
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).sum()
+    });
+    assert_eq!(spent, 100);
+}
+
+#[test]
+fn a_spare_trail_is_lent_again_when_nobody_holds_it() {
+    let mut spare = SpareTrail::default();
+    let a = Endpoint::new("a");
+
+    let mut first = Context::new();
+    spare.lend(&mut first).limit(2);
+    let entry = first.trail.as_ref().unwrap().begin(&a);
+    let inner = |context: &Context| Arc::as_ptr(&context.trail.as_ref().unwrap().0);
+    let place = inner(&first);
+
+    let mut second = Context::new();
+    spare.lend(&mut second);
+    assert_ne!(inner(&second), place, "the first call is still under way");
+    drop((first, entry));
+
+    let place = inner(&second);
+    second.trail.as_ref().unwrap().limit(7);
+    let _ = second.trail.as_ref().unwrap().begin(&a);
+    drop(second);
+    let mut third = Context::new();
+    let lent = spare.lend(&mut third);
+    assert!(!lent.tried(&a) && lent.left().is_none(), "it was wiped");
+    assert_eq!(inner(&third), place);
+
+    let own = Trail::with_attempts(4);
+    let mut carried = Context::new().with_trail(own);
+    assert_eq!(spare.lend(&mut carried).left(), Some(3), "its own stays");
+    assert!(spare.clone().0.is_none(), "a clone keeps none");
+}
