@@ -1,0 +1,245 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::{
+    Advise, Replay, RetryAfter,
+    service::Shared,
+    state::{Ended, Next, is_retryable},
+    wait::Wait,
+};
+use crate::{budget::Extra, context::Trail, outcome::Outcome, protocol::Protocol};
+
+pin_project! {
+    /// The response of a [`Retry`](super::Retry).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RetryFuture<S, P, A, R, Req>
+    where
+        S: Service<R::Request>,
+        S: 'static,
+        R: Replay<Req>,
+        R: 'static,
+        Req: 'static,
+    {
+        shared: Arc<Shared<S, P, A, R>>,
+        call: Call<R::Kept>,
+        #[pin]
+        state: State<S, R::Request>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, Req>
+    where
+        S: Service<Req>,
+        S: 'static,
+        Req: 'static,
+    {
+        Calling {
+            #[pin]
+            future: S::Future,
+        },
+        // Boxed, since few calls wait and all would carry its size.
+        Waiting {
+            wait: Pin<Box<Wait<S, Req>>>,
+        },
+        Over,
+    }
+}
+
+/// What is known of a call over all its attempts.
+pub(super) struct Call<K> {
+    kept: K,
+    pub(super) trail: Option<Trail>,
+    pub(super) deadline: Option<Instant>,
+    /// The number of the first attempt that this layer made.
+    pub(super) first: u32,
+    retries: u32,
+    previous: Duration,
+}
+
+// ===== impl Call =====
+
+impl<K> Call<K> {
+    pub(super) const fn new(kept: K) -> Self {
+        Self {
+            kept,
+            trail: None,
+            deadline: None,
+            first: 0,
+            retries: 0,
+            previous: Duration::ZERO,
+        }
+    }
+
+    /// Whether there is another attempt after this answer, and if so the leave for it, and when.
+    #[cold]
+    fn next<S, P, A, R, Req>(
+        &mut self,
+        shared: &Shared<S, P, A, R>,
+        ended: Ended,
+        now: Instant,
+    ) -> Option<(Extra, Instant)>
+    where
+        R: Replay<Req, Kept = K>,
+    {
+        let Next::Retry { wait, budgeted } = ended.next(&shared.config) else {
+            return None;
+        };
+        if !shared.replay.is_whole(&self.kept) {
+            return None;
+        }
+        let budget = shared.budget.as_ref().filter(|_| budgeted);
+        let Some(extra) = Extra::ask(self.trail.as_ref(), budget.map(|budget| (budget, 1))) else {
+            tracing::debug!(outcome = ?ended.outcome, "no attempts left for a retry");
+            return None;
+        };
+        tracing::debug!(retry = self.retries + 1, outcome = ?ended.outcome, ?wait, "a call will be tried again");
+        self.previous = wait;
+        Some((extra, now + wait))
+    }
+
+    /// The request once more, for the next attempt.
+    fn again<S, P, A, R, Req, Res, Err>(
+        &mut self,
+        shared: &Shared<S, P, A, R>,
+    ) -> Option<R::Request>
+    where
+        P: Protocol<R::Request, Res, Err>,
+        R: Replay<Req, Kept = K>,
+    {
+        let mut request = shared.replay.again(&mut self.kept)?;
+        self.retries += 1;
+        if let Some(context) = shared.protocol.context_mut(&mut request) {
+            context.attempt = self.first.saturating_add(self.retries);
+            if let Some(trail) = &self.trail {
+                context.trail = Some(trail.clone());
+            } else if shared.config.trail != super::KeepTrail::Never {
+                self.trail = Some(context.trail.get_or_insert_default().clone());
+            }
+        }
+        Some(request)
+    }
+}
+
+// ===== impl RetryFuture =====
+
+impl<S, P, A, R, Req> RetryFuture<S, P, A, R, Req>
+where
+    S: Service<R::Request>,
+    R: Replay<Req>,
+{
+    #[inline]
+    pub(super) const fn new(
+        shared: Arc<Shared<S, P, A, R>>,
+        call: Call<R::Kept>,
+        future: S::Future,
+    ) -> Self {
+        Self {
+            shared,
+            call,
+            state: State::Calling { future },
+        }
+    }
+}
+
+impl<S, P, A, R, Req> Future for RetryFuture<S, P, A, R, Req>
+where
+    S: Service<R::Request> + Clone,
+    P: Protocol<R::Request, S::Response, S::Error>,
+    A: Advise<S::Response, S::Error>,
+    R: Replay<Req>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    /// # Panics
+    ///
+    /// When it is polled after it was ready.
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let shared = &**this.shared;
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Calling { future } => {
+                    let result = ready!(future.poll(cx));
+                    // What the attempt's future holds is given back before anything else is done.
+                    this.state.set(State::Over);
+                    let outcome = shared.protocol.classify(result.as_ref());
+                    let advice = shared.advice.advise(&outcome, result.as_ref());
+                    if !is_retryable(&outcome, advice) {
+                        if outcome.is_success()
+                            && let Some(budget) = &shared.budget
+                        {
+                            budget.deposit(1);
+                        }
+                        return Poll::Ready(result);
+                    }
+                    let now = Instant::now();
+                    let deadline = this.call.deadline;
+                    let ended = Ended {
+                        outcome,
+                        advice,
+                        asked: asked(&outcome, shared.config.retry_after, result.is_ok()),
+                        retries: this.call.retries,
+                        previous: this.call.previous,
+                        left: deadline.map(|at| at.saturating_duration_since(now)),
+                        random: shared.random(),
+                    };
+                    let Some((extra, at)) = this.call.next(shared, ended, now) else {
+                        return Poll::Ready(result);
+                    };
+                    let patience = at + shared.config.patience;
+                    let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+                    let wait = Box::pin(Wait::new(result, extra, at, until));
+                    this.state.set(State::Waiting { wait });
+                }
+                StateProj::Waiting { wait } => {
+                    let waited = ready!(wait.as_mut().poll(cx, || shared.instance()));
+                    let request = match &waited.service {
+                        Some(_) => this.call.again(shared),
+                        None => None,
+                    };
+                    let (Some(mut service), Some(request)) = (waited.service, request) else {
+                        this.state.set(State::Over);
+                        return Poll::Ready(waited.answer);
+                    };
+                    // Now that the retry really begins, and before it does: what the answer holds may be what it needs.
+                    drop(waited.answer);
+                    waited.extra.begin();
+                    let future = service.call(request);
+                    this.state.set(State::Calling { future });
+                }
+                StateProj::Over => unreachable!("polled after it was ready"),
+            }
+        }
+    }
+}
+
+/// The `Retry-After` that a retry waits for.
+fn asked(outcome: &Outcome, meaning: RetryAfter, answered: bool) -> Option<Duration> {
+    let elsewhere = answered && meaning == RetryAfter::Elsewhere;
+    outcome.retry_after().filter(|_| !elsewhere)
+}
+
+impl<S, P, A, R, Req> fmt::Debug for RetryFuture<S, P, A, R, Req>
+where
+    S: Service<R::Request>,
+    R: Replay<Req>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryFuture")
+            .field("retries", &self.call.retries)
+            .finish_non_exhaustive()
+    }
+}
