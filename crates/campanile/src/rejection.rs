@@ -1,7 +1,7 @@
 //! The one error of every layer that refuses a call.
 //!
 //! A layer that refuses asks `S::Error: From<Rejection>` and keeps `type Error = S::Error`, so error types do not nest:
-//! [`BoxError`](crate::BoxError) works by itself, a user's own enum with one `From`.
+//! [`BoxError`] works by itself, a user's own enum with one `From`.
 //!
 //! ```
 //! use campanile::{BoxError, Rejection, rejection::RejectionKind};
