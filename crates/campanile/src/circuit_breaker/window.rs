@@ -41,7 +41,8 @@ pub(super) struct Sums {
 #[derive(Debug, Clone)]
 pub(super) enum Window {
     Calls(Calls),
-    Time(Time),
+    /// Boxed, since most breakers keep no window at all.
+    Time(Box<Time>),
 }
 
 /// The latest calls, each a byte in a ring.
@@ -72,12 +73,12 @@ impl Window {
                 next: 0,
                 sums: Sums::default(),
             }),
-            WindowKind::Time(time) => Self::Time(Time {
+            WindowKind::Time(time) => Self::Time(Box::new(Time {
                 buckets: [Sums::default(); BUCKETS],
                 newest: 0,
                 width: (nanos(time) / BUCKETS as u64).max(1),
                 sums: Sums::default(),
-            }),
+            })),
         }
     }
 

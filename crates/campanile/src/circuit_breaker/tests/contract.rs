@@ -5,6 +5,7 @@ use tower::util::BoxCloneService;
 
 use super::*;
 use crate::{
+    Completion,
     protocol::{Enveloped, Guarded},
     testing::{Permits, Readiness, ReadinessProbe, seeded},
 };
@@ -51,9 +52,9 @@ async fn cancelled_at_any_time_it_gives_its_place_back() {
     script.set(Step::stall());
     for _ in 0..50 {
         // Before ready, after ready, before the first poll, in flight.
-        drop(ServiceExt::<()>::ready(&mut service));
-        ServiceExt::<()>::ready(&mut service).await.unwrap();
+        assert!(poll_once(&mut ServiceExt::<()>::ready(&mut service)).is_ready());
         drop(service.clone());
+        ServiceExt::<()>::ready(&mut service).await.unwrap();
         drop(service.call(()));
         let mut call = Box::pin(service.clone().oneshot(()));
         assert!(poll_once(&mut call).is_pending());
@@ -223,4 +224,65 @@ fn service_probes(
         BreakerState::HalfOpen => script.counts().in_flight,
         _ => 0,
     }
+}
+
+/// 100,000 calls that end in every way, in every state, in any order.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_random_endings_leave_nothing_behind() {
+    let scene = Scene::new(
+        config()
+            .with_failure_rate(Some(0.5))
+            .with_slow_call(Some(20 * MS))
+            .with_slow_rate(Some(0.6))
+            .with_open_for(30 * MS)
+            .with_open_max(100 * MS)
+            .with_half_open_lease(50 * MS),
+    );
+    let endpoint = Endpoint::new("a");
+    scene.handle.breaker.attach(&endpoint);
+    let mut rng = seeded(11);
+    let (mut calls, mut ended) = (Vec::new(), 0);
+    while ended < 100_000 {
+        if let Ok(admission) = scene.begin() {
+            calls.push(Some(Completion::new(admission)));
+        }
+        if calls.len() < 20 && rng.u8(..3) == 0 {
+            tokio::time::advance(rng.u32(..8) * MS).await;
+            continue;
+        }
+        if calls.is_empty() {
+            tokio::time::advance(MS).await;
+            continue;
+        }
+        ended += 1;
+        let at = rng.usize(..calls.len());
+        let mut call = calls.swap_remove(at);
+        let outcome = match rng.u8(..10) {
+            0 => FAILED,
+            1 => Outcome::Ignored,
+            2 => Outcome::Overloaded { retry_after: None },
+            3 => {
+                let unwound = std::panic::AssertUnwindSafe(|| {
+                    // Without the hook that prints it.
+                    Completion::watch(&mut call, || std::panic::resume_unwind(Box::new(())));
+                });
+                assert!(std::panic::catch_unwind(unwound).is_err());
+                continue;
+            }
+            4 => continue,
+            _ => Outcome::Success,
+        };
+        if let Some(call) = call {
+            let now = call.observer().clock();
+            call.end(now, outcome);
+        }
+    }
+    drop(calls);
+    let snapshot = scene.handle.snapshot();
+    assert_eq!(snapshot.probes, 0);
+    assert!(snapshot.trips > 300, "{snapshot:?}");
+    tokio::time::advance(SEC).await;
+    scene.calls([Outcome::Success; 3]);
+    assert_eq!(scene.state(), BreakerState::Closed);
+    assert!(endpoint.gate().is_open(Timestamp::now()));
 }

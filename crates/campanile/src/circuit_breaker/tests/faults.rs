@@ -29,7 +29,7 @@ async fn a_window_of_time_is_ten_buckets_whatever_the_traffic() {
             .with_failure_threshold(None)
             .with_failure_rate(Some(0.5)),
     );
-    let size = std::mem::size_of::<super::super::window::Window>();
+    let size = std::mem::size_of::<super::super::window::Time>();
     assert!(size < 512, "{size}");
     for _ in 0..200 {
         scene.calls([Outcome::Success; 300]);
