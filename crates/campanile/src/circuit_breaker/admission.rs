@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    breaker::Word,
     lane::{Lane, Lanes},
     state::{Pass, Refusal},
+    word::Word,
 };
 use crate::{
     completion::Observe,

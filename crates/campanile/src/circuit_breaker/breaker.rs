@@ -13,18 +13,24 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    config::{CircuitBreakerConfig, SlowUntil},
+    config::CircuitBreakerConfig,
     lane::Fine,
     state::{Machine, Pass, Refusal},
     status::{BreakerSnapshot, BreakerState, BreakerStatus},
+    word::Word,
 };
 use crate::{
-    endpoint::{Endpoint, Reason},
+    endpoint::Endpoint,
     outcome::Outcome,
+    rejection::RejectionKind,
     sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock},
     time::{Timestamp, nanos},
     waiters::Waiters,
 };
+
+mod gates;
+
+use gates::Shut;
 
 /// The state of a breaker.
 pub(super) struct Breaker {
@@ -53,113 +59,12 @@ struct Locked {
     status: BreakerStatus,
 }
 
-/// Until when the gates are to be closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Shut {
-    breaker: Timestamp,
-    quota: Timestamp,
-}
-
-/// What a call needs to know, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word(u64);
-
 /// What has to be told to others after a change.
 #[derive(Default)]
 struct News {
     status: Option<(BreakerStatus, BreakerStatus)>,
     gates: bool,
     wake: bool,
-}
-
-// ===== impl Word =====
-
-impl Word {
-    /// A call has to ask whether it may come in.
-    const ASK: u64 = 1;
-    /// A call that goes well has to tell.
-    const TELL: u64 = 1 << 1;
-    /// Calls that go well are counted.
-    const COUNT: u64 = 1 << 2;
-    /// They are counted by time.
-    const ROLL: u64 = 1 << 3;
-    /// Nobody is let in before [`Breaker::until`].
-    const SHUT: u64 = 1 << 4;
-    /// Calls are timed, up to where two bits say.
-    const TIMED: u64 = 0b11 << 5;
-    const HEAD: u64 = 0b01 << 5;
-    const FIRST_DATA: u64 = 0b10 << 5;
-    const GENERATION: u32 = 8;
-
-    fn of(machine: &Machine) -> Self {
-        let state = machine.state();
-        let mut bits = machine.generation() << Self::GENERATION;
-        let closed = state == BreakerState::Closed;
-        let admits = closed || state == BreakerState::ForcedClosed;
-        if !admits || (closed && machine.parked() != Timestamp::ZERO) {
-            bits |= Self::ASK;
-        }
-        if matches!(state, BreakerState::Open | BreakerState::ForcedOpen) {
-            bits |= Self::SHUT;
-        }
-        if closed && machine.in_a_row() > 0.0 {
-            bits |= Self::TELL;
-        }
-        if let (true, Some(window)) = (closed, machine.window()) {
-            bits |= Self::COUNT;
-            if window.rolls_at() != Timestamp::MAX {
-                bits |= Self::ROLL;
-            }
-        }
-        bits |= match machine.times() {
-            None => 0,
-            Some(SlowUntil::Head) => Self::HEAD,
-            Some(SlowUntil::FirstData) => Self::FIRST_DATA,
-            Some(SlowUntil::End) => Self::TIMED,
-        };
-        Self(bits)
-    }
-
-    const fn has(self, bits: u64) -> bool {
-        self.0 & bits != 0
-    }
-
-    pub(super) const fn asks(self) -> bool {
-        self.has(Self::ASK)
-    }
-
-    pub(super) const fn tells(self) -> bool {
-        self.has(Self::TELL)
-    }
-
-    pub(super) const fn counts(self) -> bool {
-        self.has(Self::COUNT)
-    }
-
-    pub(super) const fn rolls(self) -> bool {
-        self.has(Self::ROLL)
-    }
-
-    pub(super) const fn is_timed(self) -> bool {
-        self.has(Self::TIMED)
-    }
-
-    /// Whether the end of a call has to know the time.
-    pub(super) const fn needs_clock(self) -> bool {
-        self.has(Self::TIMED | Self::ROLL)
-    }
-
-    pub(super) const fn until_head(self) -> bool {
-        self.0 & Self::TIMED == Self::HEAD
-    }
-
-    pub(super) const fn until_first_data(self) -> bool {
-        self.0 & Self::TIMED == Self::FIRST_DATA
-    }
-
-    pub(super) const fn generation(self) -> u64 {
-        self.0 >> Self::GENERATION
-    }
 }
 
 // ===== impl Breaker =====
@@ -215,11 +120,11 @@ impl Breaker {
     /// Lets a call in that has to ask.
     #[cold]
     pub(super) fn admit(&self, word: Word, now: Timestamp) -> Result<Pass, Refusal> {
-        if word.has(Word::SHUT) {
+        if word.is_shut() {
             let until = Timestamp::from_nanos(self.until.load(Ordering::Relaxed));
             if until > now {
                 return Err(Refusal {
-                    kind: crate::rejection::RejectionKind::CircuitOpen,
+                    kind: RejectionKind::CircuitOpen,
                     until,
                     exact: true,
                 });
@@ -303,48 +208,6 @@ impl Breaker {
         }
     }
 
-    /// Sets the gates, and looks again: somebody else may have set them to something newer or older meanwhile.
-    fn set_gates(&self) {
-        let mut seen = self.locked().gates();
-        loop {
-            for endpoint in &seen.1 {
-                seen.0.apply(endpoint, Timestamp::now());
-            }
-            let again = self.locked().gates();
-            for gone in seen.1.iter().filter(|gone| !holds(&again.1, gone)) {
-                gone.gate().open(Reason::Breaker);
-            }
-            if again.0 == seen.0 && again.1.iter().all(|gate| holds(&seen.1, gate)) {
-                return;
-            }
-            seen = again;
-        }
-    }
-
-    /// Closes this endpoint's gate from now on.
-    pub(super) fn attach(&self, endpoint: &Endpoint) {
-        let mut locked = self.locked();
-        locked.gates.push(endpoint.clone());
-        if locked.name.is_none() {
-            locked.name = Some(endpoint.key().to_owned());
-        }
-        drop(locked);
-        self.set_gates();
-    }
-
-    /// Leaves it alone again, and open.
-    pub(super) fn detach(&self, endpoint: &Endpoint) {
-        let mut locked = self.locked();
-        if let Some(at) = locked.gates.iter().position(|gate| gate.is(endpoint)) {
-            locked.gates.swap_remove(at);
-        }
-        let left = !holds(&locked.gates, endpoint);
-        drop(locked);
-        if left {
-            endpoint.gate().open(Reason::Breaker);
-        }
-    }
-
     /// A count of calls that go well.
     pub(super) fn counter(&self) -> Arc<Fine> {
         let fine = Arc::new(Fine::default());
@@ -384,10 +247,6 @@ impl Breaker {
     }
 }
 
-fn holds(gates: &[Endpoint], endpoint: &Endpoint) -> bool {
-    gates.iter().any(|gate| gate.is(endpoint))
-}
-
 // ===== impl Locked =====
 
 impl Locked {
@@ -417,41 +276,6 @@ impl Locked {
         }
         self.status = after;
         Some((before, after))
-    }
-
-    /// Notes how the gates should be; whether that is something new.
-    fn shut_changed(&mut self, now: Timestamp) -> bool {
-        let shut = Shut {
-            breaker: self.machine.closed_until(now),
-            quota: self.machine.parked(),
-        };
-        let changed = shut != self.shut;
-        self.shut = shut;
-        changed && !self.gates.is_empty()
-    }
-
-    fn gates(&self) -> (Shut, Vec<Endpoint>) {
-        (self.shut, self.gates.clone())
-    }
-}
-
-// ===== impl Shut =====
-
-impl Shut {
-    fn apply(self, endpoint: &Endpoint, now: Timestamp) {
-        let gate = endpoint.gate();
-        if self.breaker > now {
-            gate.close_until(Reason::Breaker, self.breaker);
-        } else {
-            gate.open(Reason::Breaker);
-        }
-        // A rate limit of the same endpoint may have parked it too: for longer is right, for shorter is not.
-        let parked = gate
-            .reasons(now)
-            .find(|(reason, _)| *reason == Reason::Quota);
-        if self.quota > now && parked.is_none_or(|(_, until)| until < self.quota) {
-            gate.close_until(Reason::Quota, self.quota);
-        }
     }
 }
 

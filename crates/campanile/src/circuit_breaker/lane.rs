@@ -2,19 +2,16 @@
 //! keeps the breaker alive for a call, and a count of calls that went well.
 
 use std::{
-    cell::Cell,
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicUsize},
+    sync::{Arc, OnceLock},
 };
 
 use super::breaker::Breaker;
 use crate::{
     endpoint::Endpoint,
+    lane::{LANES, lane},
     sync::{AtomicU64, Ordering},
 };
-
-/// How many threads have a lane of their own; further ones share.
-const LANES: usize = 8;
 
 /// The lanes of one service and its clones.
 pub(super) struct Lanes {
@@ -53,7 +50,7 @@ impl Lanes {
     /// The calling thread's lane.
     #[inline(always)]
     pub(super) fn lane(&self) -> &Arc<Lane> {
-        match self.lanes[number()].get() {
+        match self.lanes[lane()].get() {
             Some(lane) => lane,
             None => self.make_lane(),
         }
@@ -61,7 +58,7 @@ impl Lanes {
 
     #[cold]
     fn make_lane(&self) -> &Arc<Lane> {
-        self.lanes[number()].get_or_init(|| {
+        self.lanes[lane()].get_or_init(|| {
             Arc::new(Lane {
                 breaker: Arc::clone(&self.breaker),
                 fine: self.breaker.counter(),
@@ -76,21 +73,6 @@ impl Drop for Lanes {
             self.breaker.detach(endpoint);
         }
     }
-}
-
-/// Which lane the calling thread uses.
-#[inline(always)]
-fn number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    NUMBER.with(|number| {
-        if number.get() == usize::MAX {
-            number.set(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        }
-        number.get() % LANES
-    })
 }
 
 // ===== impl Fine =====

@@ -79,6 +79,7 @@ mod status;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
 mod window;
+mod word;
 
 pub use admission::Admission;
 pub use config::{CancelledPolicy, CircuitBreakerConfig, SlowUntil, WindowKind};

@@ -119,3 +119,58 @@ async fn a_snapshot_can_be_serialised() {
     }
     assert!(format!("{:?}", scene.handle).contains("Closed"));
 }
+
+/// Notes the fields of every event, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().contains("circuit_breaker")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = event.metadata().level().to_string();
+        event.record(
+            &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                line += &format!(" {field}={value:?}");
+            },
+        );
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_transition_is_an_event_and_no_call_is() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let scene = Scene::new(config());
+    scene.handle.breaker.set_name("chat".into());
+    scene.calls(std::iter::repeat_n(Outcome::Success, 1_000));
+    scene.calls([FAILED; 5]);
+    scene.refused();
+    scene.handle.reset();
+    scene.call(Outcome::Throttled {
+        retry_after: Some(SEC),
+    });
+    assert_eq!(
+        *log.0.lock().unwrap(),
+        [
+            r#"WARN message=circuit breaker breaker="chat" from="closed" to="open" cause="failures_in_a_row" open_for=30s streak=1"#,
+            r#"INFO message=circuit breaker breaker="chat" from="open" to="closed" cause="reset""#,
+            r#"INFO message=the upstream throttles breaker="chat" parked_for=1s"#,
+        ]
+    );
+}

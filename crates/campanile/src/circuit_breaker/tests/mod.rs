@@ -92,11 +92,7 @@ impl Scene {
 
 /// Ends a call as its completion would.
 fn end(mut admission: Admission, outcome: Outcome) {
-    let now = if outcome == Outcome::Cancelled {
-        Timestamp::now()
-    } else {
-        admission.clock()
-    };
+    let now = admission.clock();
     if outcome.is_success() {
         admission.head(now);
     }

@@ -1,0 +1,103 @@
+//! The gates that a breaker closes and opens.
+
+use super::{Breaker, Locked};
+use crate::{
+    endpoint::{Endpoint, Reason},
+    time::Timestamp,
+};
+
+/// Until when the gates are to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Shut {
+    pub(super) breaker: Timestamp,
+    pub(super) quota: Timestamp,
+}
+
+// ===== impl Breaker =====
+
+impl Breaker {
+    /// Sets the gates, and looks again: somebody else may have set them to something newer or older meanwhile.
+    pub(super) fn set_gates(&self) {
+        let mut seen = self.locked().gates();
+        loop {
+            for endpoint in &seen.1 {
+                seen.0.apply(endpoint, Timestamp::now());
+            }
+            let again = self.locked().gates();
+            for gone in seen.1.iter().filter(|gone| !holds(&again.1, gone)) {
+                gone.gate().open(Reason::Breaker);
+            }
+            if again.0 == seen.0 && again.1.iter().all(|gate| holds(&seen.1, gate)) {
+                return;
+            }
+            seen = again;
+        }
+    }
+
+    /// Closes this endpoint's gate from now on.
+    pub(in super::super) fn attach(&self, endpoint: &Endpoint) {
+        let mut locked = self.locked();
+        locked.gates.push(endpoint.clone());
+        if locked.name.is_none() {
+            locked.name = Some(endpoint.key().to_owned());
+        }
+        drop(locked);
+        self.set_gates();
+    }
+
+    /// Leaves it alone again, and open.
+    pub(in super::super) fn detach(&self, endpoint: &Endpoint) {
+        let mut locked = self.locked();
+        if let Some(at) = locked.gates.iter().position(|gate| gate.is(endpoint)) {
+            locked.gates.swap_remove(at);
+        }
+        let left = !holds(&locked.gates, endpoint);
+        drop(locked);
+        if left {
+            endpoint.gate().open(Reason::Breaker);
+        }
+    }
+}
+
+fn holds(gates: &[Endpoint], endpoint: &Endpoint) -> bool {
+    gates.iter().any(|gate| gate.is(endpoint))
+}
+
+// ===== impl Locked =====
+
+impl Locked {
+    /// Notes how the gates should be; whether that is something new.
+    pub(super) fn shut_changed(&mut self, now: Timestamp) -> bool {
+        let shut = Shut {
+            breaker: self.machine.closed_until(now),
+            quota: self.machine.parked(),
+        };
+        let changed = shut != self.shut;
+        self.shut = shut;
+        changed && !self.gates.is_empty()
+    }
+
+    fn gates(&self) -> (Shut, Vec<Endpoint>) {
+        (self.shut, self.gates.clone())
+    }
+}
+
+// ===== impl Shut =====
+
+impl Shut {
+    fn apply(self, endpoint: &Endpoint, now: Timestamp) {
+        let gate = endpoint.gate();
+        if self.breaker > now {
+            gate.close_until(Reason::Breaker, self.breaker);
+        } else {
+            gate.open(Reason::Breaker);
+        }
+        // A rate limit of the same endpoint may have parked it too: for longer is right, for shorter is not.
+        let parked = gate
+            .reasons(now)
+            .find(|(reason, _)| *reason == Reason::Quota);
+        if self.quota > now && parked.is_none_or(|(_, until)| until < self.quota) {
+            gate.close_until(Reason::Quota, self.quota);
+        }
+    }
+}
