@@ -104,7 +104,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         match Admission::new(&self.lanes) {
             Ok(admission) => {

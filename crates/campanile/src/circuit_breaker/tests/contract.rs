@@ -1,13 +1,11 @@
 //! The contract of every layer.
 
-use tokio::task::JoinSet;
 use tower::util::BoxCloneService;
 
 use super::*;
 use crate::{
-    Completion,
     protocol::{Enveloped, Guarded},
-    testing::{Permits, Readiness, ReadinessProbe, seeded},
+    testing::{Permits, Readiness, ReadinessProbe},
 };
 
 #[tokio::test(start_paused = true)]
@@ -176,113 +174,33 @@ async fn a_panic_is_a_failure_and_leaves_nothing_behind() {
     assert_at_rest(&service);
 }
 
-/// Never more on trial than the limit, however calls end; and afterwards every count is at its start.
 #[tokio::test(start_paused = true)]
-async fn random_endings_leave_every_count_at_its_start() {
-    let script = Script::rule(|call| {
-        let step = match call % 11 {
-            0..=2 => Step::error("out of order"),
-            3 => Step::stall(),
-            4 => Step::panic_in_poll(),
-            5 => Step::panic_in_call(),
-            6 => Step::error_with(|| Rejection::new(RejectionKind::Shed, "test").into()),
-            _ => Step::answer("well"),
-        };
-        step.after((call % 5) as u32 * 10 * MS)
-    });
-    let service = breaker(
-        &script,
-        config().with_open_for(100 * MS).with_open_max(100 * MS),
-    );
-    let mut watch = service.handle().watch();
-    let mut rng = seeded(7);
-    let (mut calls, mut half_open) = (JoinSet::new(), 0);
-    for _ in 0..6_000 {
-        let service = service.clone();
-        let patience = rng.u32(1..80) * MS;
-        calls.spawn(tokio::time::timeout(patience, service.oneshot(())));
-        if rng.u32(..3) == 0 {
-            tokio::time::sleep(rng.u32(..12) * MS).await;
-        }
-        if watch.has_changed().unwrap() {
-            half_open += u32::from(watch.borrow_and_update().state == BreakerState::HalfOpen);
-        }
-        assert!(service_probes(&watch, &script) <= 3);
-    }
-    while calls.join_next().await.is_some() {}
-    assert!(half_open > 10, "{half_open}");
-    assert_eq!(script.counts().in_flight, 0);
-    assert_at_rest(&service);
-}
+async fn calls_in_their_envelope_and_streams_are_followed() {
+    use crate::{
+        Call,
+        protocol::Streaming,
+        testing::{Cut, ScriptStream},
+    };
+    use futures_util::StreamExt;
 
-/// Calls in flight, while those can only be on trial: it was open, and longer than any call takes.
-fn service_probes(
-    watch: &tokio::sync::watch::Receiver<BreakerStatus>,
-    script: &Script<&'static str>,
-) -> usize {
-    match watch.borrow().state {
-        BreakerState::HalfOpen => script.counts().in_flight,
-        _ => 0,
+    let enveloped = CircuitBreakerLayer::new(config())
+        .calls()
+        .layer(failing().service());
+    for _ in 0..5 {
+        enveloped.clone().oneshot(Call::new(1)).await.unwrap_err();
     }
-}
+    assert_eq!(enveloped.handle().state(), BreakerState::Open);
 
-/// 100,000 calls that end in every way, in every state, in any order.
-#[tokio::test(start_paused = true)]
-async fn a_hundred_thousand_random_endings_leave_nothing_behind() {
-    let scene = Scene::new(
-        config()
-            .with_failure_rate(Some(0.5))
-            .with_slow_call(Some(20 * MS))
-            .with_slow_rate(Some(0.6))
-            .with_open_for(30 * MS)
-            .with_open_max(100 * MS)
-            .with_half_open_lease(50 * MS),
-    );
-    let endpoint = Endpoint::new("a");
-    scene.handle.breaker.attach(&endpoint);
-    let mut rng = seeded(11);
-    let (mut calls, mut ended) = (Vec::new(), 0);
-    while ended < 100_000 {
-        if let Ok(admission) = scene.begin() {
-            calls.push(Some(Completion::new(admission)));
-        }
-        if calls.len() < 20 && rng.u8(..3) == 0 {
-            tokio::time::advance(rng.u32(..8) * MS).await;
-            continue;
-        }
-        if calls.is_empty() {
-            tokio::time::advance(MS).await;
-            continue;
-        }
-        ended += 1;
-        let at = rng.usize(..calls.len());
-        let mut call = calls.swap_remove(at);
-        let outcome = match rng.u8(..10) {
-            0 => FAILED,
-            1 => Outcome::Ignored,
-            2 => Outcome::Overloaded { retry_after: None },
-            3 => {
-                let unwound = std::panic::AssertUnwindSafe(|| {
-                    // Without the hook that prints it.
-                    Completion::watch(&mut call, || std::panic::resume_unwind(Box::new(())));
-                });
-                assert!(std::panic::catch_unwind(unwound).is_err());
-                continue;
-            }
-            4 => continue,
-            _ => Outcome::Success,
-        };
-        if let Some(call) = call {
-            let now = call.observer().clock();
-            call.end(now, outcome);
-        }
+    let words = ScriptStream::new().piece("one").cut("connection reset");
+    let script: Script<ScriptStream<&'static str>> = Script::answering(words);
+    let service = CircuitBreakerLayer::new(config())
+        .protocol(Streaming::default())
+        .layer(script.service());
+    for i in 0..5 {
+        assert_eq!(service.handle().snapshot().failures_in_a_row, f64::from(i));
+        let stream = service.clone().oneshot(()).await.unwrap();
+        let words: Vec<Result<_, Cut>> = stream.collect().await;
+        assert!(words[0].is_ok() && words[1].is_err());
     }
-    drop(calls);
-    let snapshot = scene.handle.snapshot();
-    assert_eq!(snapshot.probes, 0);
-    assert!(snapshot.trips > 300, "{snapshot:?}");
-    tokio::time::advance(SEC).await;
-    scene.calls([Outcome::Success; 3]);
-    assert_eq!(scene.state(), BreakerState::Closed);
-    assert!(endpoint.gate().is_open(Timestamp::now()));
+    assert_eq!(service.handle().state(), BreakerState::Open);
 }

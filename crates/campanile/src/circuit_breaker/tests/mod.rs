@@ -20,6 +20,7 @@ use crate::{
 
 mod closed;
 mod contract;
+mod endings;
 mod faults;
 mod gated;
 mod half_open;
