@@ -8,4 +8,10 @@ pub trait Dial: Send + Sync {
 
     /// Moves it, and says where it stands now: what is out of its owner's bounds, or no number, stays within them.
     fn set(&self, value: f64) -> f64;
+
+    /// Whether there is still anything to move. A dial that does not keep its owner alive says no once the owner is gone,
+    /// and who moves it may stop.
+    fn is_alive(&self) -> bool {
+        true
+    }
 }
