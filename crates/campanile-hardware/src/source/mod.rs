@@ -2,6 +2,7 @@ use crate::hardware::Hardware;
 
 mod groups;
 pub(crate) mod parse;
+mod search;
 mod system;
 
 pub use system::System;

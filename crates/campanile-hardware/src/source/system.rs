@@ -8,6 +8,7 @@ use super::{
     Source,
     groups::Groups,
     parse::{self, Limit},
+    search::{Search, tighter},
 };
 use crate::hardware::{Cores, Figure, Hardware, Load, Memory, Missing, Stall, Throttling};
 
@@ -33,12 +34,6 @@ pub struct System {
 struct Reader<'a> {
     root: &'a Path,
     missing: Vec<Missing>,
-}
-
-/// Looks for one figure in several files.
-struct Search<'a> {
-    root: &'a Path,
-    tried: Vec<String>,
 }
 
 // ===== impl System =====
@@ -127,13 +122,10 @@ impl Reader<'_> {
         figure: Figure,
         look: impl FnOnce(&mut Search<'_>) -> Option<T>,
     ) -> Option<T> {
-        let mut search = Search {
-            root: self.root,
-            tried: Vec::new(),
-        };
+        let mut search = Search::new(self.root);
         let found = look(&mut search);
         if found.is_none() {
-            let tried = search.tried;
+            let tried = search.into_tried();
             self.missing.push(Missing { figure, tried });
         }
         found
@@ -225,7 +217,7 @@ impl Reader<'_> {
             Some(machine) => machine,
             None => {
                 self.find::<()>(Figure::MachineMemory, |search| {
-                    search.tried.push("sysinfo".to_owned());
+                    search.tried("sysinfo");
                     None
                 });
                 (0, u64::MAX)
@@ -269,7 +261,7 @@ impl Reader<'_> {
         self.find(Figure::Load, |search| {
             search.file("proc/loadavg", parse::load).or_else(|| {
                 let average = sysinfo::System::load_average()
-                    .inspect_err(|error| search.tried.push(format!("sysinfo: {error}")))
+                    .inspect_err(|error| search.tried(format!("sysinfo: {error}")))
                     .ok()?;
                 Some(Load {
                     one: average.one,
@@ -277,58 +269,5 @@ impl Reader<'_> {
                 })
             })
         })
-    }
-}
-
-// ===== impl Search =====
-
-impl Search<'_> {
-    /// Reads a file, below the root if its path does not say so, and understands it.
-    fn file<T>(
-        &mut self,
-        path: impl AsRef<Path>,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let path = self.root.join(path);
-        let why = match fs::read_to_string(&path) {
-            Ok(text) => match parse(&text) {
-                Some(found) => return Some(found),
-                None => "not understood".to_owned(),
-            },
-            Err(error) => error.to_string(),
-        };
-        self.tried.push(format!("{}: {why}", path.display()));
-        None
-    }
-
-    /// The tightest limit of all levels, and where it stands. `None` if no level says anything of it.
-    fn tightest<'g>(
-        &mut self,
-        levels: &'g [PathBuf],
-        mut look: impl FnMut(&mut Self, &Path) -> Option<Limit<f64>>,
-    ) -> Option<Option<(f64, &'g Path)>> {
-        let mut known = None;
-        for group in levels {
-            match look(self, group) {
-                Some(Limit::At(limit)) => {
-                    let tightest: &mut Option<(f64, &Path)> = known.get_or_insert(None);
-                    if tightest.is_none_or(|(other, _)| limit < other) {
-                        *tightest = Some((limit, group));
-                    }
-                }
-                Some(Limit::None) => {
-                    known.get_or_insert(None);
-                }
-                None => {}
-            }
-        }
-        known
-    }
-}
-
-fn tighter(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
