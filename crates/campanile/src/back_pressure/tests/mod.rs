@@ -23,6 +23,7 @@ mod contract;
 mod endings;
 mod peers;
 mod rule;
+mod scenario;
 mod streaming;
 mod threads;
 mod windows;
