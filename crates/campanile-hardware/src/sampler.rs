@@ -103,9 +103,9 @@ impl<S> Sampler<S> {
         mut self,
         name: impl Into<String>,
         config: CeilingConfig,
-        dial: Arc<dyn Dial>,
+        dial: impl Dial + 'static,
     ) -> Self {
-        self.stages.push((name.into(), config, dial));
+        self.stages.push((name.into(), config, Arc::new(dial)));
         self
     }
 }

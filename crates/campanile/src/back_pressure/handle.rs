@@ -33,7 +33,7 @@ pub struct BackPressureSnapshot {
 // ===== impl BackPressureHandle =====
 
 impl BackPressureHandle {
-    /// A rule that moves nothing yet, for a [layer](super::BackPressureLayer::with_handle). `config` is one that was
+    /// A rule that moves nothing yet, for a [layer](super::BackPressureLayer::shared). `config` is one that was
     /// [checked](BackPressureConfig::build).
     #[must_use]
     pub fn new(config: BackPressureConfig) -> Self {
@@ -43,13 +43,14 @@ impl BackPressureHandle {
     }
 
     /// Moves this capacity too, from the next decision on. One whose [owner is gone](Dial::is_alive) is let go.
-    pub fn add_capacity(&self, dial: Arc<dyn Dial>) {
-        self.shared.rule(|rule| rule.capacities.push(dial));
+    pub fn add_capacity(&self, dial: impl Dial + 'static) {
+        self.shared
+            .rule(|rule| rule.capacities.push(Arc::new(dial)));
     }
 
     /// Moves this rate too, from the next decision on.
-    pub fn add_rate(&self, dial: Arc<dyn Dial>) {
-        self.shared.rule(|rule| rule.rates.push(dial));
+    pub fn add_rate(&self, dial: impl Dial + 'static) {
+        self.shared.rule(|rule| rule.rates.push(Arc::new(dial)));
     }
 
     /// Takes other settings. The window begins anew.

@@ -36,9 +36,9 @@ impl BackPressureLayer {
 
     /// One rule, that of the handle, for all services that the layer is applied to: what happens at each of them counts
     /// together.
-    pub fn with_handle(handle: BackPressureHandle) -> Self {
+    pub fn shared(handle: &BackPressureHandle) -> Self {
         Self {
-            handle: Some(handle),
+            handle: Some(handle.clone()),
             ..Self::new(BackPressureConfig::default())
         }
     }
@@ -46,19 +46,19 @@ impl BackPressureLayer {
 
 impl<P> BackPressureLayer<P> {
     /// Moves a capacity: the limit of a fixed concurrency limit, the ceiling of an adaptive one.
-    pub fn capacity(mut self, dial: Arc<dyn Dial>) -> Self {
+    pub fn capacity(mut self, dial: impl Dial + 'static) -> Self {
         match &self.handle {
             Some(handle) => handle.add_capacity(dial),
-            None => self.capacities.push(dial),
+            None => self.capacities.push(Arc::new(dial)),
         }
         self
     }
 
     /// Moves a rate, in whatever unit.
-    pub fn rate(mut self, dial: Arc<dyn Dial>) -> Self {
+    pub fn rate(mut self, dial: impl Dial + 'static) -> Self {
         match &self.handle {
             Some(handle) => handle.add_rate(dial),
-            None => self.rates.push(dial),
+            None => self.rates.push(Arc::new(dial)),
         }
         self
     }

@@ -205,7 +205,7 @@ async fn every_decision_is_told() {
 async fn one_handle_makes_one_rule_of_many_services() {
     let handle = BackPressureHandle::new(config());
     let knob = Knob::whole(40.0);
-    let layer = BackPressureLayer::with_handle(handle.clone()).capacity(knob.clone());
+    let layer = BackPressureLayer::shared(&handle).capacity(knob.clone());
     let script = Script::answering("well");
     script.set(broken());
     for _ in 0..12 {
