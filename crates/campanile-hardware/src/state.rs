@@ -218,7 +218,8 @@ impl Ceiling {
     /// later lacks what the stage's own calls hold.
     fn fit(&self, hardware: &Hardware) -> f64 {
         let now = hardware.memory;
-        let available = (self.base.available + now.usable()).saturating_sub(self.base.usable());
+        let grown = self.base.available.saturating_add(now.usable());
+        let available = grown.saturating_sub(self.base.usable());
         let memory = Memory { available, ..now };
         let calls = self.config.work.fit(&hardware.cores, &memory) * self.config.share;
         self.config.bound(calls)
