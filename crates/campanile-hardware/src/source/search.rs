@@ -30,6 +30,9 @@ impl<'a> Search<'a> {
 
     /// What did not help.
     pub(super) fn into_tried(self) -> Vec<String> {
+        if self.tried.is_empty() {
+            return vec!["no control group can be seen".to_owned()];
+        }
         self.tried
     }
 

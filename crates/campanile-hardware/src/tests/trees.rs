@@ -214,6 +214,7 @@ fn a_path_of_another_namespace_does_not_lead_out_of_what_is_mounted() {
 fn an_empty_machine_still_gives_limits() {
     let hardware = Tree::new(&[]).read();
     assert!(missing(&hardware).contains(&Figure::CpuQuota));
+    assert!(hardware.to_string().contains("no control group"));
     for work in [Work::cpu(), Work::io(), Work::memory(u64::MAX)] {
         assert!(work.start(&hardware) >= 1.0);
     }
@@ -243,10 +244,7 @@ fn this_machine_can_be_read() {
         assert!(throttled <= periods);
     }
     for missing in &hardware.missing {
-        assert!(
-            !missing.tried.is_empty() || !cfg!(target_os = "linux"),
-            "{missing:?}"
-        );
+        assert!(!missing.tried.is_empty(), "{missing:?}");
     }
 
     let text = serde_json::to_string(&hardware).unwrap();
