@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -10,14 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Timed;
-use crate::{
-    BoxError,
-    completion::Completion,
-    outcome::Outcome,
-    protocol::Protocol,
-    rejection::{Rejection, RejectionKind},
-    time::Timestamp,
-};
+use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -68,19 +60,18 @@ where
             unreachable!("polled after it was ready");
         };
         let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
-        let Some(completion) = this.completion.take() else {
+        let Some(mut completion) = this.completion.take() else {
             unreachable!("polled after it was ready");
         };
-        let now = Timestamp::now();
+        if let Err(error) = &result
+            && let Some(rejection) = Rejection::within(error)
+        {
+            completion.refused(rejection);
+        }
+        let now = completion.clock();
         // What it holds is given back before the end of the call may make room for others.
         this.future.set(None);
-        match result {
-            Err(error) if is_refusal(&error) => {
-                completion.end(now, Outcome::Ignored);
-                Poll::Ready(Err(error))
-            }
-            result => Poll::Ready(this.protocol.complete(result, completion, now)),
-        }
+        Poll::Ready(this.protocol.complete(result, completion, now))
     }
 }
 
@@ -90,18 +81,4 @@ impl<S: Service<Req>, P, Req> fmt::Debug for ResponseFuture<S, P, Req> {
             .field("completion", &self.completion)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether another layer of this stack refused the call, which says nothing about the service; a refusal that shrank the
-/// limit it came from would bring about the next. One for a time-out is the service's own failure.
-#[cold]
-fn is_refusal<E: 'static>(error: &E) -> bool {
-    let error: &dyn Any = error;
-    let rejection = match error.downcast_ref::<Rejection>() {
-        Some(rejection) => Some(rejection),
-        None => error
-            .downcast_ref::<BoxError>()
-            .and_then(|error| Rejection::find(&**error)),
-    };
-    rejection.is_some_and(|rejection| rejection.kind() != RejectionKind::TimedOut)
 }

@@ -13,9 +13,9 @@
 //! floors and caps. A step that an owner of whole calls would round away is made one call.
 //!
 //! The layer belongs next to the service, within the limits that it moves: there it measures the service, and not the wait
-//! for a permit. Refusals of other layers of this stack are not counted as long as the error is a
-//! [`Rejection`](crate::Rejection) or a [`BoxError`](crate::BoxError) around one; hidden in an error type of your own, they
-//! are told by a classifier that calls them [`Ignored`](crate::Outcome::Ignored).
+//! for a permit. Refusals of layers further in say nothing about the service and are not counted, where they
+//! [can be found](crate::Rejection::within) in the error; hidden in an error type of your own, they are left out by a
+//! classifier that calls them [`Ignored`](crate::Outcome::Ignored).
 //!
 //! **Latency** is a quantile of the latencies of successful calls, the median by default: a few calls that hang for
 //! minutes move a mean, and not the median. It is only ever compared with two bounds, so the calls beyond each are counted,

@@ -13,6 +13,7 @@ use crate::{
     completion::{Completion, Observe},
     outcome::Outcome,
     protocol::Protocol,
+    rejection::{Rejection, RejectionKind},
     time::Timestamp,
 };
 
@@ -28,6 +29,7 @@ pub struct BackPressure<S, P> {
 pub struct Timed {
     hold: Hold,
     times: Times,
+    refused: bool,
 }
 
 // ===== impl BackPressure =====
@@ -96,6 +98,7 @@ impl Timed {
                 head: None,
                 first_data: None,
             },
+            refused: false,
         }
     }
 }
@@ -111,9 +114,17 @@ impl Observe for Timed {
         self.times.first_data.get_or_insert(now);
     }
 
+    /// Says nothing about the service; a refusal that shrank the limit it came from would bring about the next. One for a
+    /// time-out is the service's own failure.
+    fn refused(&mut self, rejection: &Rejection) {
+        self.refused = rejection.kind() != RejectionKind::TimedOut;
+    }
+
     #[inline]
     fn end(&mut self, now: Timestamp, outcome: Outcome) {
-        self.hold.count(&self.times, now, outcome);
+        if !self.refused {
+            self.hold.count(&self.times, now, outcome);
+        }
     }
 }
 

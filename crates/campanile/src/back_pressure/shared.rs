@@ -10,13 +10,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{
-    BackPressureConfig, Counts, Decision, Signal, Verdict, decision,
-    tally::{LANES, lane},
-    window::Window,
-};
+use super::{BackPressureConfig, Counts, Decision, Signal, Verdict, decision, window::Window};
 use crate::{
     control::Dial,
+    lane::{LANES, lane},
     outcome::Outcome,
     sync::{Mutex, lock},
     time::{Timestamp, nanos},

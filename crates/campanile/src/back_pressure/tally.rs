@@ -1,17 +1,12 @@
 //! The counts of a window, written by every call.
 
-use std::{cell::Cell, sync::atomic::AtomicUsize};
-
 use crossbeam_utils::CachePadded;
 
 use super::Counts;
-use crate::sync::{AtomicU64, Ordering::Relaxed};
-
-/// How many threads count in lines of their own; further ones share.
-#[cfg(not(campanile_loom))]
-pub(super) const LANES: usize = 8;
-#[cfg(campanile_loom)]
-pub(super) const LANES: usize = 1;
+use crate::{
+    lane::{LANES, lane},
+    sync::{AtomicU64, Ordering::Relaxed},
+};
 
 /// An error, in the upper half of the word whose lower half counts calls. A window has less than 2^32 calls in a lane: an
 /// hour at a million a second.
@@ -70,19 +65,4 @@ impl Tally {
         }
         counts
     }
-}
-
-/// The line of the calling thread.
-#[inline]
-pub(super) fn lane() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    LANE.with(|lane| {
-        if lane.get() == usize::MAX {
-            lane.set(NEXT.fetch_add(1, Relaxed));
-        }
-        lane.get() % LANES
-    })
 }
