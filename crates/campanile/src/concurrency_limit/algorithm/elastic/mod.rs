@@ -1,0 +1,257 @@
+use std::time::Duration;
+
+use super::{Algorithm, Tick, window::held};
+use crate::time::Timestamp;
+
+mod config;
+mod measure;
+
+#[cfg(all(test, not(campanile_loom)))]
+mod tests;
+
+pub use config::{ElasticConfig, Work};
+use measure::{Half, Pace};
+
+/// As many calls as bring more work done: the limit rises while one percent more calls bring more than a quarter of a
+/// percent more work, and falls while they bring less.
+///
+/// The limit goes up and down by `d` in turn. From the work per second `X` and the calls in flight `b` of each half,
+/// `e = sum f^i ln(X+/X-) / sum f^i ln(b+/b-)` is how elastic work is to calls, drawn to the target `e*`, and after each
+/// pair `L *= exp(clip(gain (e - e*), -fall, rise))`. It so maximises `X / b^e*`. It starts with steps of 1.6 until one of
+/// them brings less than half of what it asks; drops multiply the limit by 0.7 at most once each round trip.
+///
+/// Unlike all rules that look at latency it has no base that could be wrong, starves nobody to measure one, and is blind
+/// to the size of requests, which for language models decides how long a call takes. It needs traffic: while the limit is
+/// not used it stays as it is. Constants: a study of this project on simulated servers; the scenarios of its tests
+/// measure them again.
+///
+/// - Halves come in turn as low, high, high, low, so that what changes by itself in the meantime cancels.
+/// - A pair whose elasticity is outside -2 to 2 has seen something else change and is forgotten; outside -1 to 1 it
+///   counts as that.
+/// - Drops count where they are more than two percent of the calls of a round trip or two, and chance.
+#[derive(Debug, Clone)]
+pub struct Elastic {
+    config: ElasticConfig,
+    /// What the limit goes up and down around.
+    center: f64,
+    start: Option<Step>,
+    /// Which half this is.
+    high: bool,
+    /// The other half of the pair, when that is done.
+    other: Option<Half>,
+    phase: Phase,
+    rise: f64,
+    run: f64,
+    pace: Pace,
+    /// Since when drops are counted, one to two round trips ago, and what comes to be that.
+    marks: [Tick; 2],
+    /// Until when drops are still those of the last decrease.
+    deaf: Timestamp,
+    next: Timestamp,
+}
+
+/// Where in a half it is.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Nothing has been seen yet.
+    New,
+    /// Waiting until calls follow the limit.
+    Settling(Timestamp),
+    /// Measuring since then.
+    Measuring(Tick),
+}
+
+/// The steps at the start.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    /// What the last one brought.
+    before: Option<Half>,
+}
+
+// ===== impl Elastic =====
+
+impl Elastic {
+    /// An elasticity beyond this has another cause.
+    const ABSURD: f64 = 2.0;
+
+    /// A limit that starts as `config` says.
+    #[must_use]
+    pub fn new(config: ElasticConfig) -> Self {
+        Self {
+            center: config.initial,
+            start: Some(Step::default()),
+            high: false,
+            other: None,
+            phase: Phase::New,
+            rise: 0.0,
+            run: 0.0,
+            pace: Pace::default(),
+            marks: [Tick::default(); 2],
+            deaf: Timestamp::ZERO,
+            next: Timestamp::ZERO,
+            config,
+        }
+    }
+
+    /// The elasticity of work to calls, as far as it is known.
+    #[must_use]
+    pub fn elasticity(&self) -> f64 {
+        (self.rise + self.config.prior * self.config.target) / (self.run + self.config.prior)
+    }
+
+    /// How long a half lasts at least.
+    fn half(&self) -> Duration {
+        let round_trips = if self.pace.streams(self.config.work) {
+            self.config.streamed_round_trips
+        } else {
+            self.config.round_trips
+        };
+        self.pace.round_trip().mul_f64(round_trips)
+    }
+
+    /// Begins a half.
+    fn settle(&mut self, now: Timestamp) {
+        let until = now.after(self.half());
+        self.phase = Phase::Settling(until);
+        self.next = until;
+    }
+
+    /// Lowers the limit where too many calls were dropped.
+    fn cut(&mut self, tick: &Tick) -> bool {
+        if tick.now < self.deaf {
+            self.marks = [*tick; 2];
+            return false;
+        }
+        let [mark, later] = self.marks;
+        let dropped = tick.dropped.wrapping_sub(mark.dropped) as f64;
+        let served = tick.completed.wrapping_sub(mark.completed) as f64;
+        let tolerated = self.config.drop_tolerance * (dropped + served);
+        // Two deviations of a count that comes by chance.
+        if dropped > tolerated + 2.0 * tolerated.sqrt() {
+            self.center = (self.center * self.config.decrease).max(1.0);
+            (self.start, self.other) = (None, None);
+            self.deaf = tick.now.after(self.pace.round_trip());
+            self.marks = [*tick; 2];
+            return true;
+        }
+        if tick.now.since(later.now) >= self.pace.round_trip() {
+            self.marks = [later, *tick];
+        }
+        false
+    }
+
+    /// A half has been measured.
+    fn measured(&mut self, half: Half) {
+        if !half.used(self.config.utilisation, self.config.refused) {
+            self.other = None;
+            if let Some(start) = &mut self.start {
+                start.before = None;
+            } else {
+                self.high = !self.high;
+            }
+            return;
+        }
+        if let Some(start) = self.start {
+            self.step(start, half);
+            return;
+        }
+        let Some(other) = self.other.take() else {
+            self.other = Some(half);
+            self.high = !self.high;
+            return;
+        };
+        // The next pair begins with the half that this one ended with.
+        let (high, low) = if self.high {
+            (half, other)
+        } else {
+            (other, half)
+        };
+        self.pair(low, high);
+    }
+
+    /// One step of the start.
+    fn step(&mut self, start: Step, half: Half) {
+        let enough = start.before.is_some_and(|before| {
+            let (rise, run) = half.over(before);
+            rise < self.config.slow_start_until * run
+        });
+        if enough {
+            self.start = None;
+        } else {
+            self.center *= self.config.slow_start;
+            self.start = Some(Step { before: Some(half) });
+        }
+    }
+
+    fn pair(&mut self, low: Half, high: Half) {
+        let (rise, run) = high.over(low);
+        // Calls did not follow the limit, or something else has changed: nothing can be said.
+        if run < self.config.dither / 4.0 || rise.abs() > Self::ABSURD * run {
+            return;
+        }
+        let keep = self.config.memory;
+        self.rise = self.rise * keep + rise.clamp(-run, run);
+        self.run = self.run * keep + run;
+        let change = self.config.gain * (self.elasticity() - self.config.target);
+        self.center *= change.clamp(-self.config.fall, self.config.rise).exp();
+        self.center = self.center.max(1.0);
+    }
+}
+
+impl Algorithm for Elastic {
+    fn limit(&self) -> f64 {
+        if self.start.is_some() {
+            return self.center.round();
+        }
+        let swing = (self.center * self.config.dither).max(0.5);
+        let limit = if self.high {
+            self.center + swing
+        } else {
+            self.center - swing
+        };
+        limit.round().max(1.0)
+    }
+
+    fn samples(&self) -> bool {
+        false
+    }
+
+    fn next_tick(&self) -> Option<Timestamp> {
+        Some(self.next)
+    }
+
+    fn tick(&mut self, tick: &Tick) {
+        self.pace.learn(tick);
+        self.center = held(self.center, self.limit(), tick.limit);
+        if matches!(self.phase, Phase::New) {
+            self.marks = [*tick; 2];
+            self.settle(tick.now);
+            return;
+        }
+        if self.cut(tick) {
+            self.settle(tick.now);
+            return;
+        }
+        match self.phase {
+            Phase::New => {}
+            Phase::Settling(until) if tick.now < until => self.next = until,
+            Phase::Settling(_) => {
+                self.phase = Phase::Measuring(*tick);
+                self.next = tick.now.after(self.half());
+            }
+            Phase::Measuring(from) => {
+                let half = Half::between(&from, tick, self.pace.streams(self.config.work));
+                let least = self.config.least as f64;
+                let lasted = tick.now.since(from.now);
+                if half.count < least || lasted < self.half() || !self.pace.known() {
+                    self.next = tick
+                        .now
+                        .after(self.pace.patience(lasted, half.count, least));
+                    return;
+                }
+                self.measured(half);
+                self.settle(tick.now);
+            }
+        }
+    }
+}
