@@ -1,1 +1,3 @@
 //! Keeps the calls in flight to a limit, fixed or found while running.
+
+pub mod algorithm;
