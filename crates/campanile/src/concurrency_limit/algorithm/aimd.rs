@@ -32,6 +32,8 @@ pub struct AimdConfig {
     pub increase: f64,
     /// What a drop multiplies the limit by. 0.7 by default.
     pub decrease: f64,
+    /// The part of calls that may be dropped without lowering the limit, beside what comes by chance. 0 by default: every drop counts.
+    pub drop_tolerance: f64,
     /// How much of the limit must be in use for it to rise. 0.5 by default.
     pub utilisation: f64,
     /// A latency over which a call counts as dropped. None by default.
@@ -73,6 +75,7 @@ impl Default for AimdConfig {
             initial: 20.0,
             increase: 1.0,
             decrease: 0.7,
+            drop_tolerance: 0.0,
             utilisation: 0.5,
             slow: None,
         }
@@ -90,6 +93,7 @@ impl AimdConfig {
         check.at_least_1("initial", self.initial)?;
         check.above_0("increase", self.increase)?;
         check.between_0_and_1("decrease", self.decrease)?;
+        check.not_below_0("drop_tolerance", self.drop_tolerance)?;
         check.between_0_and_1("utilisation", self.utilisation)?;
         if let Some(slow) = self.slow {
             Invalid::unless(!slow.is_zero(), "aimd", "slow", &slow, "it must be above 0")?;
@@ -140,7 +144,7 @@ impl Algorithm for Aimd {
                 };
             }
             Verdict::Done | Verdict::Dropped => {
-                if self.round_trips.cut(sample) {
+                if self.round_trips.cut(sample, self.config.drop_tolerance) {
                     self.limit = (limit * self.config.decrease).max(1.0);
                 }
             }

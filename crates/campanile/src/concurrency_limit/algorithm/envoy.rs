@@ -62,6 +62,8 @@ pub struct EnvoyGradientConfig {
     pub min_rtt_samples: u64,
     /// What a drop multiplies the limit by. 0.9 by default.
     pub decrease: f64,
+    /// The part of calls that may be dropped without lowering the limit, beside what comes by chance. 0.02 by default.
+    pub drop_tolerance: f64,
 }
 
 // ===== impl EnvoyGradientConfig =====
@@ -78,6 +80,7 @@ impl Default for EnvoyGradientConfig {
             min_rtt_interval: Duration::from_secs(60),
             min_rtt_samples: 50,
             decrease: 0.9,
+            drop_tolerance: 0.02,
         }
     }
 }
@@ -97,6 +100,7 @@ impl EnvoyGradientConfig {
         check.some("samples", self.samples)?;
         check.some("min_rtt_samples", self.min_rtt_samples)?;
         check.between_0_and_1("decrease", self.decrease)?;
+        check.not_below_0("drop_tolerance", self.drop_tolerance)?;
         Ok(self)
     }
 }
@@ -211,7 +215,7 @@ impl Algorithm for EnvoyGradient {
         match sample.verdict {
             Verdict::Ignored => {}
             Verdict::Dropped => {
-                if self.round_trips.cut(sample) {
+                if self.round_trips.cut(sample, self.config.drop_tolerance) {
                     self.limit = (self.limit * self.config.decrease).max(self.config.min);
                 }
             }

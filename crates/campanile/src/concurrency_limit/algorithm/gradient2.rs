@@ -49,6 +49,8 @@ pub struct Gradient2Config {
     pub queue: f64,
     /// What a drop multiplies the limit by. 0.9 by default.
     pub decrease: f64,
+    /// The part of calls that may be dropped without lowering the limit, beside what comes by chance. 0.02 by default.
+    pub drop_tolerance: f64,
 }
 
 // ===== impl Gradient2Config =====
@@ -65,6 +67,7 @@ impl Default for Gradient2Config {
             smoothing: 0.2,
             queue: 4.0,
             decrease: 0.9,
+            drop_tolerance: 0.02,
         }
     }
 }
@@ -85,6 +88,7 @@ impl Gradient2Config {
         check.between_0_and_1("smoothing", self.smoothing)?;
         check.not_below_0("queue", self.queue)?;
         check.between_0_and_1("decrease", self.decrease)?;
+        check.not_below_0("drop_tolerance", self.drop_tolerance)?;
         Ok(self)
     }
 }
@@ -143,7 +147,7 @@ impl Algorithm for Gradient2 {
         match sample.verdict {
             Verdict::Ignored => {}
             Verdict::Dropped => {
-                if self.round_trips.cut(sample) {
+                if self.round_trips.cut(sample, self.config.drop_tolerance) {
                     self.limit = (self.limit * self.config.decrease).max(self.config.min);
                 }
             }

@@ -51,6 +51,8 @@ pub struct VegasConfig {
     pub beta: f64,
     /// What a drop multiplies the limit by. 0.9 by default.
     pub decrease: f64,
+    /// The part of calls that may be dropped without lowering the limit, beside what comes by chance. 0.02 by default.
+    pub drop_tolerance: f64,
     /// Calls that a window has at least. 20 by default.
     pub samples: u64,
     /// Windows from one look at the base to the next. 30 by default.
@@ -70,6 +72,7 @@ impl Default for VegasConfig {
             alpha: 3.0,
             beta: 6.0,
             decrease: 0.9,
+            drop_tolerance: 0.02,
             samples: 20,
             probe: 30,
             weigh: false,
@@ -94,6 +97,7 @@ impl VegasConfig {
         let rule = "it must not be below alpha";
         Invalid::unless(self.beta >= self.alpha, "vegas", "beta", &self.beta, rule)?;
         check.between_0_and_1("decrease", self.decrease)?;
+        check.not_below_0("drop_tolerance", self.drop_tolerance)?;
         check.some("samples", self.samples)?;
         check.some("probe", self.probe.into())?;
         Ok(self)
@@ -181,7 +185,7 @@ impl Algorithm for Vegas {
         match sample.verdict {
             Verdict::Ignored => {}
             Verdict::Dropped => {
-                if self.round_trips.cut(sample) {
+                if self.round_trips.cut(sample, self.config.drop_tolerance) {
                     self.limit = (self.limit * self.config.decrease).max(1.0);
                     self.window = Window::after(sample.now, self.round_trips.mean());
                 }

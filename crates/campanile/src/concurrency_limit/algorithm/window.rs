@@ -11,6 +11,19 @@ pub(super) struct RoundTrips {
     /// Mean time of a served call in seconds; 0 before the first.
     mean: f64,
     last_cut: Timestamp,
+    /// Of this round trip, or of [`ENOUGH`] calls, and of the one before it.
+    ended: [Ended; 2],
+}
+
+/// Calls among which drops are looked for at least: of fewer, one that comes by chance would be too large a part.
+pub(super) const ENOUGH: u32 = 50;
+
+/// What the calls of a round trip came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ended {
+    since: Timestamp,
+    served: u32,
+    dropped: u32,
 }
 
 /// The latencies of the calls that ended in one window.
@@ -49,7 +62,23 @@ impl RoundTrips {
             } else {
                 self.mean + (took - self.mean) / 16.0
             };
+            self.current(sample.now).served += 1;
         }
+    }
+
+    /// The counts of this round trip.
+    fn current(&mut self, now: Timestamp) -> &mut Ended {
+        let last = &self.ended[0];
+        if now.since(last.since) >= self.mean() && last.served + last.dropped >= ENOUGH {
+            self.ended = [
+                Ended {
+                    since: now,
+                    ..Ended::default()
+                },
+                self.ended[0],
+            ];
+        }
+        &mut self.ended[0]
     }
 
     /// How long a served call takes, on average.
@@ -57,16 +86,24 @@ impl RoundTrips {
         Duration::from_secs_f64(self.mean)
     }
 
-    /// Whether the dropped call may lower the limit. A call that began before the last decrease tells nothing new, nor
-    /// does a quick refusal before the calls that were served at that time have ended.
-    pub(super) fn cut(&mut self, sample: &Sample) -> bool {
-        let first = self.last_cut == Timestamp::ZERO;
-        if !first
-            && (sample.started < self.last_cut || sample.now.since(self.last_cut) < self.mean())
+    /// Whether the dropped call lowers the limit. A call that began before the last decrease tells nothing new, nor does
+    /// a quick refusal before the calls that were served at that time have ended; and `tolerance` is the part of the last
+    /// calls that may be dropped, with two deviations of a count that comes by chance.
+    pub(super) fn cut(&mut self, sample: &Sample, tolerance: f64) -> bool {
+        self.current(sample.now).dropped += 1;
+        let ever = self.last_cut != Timestamp::ZERO;
+        if ever && (sample.started < self.last_cut || sample.now.since(self.last_cut) < self.mean())
         {
             return false;
         }
+        let sum = |count: fn(&Ended) -> u32| f64::from(self.ended.iter().map(count).sum::<u32>());
+        let (served, dropped) = (sum(|ended| ended.served), sum(|ended| ended.dropped));
+        let tolerated = tolerance * (served + dropped);
+        if dropped <= tolerated + 2.0 * tolerated.sqrt() {
+            return false;
+        }
         self.last_cut = sample.now;
+        self.ended = [Ended::default(); 2];
         true
     }
 }

@@ -34,9 +34,9 @@ pub enum Work {
 pub struct ElasticConfig {
     /// The limit at the start. 4 by default.
     pub initial: f64,
-    /// The elasticity it settles at: one percent more calls must bring so many percent more work. 0.25 by default.
+    /// The elasticity it settles at: one percent more calls must bring so many percent more work. 0.2 by default.
     pub target: f64,
-    /// By what part the limit goes up and down to see what that does. 0.12 by default; half a call at least.
+    /// By what part the limit goes up and down to see what that does. 0.1 by default; half a call at least.
     pub dither: f64,
     /// How much of the distance from the target moves the limit. 0.5 by default.
     pub gain: f64,
@@ -78,8 +78,8 @@ impl Default for ElasticConfig {
     fn default() -> Self {
         Self {
             initial: 4.0,
-            target: 0.25,
-            dither: 0.12,
+            target: 0.2,
+            dither: 0.1,
             gain: 0.5,
             memory: 0.7,
             prior: 0.15,
