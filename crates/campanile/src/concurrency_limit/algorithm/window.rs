@@ -88,7 +88,7 @@ impl RoundTrips {
 
     /// Whether the dropped call lowers the limit. A call that began before the last decrease tells nothing new, nor does
     /// a quick refusal before the calls that were served at that time have ended; and `tolerance` is the part of the last
-    /// calls that may be dropped, with two deviations of a count that comes by chance.
+    /// calls that may be dropped.
     pub(super) fn cut(&mut self, sample: &Sample, tolerance: f64) -> bool {
         self.current(sample.now).dropped += 1;
         let ever = self.last_cut != Timestamp::ZERO;
@@ -98,8 +98,7 @@ impl RoundTrips {
         }
         let sum = |count: fn(&Ended) -> u32| f64::from(self.ended.iter().map(count).sum::<u32>());
         let (served, dropped) = (sum(|ended| ended.served), sum(|ended| ended.dropped));
-        let tolerated = tolerance * (served + dropped);
-        if dropped <= tolerated + 2.0 * tolerated.sqrt() {
+        if !beyond_chance(dropped, served, tolerance) {
             return false;
         }
         self.last_cut = sample.now;
@@ -148,6 +147,19 @@ impl Window {
             busiest: self.busiest,
         })
     }
+}
+
+/// Whether so many calls were dropped beside those served that more than `tolerance` of them is to be believed: more than
+/// one, and more than two deviations of a count that comes by chance.
+pub(super) fn beyond_chance(dropped: f64, served: f64, tolerance: f64) -> bool {
+    let tolerated = tolerance * (dropped + served);
+    let chance = tolerated + 2.0 * tolerated.sqrt();
+    dropped
+        > if tolerance > 0.0 {
+            chance.max(1.0)
+        } else {
+            0.0
+        }
 }
 
 /// Holds `limit` to what its owner made of it: no further than one above the limit in force when that was capped, nor

@@ -36,7 +36,7 @@ pub struct ElasticConfig {
     pub initial: f64,
     /// The elasticity it settles at: one percent more calls must bring so many percent more work. 0.2 by default.
     pub target: f64,
-    /// By what part the limit goes up and down to see what that does. 0.1 by default; half a call at least.
+    /// By what part the limit goes up and down to see what that does. 0.1 by default; a fifth of limits below ten, up to one call.
     pub dither: f64,
     /// How much of the distance from the target moves the limit. 0.5 by default.
     pub gain: f64,

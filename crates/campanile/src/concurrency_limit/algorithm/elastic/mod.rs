@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{
     Algorithm, Tick,
-    window::{ENOUGH, held},
+    window::{ENOUGH, beyond_chance, held},
 };
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ use measure::{Half, Pace};
 /// goodput for no more latency.
 ///
 /// - Halves come in turn as low, high, high, low, so that what changes by itself in the meantime cancels.
-/// - A pair whose elasticity is outside -2 to 2 has seen something else change and is forgotten; outside -1 to 1 it
+/// - A pair whose elasticity is outside -2 to 2, and chance, has seen something else change and is forgotten; outside -1 to 1 it
 ///   counts as that.
 /// - Drops count where they are more than two percent of the last calls, and more than chance brings.
 #[derive(Debug, Clone)]
@@ -70,6 +70,10 @@ enum Phase {
 struct Step {
     /// What the last one brought.
     before: Option<Half>,
+    /// Whether the last one brought too little. It is measured twice: the end of the start decides for long.
+    doubted: bool,
+    /// Whether drops have lowered the limit since. Once may be chance.
+    cut: bool,
 }
 
 // ===== impl Elastic =====
@@ -77,6 +81,10 @@ struct Step {
 impl Elastic {
     /// An elasticity beyond this has another cause.
     const ABSURD: f64 = 2.0;
+    /// The least dither, for limits below ten, up to one call.
+    const FEW: f64 = 0.2;
+    /// The elasticity from which on the limit is so far off that it goes on in steps.
+    const AGAIN: f64 = 0.6;
     /// The part of a change of the limit that calls must have followed.
     const FOLLOWED: f64 = 0.25;
 
@@ -132,11 +140,13 @@ impl Elastic {
         let ended = |tick: &Tick| tick.completed.wrapping_add(tick.dropped);
         let dropped = tick.dropped.wrapping_sub(mark.dropped) as f64;
         let served = tick.completed.wrapping_sub(mark.completed) as f64;
-        let tolerated = self.config.drop_tolerance * (dropped + served);
-        // Two deviations of a count that comes by chance.
-        if dropped > tolerated + 2.0 * tolerated.sqrt() {
+        if beyond_chance(dropped, served, self.config.drop_tolerance) {
             self.center = (self.center * self.config.decrease).max(1.0);
-            (self.start, self.other) = (None, None);
+            self.start = self.start.filter(|start| !start.cut).map(|_| Step {
+                cut: true,
+                ..Step::default()
+            });
+            self.other = None;
             self.deaf = tick.now.after(self.pace.round_trip());
             self.marks = [*tick; 2];
             return true;
@@ -186,18 +196,30 @@ impl Elastic {
             run < Self::FOLLOWED * self.config.slow_start.ln()
                 || rise < self.config.slow_start_until * run
         });
-        if enough {
+        if enough && start.doubted {
             self.start = None;
+        } else if enough {
+            self.start = Some(Step {
+                doubted: true,
+                ..start
+            });
         } else {
             self.center *= self.config.slow_start;
-            self.start = Some(Step { before: Some(half) });
+            self.start = Some(Step {
+                before: Some(half),
+                doubted: false,
+                ..start
+            });
         }
     }
 
     fn pair(&mut self, low: Half, high: Half) {
         let (rise, run) = high.over(low);
         // Calls did not follow the limit, or something else has changed: nothing can be said.
-        if run < Self::FOLLOWED * 2.0 * self.config.dither || rise.abs() > Self::ABSURD * run {
+        let chance = 3.0 * (2.0 / low.count.min(high.count).max(1.0)).sqrt();
+        if run < Self::FOLLOWED * 2.0 * self.config.dither
+            || rise.abs() > Self::ABSURD * run + chance
+        {
             return;
         }
         let keep = self.config.memory;
@@ -206,6 +228,9 @@ impl Elastic {
         let change = self.config.gain * (self.elasticity() - self.config.target);
         self.center *= change.clamp(-self.config.fall, self.config.rise).exp();
         self.center = self.center.max(1.0);
+        if self.elasticity() >= Self::AGAIN {
+            self.start = Some(Step::default());
+        }
     }
 }
 
@@ -214,7 +239,10 @@ impl Algorithm for Elastic {
         if self.start.is_some() {
             return self.center.round();
         }
-        let swing = (self.center * self.config.dither).max(0.5);
+        // Of few calls a tenth more or less says nothing; of two or three, one more is much.
+        let swing = (self.center * self.config.dither)
+            .max((self.center * Self::FEW).min(1.0))
+            .max(0.5);
         let limit = if self.high {
             self.center + swing
         } else {
