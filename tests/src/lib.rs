@@ -1,2 +1,5 @@
-//! End-to-end tests: see `tests/`. Those over real sockets are the only ones that run on real time; each waits for what it
-//! tests, with a bound, and never for a fixed time.
+//! End-to-end tests, and scenarios of control loops: see `tests/`. Tests over real sockets are the only ones that run on
+//! real time; each waits for what it tests, with a bound, and never for a fixed time. Control loops run in
+//! [simulated time](simulation).
+
+pub mod simulation;
