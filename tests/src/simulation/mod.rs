@@ -1,5 +1,6 @@
 //! Processors and their callers in simulated time: discrete events, one thread, no clock, every random number from a
-//! seed. A run of minutes takes milliseconds, and the same run gives the same figures on every machine.
+//! seed. A run of minutes takes milliseconds, and the same run gives the same figures again (but for the last digits of
+//! logarithms, which machines may round as they like: bounds need some room).
 //!
 //! # The parts
 //!

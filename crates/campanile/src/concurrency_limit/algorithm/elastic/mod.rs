@@ -25,14 +25,20 @@ use measure::{Half, Pace};
 ///
 /// Unlike all rules that look at latency it has no base that could be wrong, starves nobody to measure one, and is blind
 /// to the size of requests, which for language models decides how long a call takes. It needs traffic: while the limit is
-/// not used it stays as it is. Rule and constants come from a study of this project on simulated servers, which had
-/// 0.25 for `e*` and 0.12 for `d`; the scenarios of its tests, which measure them again, give 0.2 and 0.1 one percent more
-/// goodput for no more latency.
+/// not used it stays as it is. Where answers do not stream, it needs a hundred of them for each look; with few calls of
+/// unequal length, [`Vegas`](super::Vegas) on latency per token is steadier.
+///
+/// Rule and constants come from a study of this project on simulated servers, which had 0.25 for `e*` and 0.12 for `d`. The
+/// scenarios of its tests, which measure them again, give 0.2 and 0.1 one percent more goodput at hardly more latency, and
+/// are why the rule has these besides:
 ///
 /// - Halves come in turn as low, high, high, low, so that what changes by itself in the meantime cancels.
-/// - A pair whose elasticity is outside -2 to 2, and chance, has seen something else change and is forgotten; outside -1 to 1 it
-///   counts as that.
+/// - A pair whose elasticity is outside -2 to 2, and chance, has seen something else change and is forgotten. Outside -1
+///   to 1 it counts as that.
+/// - Limits below ten go up and down by up to one call, since a tenth of them is less than chance.
+/// - The step that ends the start is measured twice, and one drop does not end it. An elasticity of 0.6 starts it again.
 /// - Drops count where they are more than two percent of the last calls, and more than chance brings.
+/// - A limit that refuses calls counts as used, however little of it is used on average.
 #[derive(Debug, Clone)]
 pub struct Elastic {
     config: ElasticConfig,

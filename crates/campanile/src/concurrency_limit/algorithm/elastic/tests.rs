@@ -161,6 +161,48 @@ fn it_starts_in_steps() {
     assert_eq!(steps[..6], [4, 6, 10, 16, 26, 42]);
 }
 
+/// A limit of four whose start ends at the first time-out takes long to come to sixty.
+#[test]
+fn one_drop_does_not_end_the_start() {
+    let (mut elastic, mut flow) = (elastic(), Flow::new());
+    let dropping = |busy| Rates {
+        dropped: 200.0,
+        ..short(64.0)(busy)
+    };
+    flow.run(&mut elastic, 0.6, short(64.0));
+    let before = elastic.center;
+    flow.run(&mut elastic, 0.05, dropping);
+    assert!(elastic.center < before, "{before}: {elastic:?}");
+    let limits = flow.run(&mut elastic, 5.0, short(64.0));
+    assert!(limits.iter().any(|(limit, _)| *limit > 50.0), "{limits:?}");
+}
+
+#[test]
+fn it_starts_again_where_calls_bring_as_much_more_work() {
+    let (mut elastic, mut flow) = (elastic(), Flow::new());
+    flow.run(&mut elastic, 30.0, short(4.0));
+    assert!(elastic.center < 8.0 && elastic.start.is_none());
+    let limits = flow.run(&mut elastic, 15.0, short(1e6));
+    let fastest = limits.windows(2).map(|two| two[1].0 / two[0].0);
+    assert!(fastest.fold(0.0, f64::max) > 1.5, "{limits:?}");
+    assert!(elastic.center > 200.0, "{elastic:?}");
+}
+
+#[test]
+fn small_limits_differ_by_whole_calls() {
+    for center in 1..10 {
+        let mut elastic = elastic();
+        (elastic.center, elastic.start) = (f64::from(center), None);
+        let low = elastic.limit();
+        elastic.high = true;
+        let high = elastic.limit();
+        assert!(
+            low >= 1.0 && (1.0..=2.0).contains(&(high - low)),
+            "{low} and {high}"
+        );
+    }
+}
+
 #[test]
 fn a_limit_that_is_not_used_stays() {
     let (mut elastic, mut flow) = (elastic(), Flow::new());
