@@ -25,6 +25,7 @@ mod http;
 #[cfg(feature = "balance")]
 mod pool;
 mod retries;
+mod scenario;
 
 const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);
