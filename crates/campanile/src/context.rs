@@ -87,6 +87,21 @@ struct Shared {
 
 const UNLIMITED: u32 = u32::MAX;
 
+/// Which calls a layer that sends them more than once gives a [`Trail`] from their first attempt, so that a pool can avoid where they have
+/// been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeepTrail {
+    /// Every call whose protocol has a place for it. An HTTP request without a context gets one, which allocates.
+    #[default]
+    Always,
+    /// Calls that carry a context already. Others note later attempts only.
+    WithContext,
+    /// None.
+    Never,
+}
+
 /// A trail kept from one call to the next, so that calls which are made one after the other allocate it once. A clone
 /// keeps none.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Backoff;
-use crate::{budget::BudgetConfig, config::Invalid, time::human};
+use crate::{budget::BudgetConfig, config::Invalid, context::KeepTrail, time::human};
 
 /// Settings of a [`RetryLayer`](super::RetryLayer).
 ///
@@ -61,21 +61,6 @@ pub enum RetryAfter {
     /// It is the matter of the endpoint that said so: the retry goes elsewhere after the usual back-off. For a pool whose
     /// endpoints close their own gates, and whose refusals say when the first one reopens.
     Elsewhere,
-}
-
-/// Which calls keep a [`Trail`](crate::context::Trail) from their first attempt, so that a pool can avoid where they have
-/// been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum KeepTrail {
-    /// Every call whose protocol has a place for it. An HTTP request without a context gets one, which allocates.
-    #[default]
-    Always,
-    /// Calls that carry a context already. Others note their retries only.
-    WithContext,
-    /// None.
-    Never,
 }
 
 // ===== impl RetryConfig =====

@@ -66,11 +66,12 @@ mod state;
 mod tests;
 mod wait;
 
+pub use crate::context::KeepTrail;
 #[cfg(feature = "http")]
 pub use advice::XShouldRetry;
 pub use advice::{Advice, Advise, NoAdvice};
 pub use backoff::Backoff;
-pub use config::{KeepTrail, RetryAfter, RetryConfig};
+pub use config::{RetryAfter, RetryConfig};
 pub use future::RetryFuture;
 pub use layer::RetryLayer;
 pub use replay::{Cloned, Replay};
