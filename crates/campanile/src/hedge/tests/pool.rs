@@ -107,3 +107,25 @@ async fn a_pool_that_is_closed_is_not_hedged() {
     assert!(call.await.is_ok());
     assert_eq!((slow.counts().calls, service.snapshot().hedged), (1, 0));
 }
+
+/// The winner's call lasts as long as its answer.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_dropped_midway_gives_everything_back() {
+    let stuck = Script::answering(Words::new().stall());
+    let well = Script::answering(Words::new().piece("hello").stall());
+    let pool = pool([("a", &stuck), ("b", &well)]).await;
+    let service = over(&pool);
+    while service.snapshot().won == 0 {
+        let service = service.clone();
+        // Over boxed errors, and a pool, and in a task.
+        let answer = tokio::spawn(async move { service.oneshot(Call::new(())).await });
+        let mut answer = answer.await.unwrap().unwrap();
+        assert_eq!(answer.try_next().await.unwrap(), Some("hello"));
+        assert_eq!(member(&pool, "b").in_flight, 1);
+        assert_eq!(member(&pool, "a").in_flight, 0);
+        drop(answer);
+        assert_eq!(member(&pool, "b").in_flight, 0);
+    }
+    let outcomes = member(&pool, "b").outcomes;
+    assert!(outcomes.cancelled > 0 && outcomes.success == 0);
+}

@@ -98,3 +98,13 @@ async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
 fn endpoint_of<T>(_: T, roster: &crate::discover::Roster<()>) -> crate::Endpoint {
     roster.endpoints()[0].clone()
 }
+
+/// Over boxed errors, and a pool, and in a task.
+#[tokio::test(start_paused = true)]
+async fn a_task_can_be_spawned_over_a_pool() {
+    let script = Script::answering("well").then(Step::error("down"));
+    let pool = pool!("a": script);
+    let service = RetryLayer::new(plain()).calls().layer(pool);
+    let answer = tokio::spawn(async move { service.oneshot(Call::new(())).await });
+    assert_eq!(answer.await.unwrap().unwrap(), "well");
+}
