@@ -1,5 +1,10 @@
+use std::time::Duration;
+
 use super::*;
-use crate::outcome::FailureKind;
+use crate::{
+    endpoint::Endpoint,
+    outcome::{FailureKind, Outcome},
+};
 
 #[test]
 fn a_context_has_a_default_for_everything() {

@@ -10,27 +10,28 @@
 //! answer is that of the first.
 //!
 //! **State.** A [`Budget`](crate::budget::Budget): each call earns a share of a hedge (0.1), so that hedges are never
-//! more than that share of all calls, or of their tokens, and when an upstream as a whole slows down the load on it does
-//! not double. A call's own attempts are spent too. Where the delay is learned, two histograms that take turns, an atomic
-//! add a call. A call counts with the time until the caller had first data: a hedge that wins makes its call count with
-//! more than the delay, which leaves the percentile where it is, and its own time is not learned.
+//! more than that share of all calls, or of their tokens, and when an upstream as a whole slows down the load on it
+//! does not double. A call's own attempts are spent too. Where the delay is learned, two histograms that take turns, an
+//! atomic add a call. A call counts with the time until the caller had first data: a hedge that wins makes its call
+//! count with more than the delay, which leaves the percentile where it is, and its own time is not learned.
 //!
 //! **Readiness.** That of the inner service; nothing is reserved. The hedge calls a clone that was polled ready for it.
 //! It never waits: if that clone is not ready at once there is no hedge.
 //!
 //! **Cancellation.** The copy that loses is dropped when the other has its first data, before the answer is handed out:
-//! everything further in counts it as [`Cancelled`](crate::Outcome::Cancelled), neither success nor failure, and settles
-//! its cost. Dropping the future drops both.
+//! everything further in counts it as [`Cancelled`](crate::Outcome::Cancelled), neither success nor failure, and
+//! settles its cost. Dropping the future drops both.
 //!
 //! **Streaming.** What decides is the [`Signal`]: the head for whole answers, the first frame of a body
-//! ([`OnFirstFrame`]) or the first item of a stream ([`OnFirstItem`]) for others. LLM upstreams send their heads at once,
-//! so those of both copies are held while their first data are awaited; the answer then begins with what has been read.
+//! ([`OnFirstFrame`]) or the first item of a stream ([`OnFirstItem`]) for others. LLM upstreams send their heads at
+//! once, so those of both copies are held while their first data are awaited; the answer then begins with what has been
+//! read.
 //!
 //! **Requests** are cloned before the first copy is sent, hedged or not: the original is gone by then.
 //!
-//! **Sharing.** All clones of a [`Hedge`] share the budget and what was learned. A layer that is applied twice makes two,
-//! unless it was [given a budget](HedgeLayer::budget). A call that is answered at once reads no clock, arms no timer,
-//! clones no service and allocates nothing.
+//! **Sharing.** All clones of a [`Hedge`] share the budget and what was learned. A layer that is applied twice makes
+//! two, unless it was [given a budget](HedgeLayer::budget). A call that is answered at once reads no clock, arms no
+//! timer, clones no service and allocates nothing.
 //!
 //! **Errors.** Those of the inner service; the layer has none of its own.
 //!

@@ -17,8 +17,8 @@ use crate::{config::Invalid, time::human};
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Backoff {
-    /// Between `base` and three times the wait before, at random, `cap` at most: long waits follow long ones, and no two
-    /// callers keep step. The default. (Marc Brooker, *Exponential Backoff and Jitter*, 2015.)
+    /// Between `base` and three times the wait before, at random, `cap` at most: long waits follow long ones, and no
+    /// two callers keep step. The default. (Marc Brooker, *Exponential Backoff and Jitter*, 2015.)
     #[non_exhaustive]
     Decorrelated {
         /// The shortest wait. 200 ms by default.
@@ -109,7 +109,8 @@ impl Backoff {
         Self::Fixed { wait, jitter: 0.0 }
     }
 
-    /// Sets how much of a wait is random, from 0 to 1. Of exponential and fixed ones: the others are random as they are.
+    /// Sets how much of a wait is random, from 0 to 1. Of exponential and fixed ones: the others are random as they
+    /// are.
     #[must_use]
     pub const fn with_jitter(mut self, share: f64) -> Self {
         if let Self::Exponential { jitter, .. } | Self::Fixed { jitter, .. } = &mut self {

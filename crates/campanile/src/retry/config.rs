@@ -58,8 +58,8 @@ pub enum RetryAfter {
     /// The retry waits so long, if that fits the deadline.
     #[default]
     Wait,
-    /// It is the matter of the endpoint that said so: the retry goes elsewhere after the usual back-off. For a pool whose
-    /// endpoints close their own gates, and whose refusals say when the first one reopens.
+    /// It is the matter of the endpoint that said so: the retry goes elsewhere after the usual back-off. For a pool
+    /// whose endpoints close their own gates, and whose refusals say when the first one reopens.
     Elsewhere,
 }
 

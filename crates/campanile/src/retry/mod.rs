@@ -11,12 +11,12 @@
 //! it. And the attempts that the call's trail has left, which hedge and fallback spend too. A retry that cannot be made
 //! gives both back.
 //!
-//! **Readiness.** That of the inner service; nothing is reserved. A retry calls a clone that was polled ready for it, so
-//! it is made only if something is ready: within [`patience`](RetryConfig::patience) after the back-off, and within the
-//! call's deadline. Until it really begins, the failed answer is kept, and is the answer if nothing becomes ready.
+//! **Readiness.** That of the inner service; nothing is reserved. A retry calls a clone that was polled ready for it,
+//! so it is made only if something is ready: within [`patience`](RetryConfig::patience) after the back-off, and within
+//! the call's deadline. Until it really begins, the failed answer is kept, and is the answer if nothing becomes ready.
 //!
-//! **Cancellation.** Dropping the future drops the attempt, or the wait, with all that it holds. A failed answer that is
-//! dropped for a retry counts as what its head said.
+//! **Cancellation.** Dropping the future drops the attempt, or the wait, with all that it holds. A failed answer that
+//! is dropped for a retry counts as what its head said.
 //!
 //! **Streaming.** A call is tried again only before its head is handed out. What happens to the body or stream
 //! afterwards is beyond this layer, which hands out the inner service's answer unchanged: a success is one whose head

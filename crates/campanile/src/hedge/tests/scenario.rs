@@ -1,10 +1,10 @@
 //! G10: what hedging on first data does for the slowest calls, and what it costs, on paused time.
 //!
-//! An LLM upstream under load: heads at once; then a copy waits for its turn, 300 ms on average, exponentially; then the
-//! prompt is read, 0.22 ms a token (median 600 tokens, log-normal with sigma 1.2, 32,000 at most), and the answer
+//! An LLM upstream under load: heads at once; then a copy waits for its turn, 300 ms on average, exponentially; then
+//! the prompt is read, 0.22 ms a token (median 600 tokens, log-normal with sigma 1.2, 32,000 at most), and the answer
 //! written, 18 ms a token (nine in ten log-normal around 150, one in ten a Pareto tail from 400). Four calls in a
-//! thousand stall for 5 to 20 s before anything is done. Work is the time spent reading and writing, also for copies that
-//! lose.
+//! thousand stall for 5 to 20 s before anything is done. Work is the time spent reading and writing, also for copies
+//! that lose.
 
 use std::{
     f64::consts::TAU,

@@ -11,8 +11,8 @@ use crate::BoxError;
 /// again from the record.
 ///
 /// An empty body costs nothing, and neither does one that is known to be larger than the cap: it is passed on, and its
-/// call is not tried again. Where a retry begins before the body was sent whole, it takes over the rest; the body of the
-/// earlier attempt fails if it is still read.
+/// call is not tried again. Where a retry begins before the body was sent whole, it takes over the rest; the body of
+/// the earlier attempt fails if it is still read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayBodies {
     cap: usize,

@@ -145,7 +145,8 @@ async fn a_panic_reaches_the_caller_and_nobody_else() {
     assert_eq!(begin(&mut same, ()).await.await.unwrap(), "well");
 }
 
-/// Complete, fail, stall, time out, panic, cannot be readied: whatever becomes of calls, every count ends where it began.
+/// Complete, fail, stall, time out, panic, cannot be readied: whatever becomes of calls, every count ends where it
+/// began.
 #[tokio::test(start_paused = true)]
 async fn random_endings_leave_every_count_at_its_start() {
     const CALLS: usize = 20_000;

@@ -74,7 +74,7 @@ async fn what_the_caller_gave_as_a_trail_tells_where_the_call_has_been() {
 #[tokio::test(start_paused = true)]
 async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
     let roster = crate::discover::Roster::new();
-    let endpoint = roster.insert("a", ()).unwrap();
+    roster.insert("a", ()).unwrap();
     let script = Script::answering("well");
     let inner = script.clone();
     let pool = tower::ServiceBuilder::new()
@@ -84,7 +84,7 @@ async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
         ))
         .service(roster.changes());
     settle().await;
-    let endpoint = endpoint_of(endpoint, &roster);
+    let endpoint = roster.endpoints()[0].clone();
     let now = crate::time::Timestamp::now();
     endpoint
         .gate()
@@ -93,10 +93,6 @@ async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
     let (answer, took) = timed(service.oneshot(Call::new(()))).await;
     assert_eq!(answer.unwrap(), "well");
     assert!((20 * SEC..23 * SEC).contains(&took), "{took:?}");
-}
-
-fn endpoint_of<T>(_: T, roster: &crate::discover::Roster<()>) -> crate::Endpoint {
-    roster.endpoints()[0].clone()
 }
 
 /// Over boxed errors, and a pool, and in a task.

@@ -1,0 +1,219 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use crate::{
+    endpoint::Endpoint,
+    outcome::Outcome,
+    sync::{AtomicU32, Mutex, Ordering, lock},
+};
+
+/// The attempts of one call, in order, and how many more it may make. A handle: clones share both.
+///
+/// Layers that send a call more than once (retry, hedge, fallback) [spend](Self::spend) one of its attempts each time,
+/// so that three of them do not multiply. A call whose trail has no limit is bound by each layer's own settings.
+///
+/// ```
+/// use campanile::context::Trail;
+///
+/// let trail = Trail::with_attempts(2);
+/// assert!(trail.spend(), "a second attempt");
+/// assert!(!trail.spend(), "and no third");
+/// ```
+#[derive(Clone, Default)]
+pub struct Trail(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    attempts: Mutex<Vec<Attempt>>,
+    /// How many attempts may follow the first; [`UNLIMITED`].
+    extra: AtomicU32,
+}
+
+const UNLIMITED: u32 = u32::MAX;
+
+/// Which calls a layer that may send them more than once gives a [`Trail`] from their first attempt, so that a pool can
+/// avoid where they have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeepTrail {
+    /// Every call whose protocol has a place for it. An HTTP request without a context gets one, which allocates.
+    #[default]
+    Always,
+    /// Calls that carry a context already. Others note later attempts only.
+    WithContext,
+    /// None.
+    Never,
+}
+
+/// A trail kept from one call to the next, so that calls which are made one after the other allocate it once. A clone
+/// keeps none.
+#[derive(Debug, Default)]
+pub(crate) struct SpareTrail(pub(super) Option<Trail>);
+
+/// One attempt of a call.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Where it went.
+    pub endpoint: Endpoint,
+    /// How it ended; `None` while it is under way.
+    pub outcome: Option<Outcome>,
+    /// How long it took, to the end of its body; `None` while it is under way.
+    pub elapsed: Option<Duration>,
+}
+
+/// An entry in a trail, to be completed when its attempt ends.
+#[derive(Debug)]
+pub struct TrailEntry {
+    trail: Trail,
+    index: usize,
+}
+
+// ===== impl Trail =====
+
+impl Trail {
+    /// An empty trail without a limit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty trail of a call that may be sent `attempts` times in all, the first time included.
+    #[must_use]
+    pub fn with_attempts(attempts: u32) -> Self {
+        let trail = Self::new();
+        trail.limit(attempts);
+        trail
+    }
+
+    /// Limits the call to `attempts` in all, the first included, unless a layer further out has set a limit.
+    pub fn limit(&self, attempts: u32) {
+        let extra = attempts.saturating_sub(1);
+        // Refused when there is a limit: that one stands.
+        let _ =
+            self.0
+                .extra
+                .compare_exchange(UNLIMITED, extra, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Takes one of the attempts that may follow the first; `false` when none is left.
+    #[must_use]
+    pub fn spend(&self) -> bool {
+        let spent = self
+            .0
+            .extra
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| match extra {
+                0 => None,
+                UNLIMITED => Some(UNLIMITED),
+                extra => Some(extra - 1),
+            });
+        spent.is_ok()
+    }
+
+    /// Gives an attempt back that was [taken](Self::spend) and not made.
+    pub fn give_back(&self) {
+        // Refused when there is no limit.
+        let _ = self
+            .0
+            .extra
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| {
+                (extra < UNLIMITED - 1).then(|| extra + 1)
+            });
+    }
+
+    /// How many attempts may still be made after those under way; `None` without a limit.
+    #[must_use]
+    pub fn left(&self) -> Option<u32> {
+        let extra = self.0.extra.load(Ordering::Relaxed);
+        (extra != UNLIMITED).then_some(extra)
+    }
+
+    /// Notes that an attempt goes to `endpoint`.
+    #[must_use]
+    pub fn begin(&self, endpoint: &Endpoint) -> TrailEntry {
+        let mut attempts = lock(&self.0.attempts);
+        attempts.push(Attempt {
+            endpoint: endpoint.clone(),
+            outcome: None,
+            elapsed: None,
+        });
+        TrailEntry {
+            trail: self.clone(),
+            index: attempts.len() - 1,
+        }
+    }
+
+    /// Whether an attempt went to `endpoint`.
+    #[must_use]
+    pub fn tried(&self, endpoint: &Endpoint) -> bool {
+        lock(&self.0.attempts)
+            .iter()
+            .any(|attempt| attempt.endpoint == *endpoint)
+    }
+
+    /// The attempts so far.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<Attempt> {
+        lock(&self.0.attempts).clone()
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            attempts: Mutex::default(),
+            extra: AtomicU32::new(UNLIMITED),
+        }
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trail")
+            .field("attempts", &self.attempts())
+            .field("left", &self.left())
+            .finish()
+    }
+}
+
+// ===== impl SpareTrail =====
+
+// The layers that keep one are features.
+#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+impl SpareTrail {
+    /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
+    /// on.
+    pub(crate) fn lend<'a>(&mut self, context: &'a mut Context) -> &'a Trail {
+        context.trail.get_or_insert_with(|| {
+            if let Some(spare) = &self.0
+                // Nobody else holds it, so nobody can come to hold it meanwhile.
+                && Arc::strong_count(&spare.0) == 1
+            {
+                lock(&spare.0.attempts).clear();
+                spare.0.extra.store(UNLIMITED, Ordering::Relaxed);
+                return spare.clone();
+            }
+            self.0.insert(Trail::new()).clone()
+        })
+    }
+}
+
+impl Clone for SpareTrail {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+// ===== impl TrailEntry =====
+
+impl TrailEntry {
+    /// Notes how the attempt ended.
+    pub fn end(self, outcome: Outcome, elapsed: Duration) {
+        if let Some(attempt) = lock(&self.trail.0.attempts).get_mut(self.index) {
+            attempt.outcome = Some(outcome);
+            attempt.elapsed = Some(elapsed);
+        }
+    }
+}
