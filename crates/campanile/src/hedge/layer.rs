@@ -2,11 +2,11 @@ use std::fmt;
 
 use tower_layer::Layer;
 
-use super::{Hedge, HedgeConfig, OnHead, service::Shared};
+use super::{Hedge, HedgeConfig, OnFirstItem, OnHead, service::Shared};
 use crate::{
     budget::Budget,
     cost::Cost,
-    protocol::{Costed, Enveloped, Unary},
+    protocol::{Costed, Enveloped, Streaming, Unary},
 };
 
 /// Hedges slow calls. See the [module](super).
@@ -48,6 +48,12 @@ impl<P, G> HedgeLayer<P, G> {
     pub fn http(self) -> HedgeLayer<crate::protocol::Http, super::OnFirstFrame> {
         self.protocol(crate::protocol::Http::default())
             .signal(super::OnFirstFrame)
+    }
+
+    /// For answers that are streams of results, whose first item decides.
+    #[must_use]
+    pub fn streaming(self) -> HedgeLayer<Streaming, OnFirstItem> {
+        self.protocol(Streaming::default()).signal(OnFirstItem)
     }
 
     /// For messages in the [`Call`](crate::Call) envelope.

@@ -21,7 +21,6 @@ use futures_util::StreamExt;
 use tokio::time::{Sleep, sleep_until};
 
 use super::*;
-use crate::protocol::Streaming;
 
 const CALLS: u64 = 20_000;
 const STALLED: f64 = 0.004;
@@ -153,9 +152,7 @@ impl Service<u64> for Inner {
 #[tokio::test(start_paused = true)]
 async fn stalls_are_cut_short_for_little_work() {
     let (alone, work) = run(|inner| inner).await;
-    let layer = HedgeLayer::default()
-        .protocol(Streaming::default())
-        .signal(OnFirstItem);
+    let layer = HedgeLayer::default().streaming();
     let mut hedge = None;
     let (hedged, more) = run(|inner| hedge.insert(layer.layer(inner)).clone()).await;
     let snapshot = hedge.unwrap().snapshot();

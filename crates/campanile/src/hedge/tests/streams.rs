@@ -17,8 +17,7 @@ fn words(first: &'static str, pause: Duration) -> Words {
 
 fn over(script: &Script<Words>) -> Hedge<Scripted<Words>, Streaming, OnFirstItem> {
     HedgeLayer::new(plain())
-        .protocol(Streaming::default())
-        .signal(OnFirstItem)
+        .streaming()
         .budget(rich())
         .layer(script.service())
 }
