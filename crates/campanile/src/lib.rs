@@ -22,7 +22,7 @@
 //! | `testing` | scripted endpoints, mock discovery, a readiness probe; time follows tokio's paused clock |
 //! | `full` | all of them |
 #![cfg_attr(
-    not(all(feature = "balance", feature = "discover")),
+    not(all(feature = "balance", feature = "discover", feature = "http")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 // Under loom the pool, which uses most of the endpoint, is not compiled.
