@@ -23,14 +23,9 @@ pub struct Follow<St: Strategy> {
     first_data: Timestamp,
     units: u64,
     cost: Cost,
-    /// Boxed, since few calls have one and all would carry its size.
-    extra: Option<Box<Extra>>,
-}
-
-#[derive(Debug, Default)]
-struct Extra {
-    usage: Option<Usage>,
     trail: Option<TrailEntry>,
+    /// Boxed, since few calls have one and all would carry its size.
+    usage: Option<Box<Usage>>,
 }
 
 // ===== impl Follow =====
@@ -56,12 +51,8 @@ impl<St: Strategy> Follow<St> {
             first_data: Timestamp::ZERO,
             units: 0,
             cost: *cost,
-            extra: trail.map(|trail| {
-                Box::new(Extra {
-                    usage: None,
-                    trail: Some(trail.begin(&member.endpoint)),
-                })
-            }),
+            trail: trail.map(|trail| trail.begin(&member.endpoint)),
+            usage: None,
         })
     }
 
@@ -105,7 +96,7 @@ impl<St: Strategy> Observe for Follow<St> {
     }
 
     fn usage(&mut self, usage: &Usage) {
-        self.extra.get_or_insert_default().usage = Some(*usage);
+        **self.usage.get_or_insert_default() = *usage;
     }
 
     #[inline(always)]
@@ -124,8 +115,7 @@ impl<St: Strategy> Observe for Follow<St> {
             measurements.sample(*started, some(*head), some(*first_data), now);
         }
         member.endpoint.leave(outcome);
-        let extra = self.extra.take();
-        let usage = extra.as_ref().and_then(|extra| extra.usage.as_ref());
+        let usage = self.usage.as_deref();
         if let Some(usage) = usage {
             measurements.add_usage(usage);
         }
@@ -142,7 +132,7 @@ impl<St: Strategy> Observe for Follow<St> {
                 usage,
             },
         );
-        if let Some(trail) = extra.and_then(|extra| extra.trail) {
+        if let Some(trail) = self.trail.take() {
             trail.end(outcome, now.since(*started));
         }
         // The count went down by a sequentially consistent operation.
