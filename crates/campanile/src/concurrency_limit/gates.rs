@@ -1,0 +1,126 @@
+use std::{
+    sync::OnceLock,
+    task::{Poll, Waker},
+};
+
+use super::permits::Permits;
+use crate::{
+    endpoint::{Endpoint, Reason},
+    sync::{Ordering, fence},
+    waiters::{Ticket, Waiters},
+};
+
+/// The endpoints whose gates are closed while the limit is reached, and those whose `poll_ready` waits for room.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    first: OnceLock<Box<Gated>>,
+    ready: Waiters,
+}
+
+/// One endpoint, and the next. A list that only grows needs no lock.
+#[derive(Debug)]
+struct Gated {
+    endpoint: Endpoint,
+    next: OnceLock<Box<Self>>,
+}
+
+// ===== impl Gates =====
+
+impl Gates {
+    #[inline(always)]
+    pub(super) fn any(&self) -> bool {
+        self.first.get().is_some()
+    }
+
+    pub(super) fn add(&self, endpoint: &Endpoint) {
+        let mut slot = &self.first;
+        loop {
+            let gated = slot.get_or_init(|| {
+                Box::new(Gated {
+                    endpoint: endpoint.clone(),
+                    next: OnceLock::new(),
+                })
+            });
+            if gated.endpoint.is(endpoint) {
+                break;
+            }
+            slot = &gated.next;
+        }
+    }
+
+    /// Sets gates to what the permits are, and wakes who waits for room.
+    #[inline(always)]
+    pub(super) fn settle(&self, permits: &Permits) {
+        if self.any() {
+            self.settle_all(permits);
+        }
+    }
+
+    #[cold]
+    fn settle_all(&self, permits: &Permits) {
+        let full = settle(
+            || permits.word().is_full(),
+            |full| {
+                let mut next = self.first.get();
+                while let Some(gated) = next {
+                    let gate = gated.endpoint.gate();
+                    if full {
+                        gate.close(Reason::Concurrency);
+                    } else {
+                        gate.open(Reason::Concurrency);
+                    }
+                    next = gated.next.get();
+                }
+            },
+        );
+        if !full {
+            self.ready.wake_all();
+        }
+    }
+
+    /// Ready while there is room.
+    pub(super) fn poll_room(
+        &self,
+        permits: &Permits,
+        ticket: &mut Ticket,
+        waker: &Waker,
+    ) -> Poll<()> {
+        if permits.word().is_full() {
+            self.ready.register(ticket, waker);
+            if permits.word().is_full() {
+                return Poll::Pending;
+            }
+        }
+        self.forget(ticket);
+        Poll::Ready(())
+    }
+
+    pub(super) fn forget(&self, ticket: &mut Ticket) {
+        self.ready.deregister(ticket);
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.ready.len()
+    }
+}
+
+/// Sets a gate to what is; says what that was at last.
+///
+/// # Correctness
+///
+/// Several threads may do so at once, and the last to write the gate may have looked long before. So each looks again
+/// after it has written: either what is had changed before that look, and it writes again, or it changes later, and then
+/// whoever changed it comes here afterwards. The fence keeps the look behind the write.
+pub(super) fn settle(is_full: impl Fn() -> bool, write: impl Fn(bool)) -> bool {
+    let mut full = is_full();
+    loop {
+        write(full);
+        fence(Ordering::SeqCst);
+        let now = is_full();
+        if now == full {
+            return full;
+        }
+        full = now;
+    }
+}

@@ -1,0 +1,1 @@
+//! The permits under every order of events that loom can think of.

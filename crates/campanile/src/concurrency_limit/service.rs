@@ -1,0 +1,134 @@
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tower_service::Service;
+
+use super::{
+    ConcurrencyLimitHandle, LAYER, ResponseFuture, WhenFull, permit::Permit, shared::Shared,
+    wait::Wait,
+};
+use crate::{
+    completion::Completion,
+    protocol::{Guarded, Protocol},
+    rejection::{Rejection, RejectionKind},
+    waiters::Ticket,
+};
+
+/// A service whose calls in flight are kept to a limit. All clones share it. See the [module](super).
+// The services are owned, which is said here once and for all: as a bound of the impls below it would keep async blocks
+// over boxed errors from being `Send`.
+pub struct ConcurrencyLimit<S: 'static, P> {
+    inner: S,
+    shared: Arc<Shared>,
+    protocol: P,
+    /// Where this instance waits for room; behind a gate only.
+    ticket: Ticket,
+}
+
+// ===== impl ConcurrencyLimit =====
+
+impl<S, P> ConcurrencyLimit<S, P> {
+    pub(super) fn new(inner: S, shared: Arc<Shared>, protocol: P) -> Self {
+        Self {
+            inner,
+            shared,
+            protocol,
+            ticket: Ticket::default(),
+        }
+    }
+
+    /// Looks at the limit, and moves it.
+    #[must_use]
+    pub fn handle(&self) -> ConcurrencyLimitHandle {
+        ConcurrencyLimitHandle::of(Arc::clone(&self.shared))
+    }
+}
+
+impl<S, P, Req> Service<Req> for ConcurrencyLimit<S, P>
+where
+    S: Service<Req> + Clone,
+    S::Error: From<Rejection>,
+    P: Protocol<Req, S::Response, S::Error>,
+    Req: 'static,
+{
+    type Response = P::Response<Permit>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, P, Req>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        ready!(self.shared.poll_room(&mut self.ticket, cx.waker()));
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Req) -> Self::Future {
+        let units = 1;
+        if self.shared.try_acquire(units) {
+            // Before the call, which may panic.
+            let completion = Completion::new(Permit::new(Arc::clone(&self.shared), units));
+            let call = self.inner.call(request);
+            let protocol = self.protocol.clone();
+            return ResponseFuture::called(Guarded::calling(call, completion, protocol));
+        }
+        self.call_when_full(request, units)
+    }
+}
+
+impl<S, P> ConcurrencyLimit<S, P> {
+    #[cold]
+    fn call_when_full<Req>(&mut self, request: Req, units: u32) -> ResponseFuture<S, P, Req>
+    where
+        S: Service<Req> + Clone,
+        P: Protocol<Req, S::Response, S::Error>,
+    {
+        let protocol = self.protocol.clone();
+        match self.shared.config().when_full {
+            WhenFull::Wait => {
+                let deadline = protocol
+                    .context(&request)
+                    .and_then(|context| context.deadline);
+                // The readied instance waits with the call; the next call readies its own.
+                let clone = self.inner.clone();
+                let readied = mem::replace(&mut self.inner, clone);
+                let shared = Arc::clone(&self.shared);
+                let wait = Wait::new(shared, units, readied, request, deadline);
+                ResponseFuture::waiting(wait, protocol)
+            }
+            WhenFull::Refuse => {
+                self.shared.count_refusal();
+                let rejection = Rejection::new(RejectionKind::ConcurrencyLimited, LAYER);
+                ResponseFuture::called(Guarded::refused(rejection, protocol))
+            }
+        }
+    }
+}
+
+impl<S: Clone, P: Clone> Clone for ConcurrencyLimit<S, P> {
+    /// A clone that waits for nothing and holds nothing.
+    fn clone(&self) -> Self {
+        Self::new(
+            self.inner.clone(),
+            Arc::clone(&self.shared),
+            self.protocol.clone(),
+        )
+    }
+}
+
+impl<S, P> Drop for ConcurrencyLimit<S, P> {
+    fn drop(&mut self) {
+        self.shared.forget(&mut self.ticket);
+    }
+}
+
+impl<S: fmt::Debug, P> fmt::Debug for ConcurrencyLimit<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConcurrencyLimit")
+            .field("inner", &self.inner)
+            .field("limit", &self.handle())
+            .finish_non_exhaustive()
+    }
+}
