@@ -33,6 +33,8 @@ pub(super) struct Control {
 struct Brain {
     algorithm: Box<dyn Algorithm>,
     integral: Integral,
+    /// What the algorithm wanted last.
+    wanted: f64,
 }
 
 /// What a finished call leaves behind.
@@ -60,6 +62,7 @@ impl Control {
             samples: algorithm.samples(),
             signal,
             brain: Mutex::new(Brain {
+                wanted: algorithm.limit(),
                 algorithm,
                 integral: Integral::default(),
             }),
@@ -130,7 +133,6 @@ impl Control {
             }
             return;
         };
-        let before = brain.algorithm.limit();
         if self.samples
             && let Some(call) = finished
         {
@@ -159,7 +161,8 @@ impl Control {
         }
         self.due.store(due(&*brain.algorithm), Ordering::Relaxed);
         let wanted = brain.algorithm.limit();
-        if wanted.to_bits() != before.to_bits() {
+        if wanted.to_bits() != brain.wanted.to_bits() {
+            brain.wanted = wanted;
             // While the algorithm is held, so that its wishes are followed in their order.
             follow(wanted);
         }

@@ -111,8 +111,10 @@ impl Gates {
 ///
 /// Several threads may do so at once, and the last to write the gate may have looked long before. So each looks again
 /// after it has written: either what is had changed before that look, and it writes again, or it changes later, and then
-/// whoever changed it comes here afterwards. The fence keeps the look behind the write.
+/// whoever changed it comes here afterwards. The fences keep each look behind the change or the write before it. Writes of
+/// the gate are read-modify-writes, so that a later one sees what was changed before an earlier one.
 pub(super) fn settle(is_full: impl Fn() -> bool, write: impl Fn(bool)) -> bool {
+    fence(Ordering::SeqCst);
     let mut full = is_full();
     loop {
         write(full);
