@@ -33,6 +33,10 @@ pub struct ConcurrencyLimitConfig {
     pub min_limit: u32,
     /// The limit never rises above it. 1,000 by default, 1,000,000 ([`MAX_LIMIT`]) at most.
     pub max_limit: u32,
+    /// Whether a call takes as many permits as it stands for requests ([`Cost::requests`](crate::Cost::requests), of its
+    /// context or as its protocol estimates), and not just one. A call that is heavier than the whole limit goes alone.
+    /// Off by default.
+    pub weighted: bool,
     /// What happens to a call that finds the limit reached. It waits, by default.
     pub when_full: WhenFull,
     /// How many calls wait at most; those that come then are refused at once. 1,024 by default.
@@ -79,6 +83,7 @@ impl Default for ConcurrencyLimitConfig {
             signal: Signal::default(),
             min_limit: 1,
             max_limit: 1_000,
+            weighted: false,
             when_full: WhenFull::default(),
             max_waiting: 1_024,
             max_wait: Duration::from_secs(5),

@@ -163,7 +163,8 @@ impl Control {
         let wanted = brain.algorithm.limit();
         if wanted.to_bits() != brain.wanted.to_bits() {
             brain.wanted = wanted;
-            // While the algorithm is held, so that its wishes are followed in their order.
+            // While the algorithm is held, so that its wishes are followed in their order. Who is woken by that and ends a
+            // call at once finds the algorithm taken, as others do.
             follow(wanted);
         }
     }

@@ -6,7 +6,12 @@ use super::{
     control::{Control, Finished, verdict},
     shared::Shared,
 };
-use crate::{completion::Observe, cost::Usage, outcome::Outcome, time::Timestamp};
+use crate::{
+    completion::Observe,
+    cost::Usage,
+    outcome::Outcome,
+    time::{Timestamp, nanos},
+};
 
 /// What a call has taken of a limit. Hangs on the call's [`Completion`](crate::Completion), and is given back at its end.
 pub struct Permit {
@@ -15,16 +20,17 @@ pub struct Permit {
     call: Call,
 }
 
-/// What an adaptive limit notes of a call.
+/// What an adaptive limit notes of a call. Small, since it moves with the call: [`Timestamp::ZERO`] for what has not
+/// happened, 0 for what was not reported.
 #[derive(Debug, Clone, Copy, Default)]
 struct Call {
     started: Timestamp,
-    head: Option<Timestamp>,
-    data: Option<Timestamp>,
+    head: Timestamp,
+    data: Timestamp,
     /// Units of work that arrived in pieces.
     pieces: u64,
     /// Tokens that the upstream says it wrote.
-    tokens: Option<u64>,
+    tokens: u64,
 }
 
 // ===== impl Permit =====
@@ -49,13 +55,15 @@ impl Permit {
 impl Observe for Permit {
     #[inline]
     fn head(&mut self, now: Timestamp) {
-        self.call.head = Some(now);
+        self.call.head = now;
     }
 
     #[inline]
     fn data(&mut self, now: Timestamp, units: u64) {
         if let Some(control) = self.shared.control() {
-            self.call.data.get_or_insert(now);
+            if self.call.data == Timestamp::ZERO {
+                self.call.data = now;
+            }
             self.call.pieces += units;
             control.work(units);
             if control.is_due(now) {
@@ -65,7 +73,9 @@ impl Observe for Permit {
     }
 
     fn usage(&mut self, usage: &Usage) {
-        self.call.tokens = usage.output_tokens;
+        if let Some(tokens) = usage.output_tokens {
+            self.call.tokens = tokens;
+        }
     }
 
     #[inline]
@@ -77,7 +87,7 @@ impl Observe for Permit {
         let verdict = verdict(outcome);
         if self.call.pieces == 0 && verdict == Verdict::Done {
             // Nothing came in pieces: the work arrives with the end.
-            self.call.pieces = self.call.tokens.unwrap_or(1);
+            self.call.pieces = self.call.tokens.max(1);
             control.work(self.call.pieces);
         }
         control.end(now, self.units, verdict);
@@ -119,19 +129,22 @@ impl Call {
 
     /// The chosen signal of a call that was served.
     fn latency(&self, signal: Signal, now: Timestamp) -> Option<Duration> {
-        match signal {
-            Signal::Head => self.head.map(|head| head.since(self.started)),
+        let at = match signal {
+            Signal::Head => self.head,
             // An answer without data has said all with its head.
-            Signal::FirstData => self.data.or(self.head).map(|data| data.since(self.started)),
-            Signal::PerToken => {
-                let tokens = self.tokens.filter(|tokens| *tokens > 0);
-                let tokens = tokens.unwrap_or(self.pieces).max(1);
-                let total = now.since(self.started).as_nanos() / u128::from(tokens);
-                Some(Duration::from_nanos(
-                    u64::try_from(total).unwrap_or(u64::MAX),
-                ))
-            }
-            Signal::Total => Some(now.since(self.started)),
+            Signal::FirstData if self.data == Timestamp::ZERO => self.head,
+            Signal::FirstData => self.data,
+            Signal::PerToken | Signal::Total => now,
+        };
+        let latency = (at != Timestamp::ZERO).then(|| at.since(self.started))?;
+        if signal != Signal::PerToken {
+            return Some(latency);
         }
+        let tokens = if self.tokens > 0 {
+            self.tokens
+        } else {
+            self.pieces.max(1)
+        };
+        Some(Duration::from_nanos(nanos(latency) / tokens))
     }
 }

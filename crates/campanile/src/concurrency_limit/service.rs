@@ -7,8 +7,8 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    ConcurrencyLimitHandle, LAYER, ResponseFuture, WhenFull, permit::Permit, shared::Shared,
-    wait::Wait,
+    ConcurrencyLimitHandle, LAYER, MAX_LIMIT, ResponseFuture, WhenFull, permit::Permit,
+    shared::Shared, wait::Wait,
 };
 use crate::{
     completion::Completion,
@@ -66,7 +66,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let units = 1;
+        let units = self.units(&request);
         if self.shared.try_acquire(units) {
             // Before the call, which may panic.
             let completion = Completion::new(Permit::new(Arc::clone(&self.shared), units));
@@ -79,6 +79,23 @@ where
 }
 
 impl<S, P> ConcurrencyLimit<S, P> {
+    /// How many permits a call takes.
+    #[inline(always)]
+    fn units<Req>(&self, request: &Req) -> u32
+    where
+        S: Service<Req>,
+        P: Protocol<Req, S::Response, S::Error>,
+    {
+        if !self.shared.config().weighted {
+            return 1;
+        }
+        let context = self.protocol.context(request);
+        let cost = context
+            .and_then(|context| context.cost)
+            .unwrap_or_else(|| self.protocol.cost(request));
+        cost.requests.clamp(1, MAX_LIMIT)
+    }
+
     #[cold]
     fn call_when_full<Req>(&mut self, request: Req, units: u32) -> ResponseFuture<S, P, Req>
     where

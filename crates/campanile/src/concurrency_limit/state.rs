@@ -2,7 +2,8 @@
 
 use crate::time::Timestamp;
 
-/// The most that a limit can be. What is in use and the time that it was in use for share a word; see [`Busy`].
+/// The most that a limit can be. The calls in flight and the time that they were in
+/// flight for share a word, in which there is room for so many.
 pub const MAX_LIMIT: u32 = 1_000_000;
 
 /// Permits in use (32 bits from the low end), the limit (31 bits), and whether calls wait. All in one word, so that each

@@ -424,3 +424,46 @@ async fn one_caller_does_not_raise_the_limit() {
         assert!(limit <= 20.0, "{name}: {limit}");
     }
 }
+
+/// Latency from 5 to 100 ms without any limit of slots: 50 callers make 942 calls a second without a limiter,
+/// tower-resilience's AIMD lets 40 through, and its Vegas 18.
+#[tokio::test(start_paused = true)]
+async fn latency_that_varies_with_the_answer_does_not_end_the_traffic() {
+    let rng = Arc::new(Mutex::new(crate::testing::seeded(5)));
+    let inner = tower::service_fn(move |()| {
+        let latency = rng.lock().unwrap().u32(5..=100) * MS;
+        async move {
+            tokio::time::sleep(latency).await;
+            Ok::<_, BoxError>(())
+        }
+    });
+    let (limit, rate) = closed_loop("elastic", inner, 50, 40).await;
+    assert!(rate > 800.0, "{rate} calls a second at a limit of {limit}");
+}
+
+/// tower-resilience's AIMD falls from 100 to 1.
+#[tokio::test(start_paused = true)]
+async fn many_time_outs_at_once_are_one_event() {
+    for name in ["elastic", "aimd", "vegas", "gradient2"] {
+        let config = ConcurrencyLimitConfig {
+            algorithm: AlgorithmConfig::named(name).unwrap(),
+            ..ConcurrencyLimitConfig::default()
+        };
+        let step = |call| -> Step<&'static str> {
+            match call {
+                0..20 => Step::answer("done"),
+                _ => Step::error_with(|| Rejection::new(RejectionKind::TimedOut, "timeout").into()),
+            }
+        };
+        let service = with(config, &Script::rule(move |call| step(call).after(SEC)));
+        for _ in 0..20 {
+            call(&service).await.unwrap();
+        }
+        let before = service.handle().limit();
+        // All are under way before the first of them ends.
+        let calls: Vec<_> = (0..before).map(|_| call(&service)).collect();
+        assert!(join_all(calls).await.iter().all(Result::is_err));
+        let after = service.handle().limit();
+        assert!(after * 2 >= before, "{name}: {before} to {after}");
+    }
+}

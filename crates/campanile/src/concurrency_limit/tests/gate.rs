@@ -147,17 +147,16 @@ async fn a_pool_goes_elsewhere_while_the_limit_is_reached() {
 
     let scripts = [slow(10 * MS), slow(10 * MS)];
     let roster = Roster::new();
-    for (key, script) in ["a", "b"].into_iter().zip(&scripts) {
-        roster
-            .insert(Endpoint::builder(key), script.service())
-            .unwrap();
+    for (key, limit) in [("a", 1), ("b", 3)] {
+        roster.insert(Endpoint::builder(key), limit).unwrap();
     }
-    let per_endpoint = PerEndpointLayer::new(|endpoint: &Endpoint, service| {
-        let limit = if endpoint.key() == "a" { 1 } else { 3 };
+    let [a, b] = scripts.each_ref().map(Script::service);
+    let per_endpoint = PerEndpointLayer::new(move |endpoint: &Endpoint, limit| {
+        let service = if endpoint.key() == "a" { &a } else { &b };
         ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(limit))
             .unwrap()
             .gate(endpoint)
-            .layer(service)
+            .layer(service.clone())
     });
     let pool =
         BalanceLayer::bare(RoundRobin::default()).layer(per_endpoint.layer(roster.changes()));

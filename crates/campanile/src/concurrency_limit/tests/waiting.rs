@@ -4,7 +4,10 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::*;
-use crate::context::{Call, Context};
+use crate::{
+    context::{Call, Context},
+    cost::Cost,
+};
 
 #[tokio::test(start_paused = true)]
 async fn calls_wait_in_order_of_arrival() {
@@ -139,6 +142,49 @@ async fn calls_that_may_not_wait_are_refused_at_once() {
     assert_eq!(call(&service).await.unwrap(), "done");
     assert_eq!(service.handle().snapshot().refused, 1);
     assert_at_rest(&service.handle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_stands_for_several_takes_as_many_permits() {
+    let script: Script<&'static str> = slow(10 * MS);
+    let config = ConcurrencyLimitConfig {
+        weighted: true,
+        ..ConcurrencyLimitConfig::fixed(4)
+    };
+    let service = ConcurrencyLimitLayer::new(config)
+        .unwrap()
+        .calls()
+        .layer(script.service());
+    let handle = service.handle();
+    let start = Instant::now();
+    let call = |requests| {
+        let cost = Cost {
+            requests,
+            ..Cost::default()
+        };
+        let context = Context::new().with_cost(cost);
+        let call = service.clone().oneshot(Call {
+            context,
+            message: (),
+        });
+        async move {
+            call.await.unwrap();
+            Instant::now() - start
+        }
+    };
+    // In order of arrival, although the light one would fit beside the first two; the heaviest alone.
+    let calls = [1, 2, 4, 1, 9, 0].map(call);
+    let peak = async {
+        tokio::time::sleep(35 * MS).await;
+        handle.in_use()
+    };
+    let (times, peak) = tokio::join!(join_all(calls), peak);
+    assert_eq!(
+        times,
+        [10 * MS, 10 * MS, 20 * MS, 30 * MS, 40 * MS, 50 * MS]
+    );
+    assert_eq!(peak, 9);
+    assert_at_rest(&handle);
 }
 
 #[tokio::test(start_paused = true)]
