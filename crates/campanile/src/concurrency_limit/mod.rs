@@ -53,8 +53,8 @@
 //! calls do not wait, where too many wait already, and where it waited for too long; with
 //! [`RejectionKind::DeadlineExceeded`](crate::rejection::RejectionKind::DeadlineExceeded) when its own deadline passes
 //! while it waits. When a permit will come back is not known, so a refusal does not say when to try again. Errors of the
-//! service below pass through. To the algorithm, throttling, overload and time-outs are drops; other failures say nothing.
-//! Layers that refuse by themselves stand above this one, not below: their refusals look like the service's own.
+//! service below pass through. To the algorithm, throttling, overload and time-outs are drops; other failures, and refusals
+//! of layers further in, say nothing.
 //!
 //! # Example
 //!

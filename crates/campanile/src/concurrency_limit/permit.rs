@@ -10,6 +10,7 @@ use crate::{
     completion::Observe,
     cost::Usage,
     outcome::Outcome,
+    rejection::{Rejection, RejectionKind},
     time::{Timestamp, nanos},
 };
 
@@ -31,6 +32,8 @@ struct Call {
     pieces: u64,
     /// Tokens that the upstream says it wrote.
     tokens: u64,
+    /// A layer further in refused it.
+    refused: bool,
 }
 
 // ===== impl Permit =====
@@ -84,7 +87,11 @@ impl Observe for Permit {
             self.shared.release(self.units);
             return;
         };
-        let verdict = verdict(outcome);
+        let verdict = if self.call.refused {
+            Verdict::Ignored
+        } else {
+            verdict(outcome)
+        };
         if self.call.pieces == 0 && verdict == Verdict::Done {
             // Nothing came in pieces: the work arrives with the end.
             self.call.pieces = self.call.tokens.max(1);
@@ -98,9 +105,19 @@ impl Observe for Permit {
         }
     }
 
+    fn refused(&mut self, rejection: &Rejection) {
+        // A layer further in said no, and the service behind it was not asked: only of its time is something known.
+        self.call.refused = rejection.kind() != RejectionKind::TimedOut;
+    }
+
+    /// A static limit needs no time.
     #[inline]
-    fn is_timed(&self) -> bool {
-        self.shared.control().is_some()
+    fn clock(&self) -> Timestamp {
+        if self.shared.control().is_some() {
+            Timestamp::now()
+        } else {
+            Timestamp::ZERO
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     concurrency_limit::algorithm::{Algorithm, AlgorithmConfig, Sample, Tick, Verdict},
     control::Dial,
     cost::Usage,
-    outcome::{ClassifyResult, FailureKind, Outcome},
+    outcome::{Classify, ClassifyResult, FailureKind, Outcome},
     protocol::Streaming,
     testing::{Script, ScriptStream},
     time::Timestamp,
@@ -127,6 +127,10 @@ async fn a_limit_that_adapts_upwards_lets_waiting_calls_go() {
     assert_at_rest(&handle);
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("overloaded")]
+struct Overloaded;
+
 #[tokio::test(start_paused = true)]
 async fn a_sample_tells_how_a_call_went() {
     let told = Told::new(9.0, true, None);
@@ -139,9 +143,16 @@ async fn a_sample_tells_how_a_call_went() {
         .then(Step::error_with(|| {
             Rejection::new(RejectionKind::RateLimited, "rate_limit").into()
         }))
+        .then(Step::error_with(|| Overloaded.into()))
         .then(Step::panic_in_poll())
         .then(Step::stall());
-    let service = told.over(&script);
+    let classify = |result: Result<&&'static str, &BoxError>| match result {
+        Err(error) if error.is::<Overloaded>() => Outcome::Overloaded { retry_after: None },
+        _ => ClassifyResult.classify(result),
+    };
+    let service = ConcurrencyLimitLayer::of(&told.handle())
+        .protocol(Unary::new(classify))
+        .layer(script.service());
     let start = Timestamp::now();
     let others = [call(&service), call(&service)];
     let heard = |at: usize| told.notes().heard[at];
@@ -160,7 +171,7 @@ async fn a_sample_tells_how_a_call_went() {
         (None, Verdict::Ignored)
     );
 
-    for _ in 0..2 {
+    for _ in 0..3 {
         call(&service).await.unwrap_err();
     }
     let panicked = tokio::spawn(call(&service)).await;
@@ -174,7 +185,8 @@ async fn a_sample_tells_how_a_call_went() {
         .map(|sample| (sample.verdict, sample.latency))
         .collect();
     let (dropped, ignored) = ((Verdict::Dropped, None), (Verdict::Ignored, None));
-    assert_eq!(verdicts, [dropped, dropped, ignored, ignored]);
+    // A time-out, a refusal of a layer further in, overload, a panic, a cancellation.
+    assert_eq!(verdicts, [dropped, ignored, dropped, ignored, ignored]);
     let snapshot = service.handle().snapshot();
     assert_eq!((snapshot.completed, snapshot.dropped), (Some(1), Some(2)));
     assert_at_rest(&service.handle());
