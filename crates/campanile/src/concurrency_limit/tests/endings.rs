@@ -86,14 +86,14 @@ async fn random_endings(config: ConcurrencyLimitConfig, calls: usize) {
 #[tokio::test(start_paused = true)]
 async fn random_endings_leave_a_static_limit_as_it_was() {
     quiet();
-    random_endings(ConcurrencyLimitConfig::fixed(5).waiting(16, 5 * MS), 10_000).await;
+    random_endings(ConcurrencyLimitConfig::fixed(5).waiting(16, 5 * MS), 50_000).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn random_endings_leave_an_adaptive_limit_as_it_was() {
     quiet();
     let config = ConcurrencyLimitConfig::default().waiting(16, 5 * MS);
-    random_endings(config, 10_000).await;
+    random_endings(config, 50_000).await;
 }
 
 /// The panics of the script are no news.

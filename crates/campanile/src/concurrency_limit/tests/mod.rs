@@ -24,6 +24,7 @@ mod contract;
 mod endings;
 mod gate;
 mod handle;
+mod loops;
 mod state;
 mod streaming;
 mod waiting;
