@@ -89,15 +89,16 @@ fn request() -> Request<Body> {
 
 #[test]
 fn a_call_that_is_not_tried_again_allocates_nothing() {
-    let layer = || RetryLayer::new(RetryConfig::default());
+    let layer = || RetryLayer::new(RetryConfig::default()).unwrap();
     for upstream in upstreams() {
         assert_eq!(allocations(layer().layer(upstream.clone()), || 7_u64), 0);
         let calls = layer().calls().layer(upstream.clone());
         assert_eq!(allocations(calls, || Call::new(7_u64)), 0);
         let config = RetryConfig::default().with_trail(KeepTrail::WithContext);
-        let http = RetryLayer::new(config).http();
+        let http = RetryLayer::new(config).unwrap().http();
         assert_eq!(allocations(http.layer(upstream.clone()), request), 0);
         let replay = RetryLayer::new(RetryConfig::default().with_trail(KeepTrail::WithContext))
+            .unwrap()
             .http()
             .replay_bodies(1_000);
         assert_eq!(allocations(replay.layer(upstream), request), 0);
@@ -110,7 +111,7 @@ async fn a_call_that_is_not_hedged_allocates_nothing() {
     for config in [HedgeConfig::default(), fixed] {
         let config = config.with_trail(KeepTrail::WithContext);
         for upstream in upstreams() {
-            let layer = || HedgeLayer::new(config.clone());
+            let layer = || HedgeLayer::new(config.clone()).unwrap();
             assert_eq!(allocations(layer().layer(upstream.clone()), || 7_u64), 0);
             let calls = layer().calls().layer(upstream.clone());
             assert_eq!(allocations(calls, || Call::new(7_u64)), 0);

@@ -39,9 +39,10 @@ async fn attempts(trail: Option<Trail>) -> Result<u32, BoxError> {
     let plenty = BudgetConfig::default().with_cap(100.0).with_initial(100.0);
     let service = ServiceBuilder::new()
         .layer(FallbackLayer::to(upstream.clone()).calls())
-        .layer(RetryLayer::new(retry.build()?).calls())
+        .layer(RetryLayer::new(retry.build()?).unwrap().calls())
         .layer(
             HedgeLayer::new(hedge.build()?)
+                .unwrap()
                 .calls()
                 .budget(Budget::new(plenty.build()?)),
         )

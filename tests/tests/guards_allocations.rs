@@ -58,7 +58,7 @@ fn clocks() -> TimeoutLayer {
         .with_first_data(limit)
         .with_between_data(limit)
         .with_total(limit);
-    TimeoutLayer::new(config.build().unwrap())
+    TimeoutLayer::new(config.build().unwrap()).unwrap()
 }
 
 #[test]

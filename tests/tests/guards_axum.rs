@@ -97,12 +97,15 @@ async fn a_full_service_answers_503_with_retry_after() {
     let app = Router::new().fallback_service(
         ServiceBuilder::new()
             .layer(RejectionLayer::infallible(StatusCode::BAD_GATEWAY))
-            .layer(LoadShedLayer::new(
-                LoadShedConfig::default()
-                    .with_retry_after(Duration::from_millis(2_500))
-                    .build()
-                    .unwrap(),
-            ))
+            .layer(
+                LoadShedLayer::new(
+                    LoadShedConfig::default()
+                        .with_retry_after(Duration::from_millis(2_500))
+                        .build()
+                        .unwrap(),
+                )
+                .unwrap(),
+            )
             .layer(tower::limit::GlobalConcurrencyLimitLayer::new(1))
             .service(service_fn(move |request| {
                 let (goes_on, begins) = (Arc::clone(&goes_on), Arc::clone(&begins));
@@ -184,7 +187,7 @@ async fn an_upstream_that_hangs_answers_504() {
         ServiceBuilder::new()
             .layer(RejectionLayer::infallible(StatusCode::BAD_GATEWAY))
             .map_response(|response: Response<_>| response.map(Body::new))
-            .layer(TimeoutLayer::new(clocks.build().unwrap()).http())
+            .layer(TimeoutLayer::new(clocks.build().unwrap()).unwrap().http())
             .service(service_fn(async |_: Request<Body>| {
                 std::future::pending::<Result<Response<Body>, BoxError>>().await
             })),
@@ -205,7 +208,7 @@ async fn a_body_that_hangs_is_cut_and_never_ends_cleanly() {
         ServiceBuilder::new()
             .layer(RejectionLayer::infallible(StatusCode::BAD_GATEWAY))
             .map_response(|response: Response<_>| response.map(Body::new))
-            .layer(TimeoutLayer::new(clocks.build().unwrap()).http())
+            .layer(TimeoutLayer::new(clocks.build().unwrap()).unwrap().http())
             .service(service_fn(async |_: Request<Body>| {
                 Ok::<_, BoxError>(Response::new(Stalls(Some("piece".into()))))
             })),

@@ -33,13 +33,15 @@ pub struct BackPressureSnapshot {
 // ===== impl BackPressureHandle =====
 
 impl BackPressureHandle {
-    /// A rule that moves nothing yet, for a [layer](super::BackPressureLayer::shared). `config` is one that was
-    /// [checked](BackPressureConfig::build).
-    #[must_use]
-    pub fn new(config: BackPressureConfig) -> Self {
-        Self {
-            shared: Arc::new(Shared::new(config)),
-        }
+    /// A rule that moves nothing yet, for a [layer](super::BackPressureLayer::shared).
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: BackPressureConfig) -> Result<Self, Invalid> {
+        Ok(Self {
+            shared: Arc::new(Shared::new(config.build()?)),
+        })
     }
 
     /// Moves this capacity too, from the next decision on. One whose [owner is gone](Dial::is_alive) is let go.

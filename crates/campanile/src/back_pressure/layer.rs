@@ -4,6 +4,7 @@ use tower_layer::Layer;
 
 use super::{BackPressure, BackPressureConfig, BackPressureHandle};
 use crate::{
+    config::Invalid,
     control::Dial,
     protocol::{Enveloped, Unary},
 };
@@ -22,9 +23,17 @@ pub struct BackPressureLayer<P = Unary> {
 // ===== impl BackPressureLayer =====
 
 impl BackPressureLayer {
-    /// A rule of its own for each service that the layer is applied to. `config` is one that was
-    /// [checked](BackPressureConfig::build). Requests and answers are any: a call ends with its response.
-    pub const fn new(config: BackPressureConfig) -> Self {
+    /// A rule of its own for each service that the layer is applied to. Requests and answers are any: a call ends with
+    /// its response.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: BackPressureConfig) -> Result<Self, Invalid> {
+        Ok(Self::checked(config.build()?))
+    }
+
+    const fn checked(config: BackPressureConfig) -> Self {
         Self {
             config,
             handle: None,
@@ -39,7 +48,7 @@ impl BackPressureLayer {
     pub fn shared(handle: &BackPressureHandle) -> Self {
         Self {
             handle: Some(handle.clone()),
-            ..Self::new(BackPressureConfig::default())
+            ..Self::checked(BackPressureConfig::default())
         }
     }
 }
@@ -91,7 +100,7 @@ impl<S, P: Clone> Layer<S> for BackPressureLayer<P> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let handle = self.handle.clone().unwrap_or_else(|| {
-            let handle = BackPressureHandle::new(self.config.clone());
+            let handle = BackPressureHandle::new(self.config.clone()).unwrap();
             for dial in &self.capacities {
                 handle.add_capacity(Arc::clone(dial));
             }

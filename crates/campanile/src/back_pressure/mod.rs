@@ -84,7 +84,7 @@
 //!
 //! let limit = Arc::new(Limit(Mutex::new(40.0)));
 //! let service = ServiceBuilder::new()
-//!     .layer(BackPressureLayer::new(BackPressureConfig::default().build()?).capacity(limit.clone()))
+//!     .layer(BackPressureLayer::new(BackPressureConfig::default().build()?).unwrap().capacity(limit.clone()))
 //!     .service_fn(|broken: bool| async move {
 //!         if broken { Err(BoxError::from("broken")) } else { Ok("answer") }
 //!     });

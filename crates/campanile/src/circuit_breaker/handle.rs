@@ -14,7 +14,7 @@ use crate::{config::Invalid, time::Timestamp};
 /// ```
 /// use campanile::circuit_breaker::{BreakerState, CircuitBreakerConfig, CircuitBreakerHandle};
 ///
-/// let breaker = CircuitBreakerHandle::new(CircuitBreakerConfig::default());
+/// let breaker = CircuitBreakerHandle::new(CircuitBreakerConfig::default()).unwrap();
 /// breaker.force_open();
 /// assert_eq!(breaker.state(), BreakerState::ForcedOpen);
 /// breaker.reset();
@@ -28,13 +28,15 @@ pub struct CircuitBreakerHandle {
 // ===== impl CircuitBreakerHandle =====
 
 impl CircuitBreakerHandle {
-    /// A closed breaker, for [`CircuitBreakerLayer::shared`](super::CircuitBreakerLayer::shared). `config` is one that
-    /// [`build`](CircuitBreakerConfig::build) has checked.
-    #[must_use]
-    pub fn new(config: CircuitBreakerConfig) -> Self {
-        Self {
-            breaker: Arc::new(Breaker::new(config)),
-        }
+    /// A closed breaker, for [`CircuitBreakerLayer::shared`](super::CircuitBreakerLayer::shared).
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: CircuitBreakerConfig) -> Result<Self, Invalid> {
+        Ok(Self {
+            breaker: Arc::new(Breaker::new(config.build()?)),
+        })
     }
 
     /// The state. An open breaker whose time is over is open until a call comes.

@@ -4,6 +4,7 @@ use tower_layer::Layer;
 
 use super::{CircuitBreaker, CircuitBreakerHandle, config::CircuitBreakerConfig, lane::Lanes};
 use crate::{
+    config::Invalid,
     endpoint::Endpoint,
     protocol::{Enveloped, Unary},
 };
@@ -30,10 +31,13 @@ enum Source {
 
 impl CircuitBreakerLayer {
     /// Each service that is made gets a breaker of its own, shared by its clones. Any request; a call ends with its
-    /// response. `config` is one that [`build`](CircuitBreakerConfig::build) has checked.
-    #[must_use]
-    pub fn new(config: CircuitBreakerConfig) -> Self {
-        Self::from_source(Source::Config(config))
+    /// response.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: CircuitBreakerConfig) -> Result<Self, Invalid> {
+        Ok(Self::from_source(Source::Config(config.build()?)))
     }
 
     /// All services that are made share this breaker.
@@ -103,7 +107,7 @@ impl<S, P: Clone> Layer<S> for CircuitBreakerLayer<P> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let handle = match &self.source {
-            Source::Config(config) => CircuitBreakerHandle::new(*config),
+            Source::Config(config) => CircuitBreakerHandle::new(*config).unwrap(),
             Source::Shared(handle) => handle.clone(),
         };
         if let Some(name) = &self.name {

@@ -50,9 +50,9 @@
 //! use campanile::{BoxError, Rejection, rejection::RejectionKind};
 //! use tower::{Layer, ServiceExt};
 //!
-//! let config = CircuitBreakerConfig::default().with_failure_threshold(Some(2)).build().unwrap();
+//! let config = CircuitBreakerConfig::default().with_failure_threshold(Some(2));
 //! let broken = tower::service_fn(|_: ()| async { Err::<(), BoxError>("out of order".into()) });
-//! let service = CircuitBreakerLayer::new(config).layer(broken);
+//! let service = CircuitBreakerLayer::new(config).unwrap().layer(broken);
 //!
 //! for _ in 0..2 {
 //!     assert_eq!(service.clone().oneshot(()).await.unwrap_err().to_string(), "out of order");

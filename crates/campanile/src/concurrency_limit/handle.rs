@@ -20,7 +20,7 @@ use crate::{config::Invalid, control::Dial};
 /// use campanile::concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitHandle, ConcurrencyLimitLayer};
 ///
 /// let limit = ConcurrencyLimitHandle::new(ConcurrencyLimitConfig::fixed(8)).unwrap();
-/// let (chat, embed) = (ConcurrencyLimitLayer::of(&limit), ConcurrencyLimitLayer::of(&limit));
+/// let (chat, embed) = (ConcurrencyLimitLayer::shared(&limit), ConcurrencyLimitLayer::shared(&limit));
 /// assert_eq!(limit.set_limit(5), 5);
 /// # let _ = (chat, embed);
 /// ```

@@ -61,7 +61,7 @@ impl ConcurrencyLimitLayer {
 
     /// A limit that there is already: every service that this layer makes shares it.
     #[must_use]
-    pub fn of(handle: &ConcurrencyLimitHandle) -> Self {
+    pub fn shared(handle: &ConcurrencyLimitHandle) -> Self {
         Self::from(Source::Shared(handle.clone()))
     }
 

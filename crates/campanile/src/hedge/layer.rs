@@ -5,6 +5,7 @@ use tower_layer::Layer;
 use super::{Hedge, HedgeConfig, OnFirstItem, OnHead, service::Shared};
 use crate::{
     budget::Budget,
+    config::Invalid,
     cost::Cost,
     protocol::{Costed, Enveloped, Streaming, Unary},
 };
@@ -21,9 +22,16 @@ pub struct HedgeLayer<P = Unary, G = OnHead> {
 // ===== impl HedgeLayer =====
 
 impl HedgeLayer {
-    /// Hedges calls as `config`, which was [checked](HedgeConfig::build), says. The head of an answer decides.
-    #[must_use]
-    pub fn new(config: HedgeConfig) -> Self {
+    /// Hedges calls as `config` says. The head of an answer decides.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: HedgeConfig) -> Result<Self, Invalid> {
+        Ok(Self::checked(config.build()?))
+    }
+
+    fn checked(config: HedgeConfig) -> Self {
         Self {
             config,
             budget: None,
@@ -36,7 +44,7 @@ impl HedgeLayer {
 impl Default for HedgeLayer {
     /// The default settings.
     fn default() -> Self {
-        Self::new(HedgeConfig::default())
+        Self::checked(HedgeConfig::default())
     }
 }
 

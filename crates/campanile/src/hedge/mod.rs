@@ -52,7 +52,7 @@
 //! });
 //!
 //! let config = HedgeConfig::default().with_delay(Delay::fixed(Duration::from_millis(50)));
-//! let service = ServiceBuilder::new().layer(HedgeLayer::new(config.build()?)).service(stalls);
+//! let service = ServiceBuilder::new().layer(HedgeLayer::new(config.build()?).unwrap()).service(stalls);
 //! // Ten calls earn one hedge, which the eleventh needs.
 //! for _ in 0..11 {
 //!     assert_eq!(service.clone().oneshot(()).await?, "hello");

@@ -6,7 +6,10 @@ use super::{
     LoadShed, LoadShedConfig,
     service::{Hint, Signal},
 };
-use crate::protocol::{Enveloped, Unary};
+use crate::{
+    config::Invalid,
+    protocol::{Enveloped, Unary},
+};
 
 /// Refuses at once what cannot be served now. See the [module](super).
 #[derive(Clone)]
@@ -20,9 +23,16 @@ pub struct LoadShedLayer<P = Unary> {
 // ===== impl LoadShedLayer =====
 
 impl LoadShedLayer {
-    /// Sheds calls of any kind. The settings are those that [`build`](LoadShedConfig::build) has checked.
-    #[must_use]
-    pub fn new(config: LoadShedConfig) -> Self {
+    /// Sheds calls of any kind.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: LoadShedConfig) -> Result<Self, Invalid> {
+        Ok(Self::checked(config.build()?))
+    }
+
+    fn checked(config: LoadShedConfig) -> Self {
         Self {
             config,
             protocol: Unary::default(),
@@ -64,7 +74,7 @@ impl<P> LoadShedLayer<P> {
     /// use campanile::{Context, Endpoint, load_shed::{LoadShedConfig, LoadShedLayer}};
     ///
     /// let endpoint = Endpoint::new("gpu-1");
-    /// let layer = LoadShedLayer::new(LoadShedConfig::default())
+    /// let layer = LoadShedLayer::new(LoadShedConfig::default()).unwrap()
     ///     .calls()
     ///     .signal(move || f64::from(endpoint.in_flight()) / 32.0);
     /// # let _ = layer;
@@ -87,7 +97,7 @@ impl<P> LoadShedLayer<P> {
 impl Default for LoadShedLayer {
     /// A layer of the default settings.
     fn default() -> Self {
-        Self::new(LoadShedConfig::default())
+        Self::checked(LoadShedConfig::default())
     }
 }
 

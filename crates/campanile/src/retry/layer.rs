@@ -5,6 +5,7 @@ use tower_layer::Layer;
 use super::{Cloned, NoAdvice, Retry, RetryConfig, service::Shared};
 use crate::{
     budget::Budget,
+    config::Invalid,
     protocol::{Enveloped, Unary},
 };
 
@@ -21,10 +22,16 @@ pub struct RetryLayer<P = Unary, A = NoAdvice, R = Cloned> {
 // ===== impl RetryLayer =====
 
 impl RetryLayer {
-    /// Tries calls again as `config`, which was [checked](RetryConfig::build), says. Requests that can be cloned, any
-    /// answers.
-    #[must_use]
-    pub fn new(config: RetryConfig) -> Self {
+    /// Tries calls again as `config` says. Requests that can be cloned, any answers.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: RetryConfig) -> Result<Self, Invalid> {
+        Ok(Self::checked(config.build()?))
+    }
+
+    fn checked(config: RetryConfig) -> Self {
         Self {
             config,
             budget: None,
@@ -38,7 +45,7 @@ impl RetryLayer {
 impl Default for RetryLayer {
     /// The default settings.
     fn default() -> Self {
-        Self::new(RetryConfig::default())
+        Self::checked(RetryConfig::default())
     }
 }
 

@@ -48,7 +48,7 @@
 //! });
 //!
 //! let service = ServiceBuilder::new()
-//!     .layer(RetryLayer::new(RetryConfig::default().build()?))
+//!     .layer(RetryLayer::new(RetryConfig::default().build()?).unwrap())
 //!     .service(flaky);
 //! assert_eq!(service.oneshot("bell").await?, "hello, bell");
 //! # Ok(()) }

@@ -3,7 +3,10 @@ use std::fmt;
 use tower_layer::Layer;
 
 use super::{Everything, Timeout, TimeoutConfig};
-use crate::protocol::{Enveloped, Streaming, Unary};
+use crate::{
+    config::Invalid,
+    protocol::{Enveloped, Streaming, Unary},
+};
 
 /// Keeps calls to the limits of a [`TimeoutConfig`]. See the [module](super).
 #[derive(Clone)]
@@ -16,15 +19,17 @@ pub struct TimeoutLayer<P = Unary, N = Everything> {
 // ===== impl TimeoutLayer =====
 
 impl TimeoutLayer {
-    /// Limits calls of any kind, which end with their response. The settings are those that
-    /// [`build`](TimeoutConfig::build) has checked.
-    #[must_use]
-    pub fn new(config: TimeoutConfig) -> Self {
-        Self {
-            config,
+    /// Limits calls of any kind, which end with their response.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: TimeoutConfig) -> Result<Self, Invalid> {
+        Ok(Self {
+            config: config.build()?,
             protocol: Unary::default(),
             counting: Everything,
-        }
+        })
     }
 }
 

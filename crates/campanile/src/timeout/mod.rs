@@ -61,8 +61,8 @@
 //!     tokio::time::sleep(Duration::from_secs(seconds)).await;
 //!     Ok::<_, BoxError>("done")
 //! });
-//! let clocks = TimeoutConfig::new().with_head(Duration::from_secs(10)).build().unwrap();
-//! let service = TimeoutLayer::new(clocks).layer(slow);
+//! let clocks = TimeoutConfig::new().with_head(Duration::from_secs(10));
+//! let service = TimeoutLayer::new(clocks).unwrap().layer(slow);
 //!
 //! assert_eq!(service.clone().oneshot(9).await.unwrap(), "done");
 //! let error = service.oneshot(11).await.unwrap_err();

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{Permits, Readiness, ReadinessProbe};
 
 fn layer() -> BackPressureLayer {
-    BackPressureLayer::new(config())
+    BackPressureLayer::new(config()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

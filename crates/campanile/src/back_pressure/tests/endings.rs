@@ -25,6 +25,7 @@ async fn a_hundred_thousand_random_endings_leave_every_count_right() {
     let script = Script::<Pieces>::answering(Pieces::new());
     let config = config().with_window(SEC * 3600).build().unwrap();
     let service = BackPressureLayer::new(config)
+        .unwrap()
         .protocol(Streaming::default())
         .layer(script.service());
     let mut random = seeded(7);

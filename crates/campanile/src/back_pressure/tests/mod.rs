@@ -94,6 +94,7 @@ impl Scene {
         let script = Script::answering("well");
         let (capacity, rate) = (Knob::whole(40.0), Knob::real(80.0));
         let layer = BackPressureLayer::new(config.build().unwrap())
+            .unwrap()
             .capacity(capacity.clone())
             .rate(rate.clone());
         Self {

@@ -31,6 +31,7 @@ async fn refusals_of_its_own_limiter_do_not_shrink_it() {
     // In an error that is the rejection itself, as in one that is boxed.
     let capacity = Knob::whole(40.0);
     let service = BackPressureLayer::new(config())
+        .unwrap()
         .capacity(capacity)
         .layer(tower::service_fn(|()| async {
             Err::<(), _>(Rejection::new(RejectionKind::Shed, "shed"))

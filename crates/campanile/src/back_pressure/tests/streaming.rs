@@ -12,6 +12,7 @@ fn service(
     stream: Pieces,
 ) -> BackPressure<Scripted<Pieces>, Streaming> {
     BackPressureLayer::new(config.build().unwrap())
+        .unwrap()
         .protocol(Streaming::default())
         .layer(Script::<Pieces>::answering(stream).service())
 }
@@ -100,6 +101,7 @@ async fn http_is_judged_by_status_and_ends_with_its_body() {
             ScriptBody::empty(),
         ));
     let service = BackPressureLayer::new(config())
+        .unwrap()
         .http()
         .layer(upstream.service());
     for (calls, errors) in [(1, 1), (2, 2), (2, 2), (3, 3)] {

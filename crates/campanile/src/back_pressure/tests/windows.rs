@@ -203,7 +203,7 @@ async fn every_decision_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn one_handle_makes_one_rule_of_many_services() {
-    let handle = BackPressureHandle::new(config());
+    let handle = BackPressureHandle::new(config()).unwrap();
     let knob = Knob::whole(40.0);
     let layer = BackPressureLayer::shared(&handle).capacity(knob.clone());
     let script = Script::answering("well");
@@ -214,7 +214,9 @@ async fn one_handle_makes_one_rule_of_many_services() {
     }
     assert_eq!(handle.snapshot().counts.errors, 12);
 
-    let apart = BackPressureLayer::new(config()).capacity(knob.clone());
+    let apart = BackPressureLayer::new(config())
+        .unwrap()
+        .capacity(knob.clone());
     let (one, other) = (apart.layer(script.service()), apart.layer(script.service()));
     let _ = one.clone().oneshot(()).await;
     assert_eq!(one.handle().snapshot().counts.errors, 1);

@@ -13,7 +13,7 @@ async fn only_the_instance_that_was_readied_is_called_and_a_clone_holds_no_permi
     let script = Script::answering("well");
     let permits = Permits::new(1);
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = CircuitBreakerLayer::new(config()).layer(probe);
+    let mut service = CircuitBreakerLayer::new(config()).unwrap().layer(probe);
     for _ in 0..3 {
         ServiceExt::<()>::ready(&mut service).await.unwrap();
         let clone = service.clone();
@@ -70,14 +70,14 @@ async fn cancelled_at_any_time_it_gives_its_place_back() {
 #[tokio::test(start_paused = true)]
 async fn clones_share_one_breaker_and_a_layer_makes_several() {
     let script = failing();
-    let layer = CircuitBreakerLayer::new(config());
+    let layer = CircuitBreakerLayer::new(config()).unwrap();
     let (first, second) = (layer.layer(script.service()), layer.layer(script.service()));
     trip(&first).await;
     let refused = first.clone().oneshot(()).await.unwrap_err();
     assert_eq!(rejection(&refused).kind(), RejectionKind::CircuitOpen);
     assert_eq!(second.handle().state(), BreakerState::Closed);
 
-    let handle = CircuitBreakerHandle::new(config());
+    let handle = CircuitBreakerHandle::new(config()).unwrap();
     let layer = CircuitBreakerLayer::shared(&handle).name("both");
     let (first, second) = (layer.layer(script.service()), layer.layer(script.service()));
     trip(&first).await;
@@ -88,7 +88,7 @@ async fn clones_share_one_breaker_and_a_layer_makes_several() {
 #[tokio::test(start_paused = true)]
 async fn a_spawned_call_over_an_async_closure_with_a_boxed_error_compiles() {
     let inner = tower::service_fn(async |n: u32| Ok::<_, BoxError>(n + 1));
-    let service = CircuitBreakerLayer::new(config()).layer(inner);
+    let service = CircuitBreakerLayer::new(config()).unwrap().layer(inner);
     let call = {
         let service = service.clone();
         async move { service.oneshot(41).await }
@@ -139,6 +139,7 @@ async fn the_error_type_stays_the_services_own_and_the_classifier_says_what_coun
         }
     });
     let service = CircuitBreakerLayer::new(config())
+        .unwrap()
         .classify(|result: Result<&u32, &Own>| match result {
             Ok(7) => FAILED,
             Ok(_) => Outcome::Success,
@@ -184,6 +185,7 @@ async fn calls_in_their_envelope_and_streams_are_followed() {
     use futures_util::StreamExt;
 
     let enveloped = CircuitBreakerLayer::new(config())
+        .unwrap()
         .calls()
         .layer(failing().service());
     for _ in 0..5 {
@@ -194,6 +196,7 @@ async fn calls_in_their_envelope_and_streams_are_followed() {
     let words = ScriptStream::new().piece("one").cut("connection reset");
     let script: Script<ScriptStream<&'static str>> = Script::answering(words);
     let service = CircuitBreakerLayer::new(config())
+        .unwrap()
         .protocol(Streaming::default())
         .layer(script.service());
     for i in 0..5 {

@@ -160,7 +160,9 @@ async fn refusals_from_further_in_trip_nothing() {
     }
     // A breaker in a breaker: what the inner one refuses says nothing to the outer one.
     let inner = breaker(&failing(), config());
-    let outer = CircuitBreakerLayer::new(config().with_failure_threshold(Some(6))).layer(inner);
+    let outer = CircuitBreakerLayer::new(config().with_failure_threshold(Some(6)))
+        .unwrap()
+        .layer(inner);
     for _ in 0..100 {
         outer.clone().oneshot(()).await.unwrap_err();
     }

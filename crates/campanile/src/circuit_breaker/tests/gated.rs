@@ -11,7 +11,7 @@ struct Gated {
 
 fn gated(config: CircuitBreakerConfig) -> Gated {
     let (endpoint, script) = (Endpoint::new("eu-1"), failing());
-    let layer = CircuitBreakerLayer::new(config).gate(&endpoint);
+    let layer = CircuitBreakerLayer::new(config).unwrap().gate(&endpoint);
     let service = layer.layer(script.service());
     Gated {
         endpoint,
@@ -163,7 +163,7 @@ async fn a_service_that_is_gone_leaves_its_gate_open() {
     assert!(it.endpoint.gate().is_open(Timestamp::now()));
 
     // One breaker for several endpoints closes them all.
-    let handle = CircuitBreakerHandle::new(config());
+    let handle = CircuitBreakerHandle::new(config()).unwrap();
     let other = Endpoint::new("eu-2");
     let layer = CircuitBreakerLayer::shared(&handle);
     let first = layer.clone().gate(&it.endpoint).layer(it.script.service());
@@ -212,6 +212,7 @@ async fn a_pool_goes_elsewhere_and_comes_back() {
         .layer(PerEndpointLayer::new(
             move |endpoint: &Endpoint, which: usize| {
                 CircuitBreakerLayer::new(config())
+                    .unwrap()
                     .gate(endpoint)
                     .layer(scripts[which].service())
             },

@@ -48,7 +48,7 @@ struct Scene {
 
 impl Scene {
     fn new(config: CircuitBreakerConfig) -> Self {
-        let handle = CircuitBreakerHandle::new(config.build().unwrap());
+        let handle = CircuitBreakerHandle::new(config.build().unwrap()).unwrap();
         let lanes = Lanes::new(Arc::clone(&handle.breaker), None);
         Self { lanes, handle }
     }
@@ -101,7 +101,9 @@ fn end(mut admission: Admission, outcome: Outcome) {
 }
 
 fn breaker(script: &Script<&'static str>, config: CircuitBreakerConfig) -> Guarding {
-    CircuitBreakerLayer::new(config.build().unwrap()).layer(script.service())
+    CircuitBreakerLayer::new(config.build().unwrap())
+        .unwrap()
+        .layer(script.service())
 }
 
 /// A service that fails from the first call.

@@ -20,7 +20,7 @@ fn pieces() -> ScriptStream<bytes::Bytes> {
 }
 
 fn layer(config: CircuitBreakerConfig) -> CircuitBreakerLayer<crate::protocol::Http> {
-    CircuitBreakerLayer::new(config).http()
+    CircuitBreakerLayer::new(config).unwrap().http()
 }
 
 fn request() -> Request<()> {

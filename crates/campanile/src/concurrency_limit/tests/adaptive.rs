@@ -50,7 +50,7 @@ impl Told {
     }
 
     fn over<T>(&self, script: &Script<T>) -> Limited<T> {
-        ConcurrencyLimitLayer::of(&self.handle()).layer(script.service())
+        ConcurrencyLimitLayer::shared(&self.handle()).layer(script.service())
     }
 }
 
@@ -89,7 +89,7 @@ async fn the_limit_follows_the_algorithm_between_floor_and_cap() {
     };
     let script = slow(10 * MS);
     let handle = ConcurrencyLimitHandle::adaptive(config, told.clone()).unwrap();
-    let service = ConcurrencyLimitLayer::of(&handle).layer(script.service());
+    let service = ConcurrencyLimitLayer::shared(&handle).layer(script.service());
     assert_eq!(handle.limit(), 3);
     for (wanted, limit) in [(7.6, 8), (0.0, 2), (1e9, 10), (f64::NAN, 2), (5.0, 5)] {
         told.notes().limit = wanted;
@@ -150,7 +150,7 @@ async fn a_sample_tells_how_a_call_went() {
         Err(error) if error.is::<Overloaded>() => Outcome::Overloaded { retry_after: None },
         _ => ClassifyResult.classify(result),
     };
-    let service = ConcurrencyLimitLayer::of(&told.handle())
+    let service = ConcurrencyLimitLayer::shared(&told.handle())
         .protocol(Unary::new(classify))
         .layer(script.service());
     let start = Timestamp::now();
@@ -253,7 +253,7 @@ async fn tokens_that_the_upstream_reports_count() {
     };
     let handle = ConcurrencyLimitHandle::adaptive(config, told.clone()).unwrap();
     let script: Script<_> = Script::new(Step::answer(ScriptStream::from_iter([50])).after(SEC));
-    let service = ConcurrencyLimitLayer::of(&handle)
+    let service = ConcurrencyLimitLayer::shared(&handle)
         .protocol(Streaming::new(ClassifyResult, Report))
         .layer(script.service());
     assert_eq!(call(&service).await.unwrap().count().await, 1);
@@ -272,7 +272,7 @@ async fn a_tick_tells_of_calls_that_are_still_under_way() {
         .piece(4)
         .stall();
     let script: Script<_> = Script::new(Step::answer(words));
-    let service = ConcurrencyLimitLayer::of(&told.handle())
+    let service = ConcurrencyLimitLayer::shared(&told.handle())
         .protocol(Streaming::default())
         .layer(script.service());
     let start = Timestamp::now();

@@ -150,7 +150,7 @@ async fn clones_share_a_limit_and_services_of_a_layer_do_not() {
     drop(held);
 
     let handle = ConcurrencyLimitHandle::new(config).unwrap();
-    let layer = ConcurrencyLimitLayer::of(&handle);
+    let layer = ConcurrencyLimitLayer::shared(&handle);
     let (one, other) = (layer.layer(script.service()), layer.layer(script.service()));
     let held = call(&one);
     assert_rejected(call(&other).await, RejectionKind::ConcurrencyLimited);

@@ -124,7 +124,7 @@ async fn one_limit_may_close_several_gates() {
     let endpoints = [Endpoint::new("a"), Endpoint::new("b")];
     let script = stuck();
     let services = endpoints.each_ref().map(|endpoint| {
-        let layer = ConcurrencyLimitLayer::of(&handle).gate(endpoint);
+        let layer = ConcurrencyLimitLayer::shared(&handle).gate(endpoint);
         layer.layer(script.service())
     });
     let held = call(&services[0]);

@@ -37,6 +37,7 @@ async fn only_readied_instances_are_called_also_over_a_concurrency_limit() {
     let script = Script::<_>::new(Step::answer("well").after(150 * MS));
     let probe = ReadinessProbe::new(script.service());
     let service = HedgeLayer::new(plain())
+        .unwrap()
         .budget(rich())
         .layer(ConcurrencyLimit::new(probe, 3));
     let calls: tokio::task::JoinSet<_> = (0..20).map(|_| service.clone().oneshot(())).collect();
@@ -51,7 +52,7 @@ async fn a_clone_holds_no_permit() {
     let permits = Permits::new(1);
     let script = Script::answering("well");
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = HedgeLayer::new(plain()).layer(probe);
+    let mut service = HedgeLayer::new(plain()).unwrap().layer(probe);
     ready::<_, ()>(&mut service).await.unwrap();
     let _other = service.clone();
     assert_eq!(permits.reserved(), 1);
@@ -64,7 +65,10 @@ async fn dropped_at_any_moment_it_gives_everything_back() {
     let permits = Permits::new(2);
     let script = Script::<_>::new(Step::answer("well").after(SEC));
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let service = HedgeLayer::new(plain()).budget(rich()).layer(probe);
+    let service = HedgeLayer::new(plain())
+        .unwrap()
+        .budget(rich())
+        .layer(probe);
     // Before it is polled, in flight, with both under way.
     for moment in [0, 50, 150] {
         let mut service = service.clone();
@@ -85,7 +89,10 @@ async fn the_loser_gives_back_what_it_holds_before_the_answer_is_handed_out() {
     let permits = Permits::new(2);
     let script = Script::<_>::new(Step::answer("hedge").after(20 * MS)).then(Step::stall());
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = HedgeLayer::new(plain()).budget(rich()).layer(probe);
+    let mut service = HedgeLayer::new(plain())
+        .unwrap()
+        .budget(rich())
+        .layer(probe);
     let mut call = Box::pin(begin(&mut service, ()).await);
     assert_eq!(call.as_mut().await.unwrap(), "hedge");
     assert_eq!((permits.free(), script.counts().in_flight), (2, 0));
@@ -132,7 +139,11 @@ async fn random_endings_leave_every_count_at_its_start() {
     });
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
     let config = HedgeConfig::default().with_delay(Delay::fixed(10 * MS));
-    let service = HedgeLayer::new(config).calls().budget(rich()).layer(probe);
+    let service = HedgeLayer::new(config)
+        .unwrap()
+        .calls()
+        .budget(rich())
+        .layer(probe);
     let mut rng = seeded(5);
     let mut ended = [0_usize; 4];
     let hook = std::panic::take_hook();

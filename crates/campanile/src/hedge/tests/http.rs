@@ -13,6 +13,7 @@ type Answer = Response<ScriptBody>;
 
 fn over(script: &Script<Answer>) -> Hedge<Scripted<Answer>, Http, OnFirstFrame> {
     HedgeLayer::new(plain())
+        .unwrap()
         .http()
         .budget(rich())
         .layer(script.service())

@@ -49,6 +49,7 @@ fn rich() -> Budget {
 
 fn over<T>(script: &Script<T>) -> Hedge<Scripted<T>, Unary, OnHead> {
     HedgeLayer::new(plain().build().unwrap())
+        .unwrap()
         .budget(rich())
         .layer(script.service())
 }

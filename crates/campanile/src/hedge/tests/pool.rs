@@ -27,6 +27,7 @@ async fn pool<const N: usize>(scripts: [(&'static str, &Script<Words>); N]) -> P
 
 fn over(pool: &Pool) -> Hedge<Pool, Enveloped<Streaming>, OnFirstItem> {
     HedgeLayer::new(plain())
+        .unwrap()
         .protocol(Enveloped::new(Streaming::default()))
         .signal(OnFirstItem)
         .budget(rich())

@@ -49,7 +49,7 @@ async fn an_error_that_comes_at_once_is_not_multiplied() {
 async fn a_backend_that_slows_down_gets_at_most_a_tenth_more() {
     let script = Script::<_>::new(Step::answer("well").after(100 * MS));
     let config = HedgeConfig::default().with_delay(Delay::learned(0.95).with_window(10 * SEC));
-    let service = HedgeLayer::new(config).layer(script.service());
+    let service = HedgeLayer::new(config).unwrap().layer(script.service());
     let mut worst = 0;
     for second in 0..120 {
         if second == 30 {
@@ -104,6 +104,7 @@ async fn there_is_no_hedge_while_the_second_instance_is_not_ready() {
     ] {
         let script = Script::<_>::new(Step::answer("first").after(300 * MS));
         let mut service = HedgeLayer::new(plain())
+            .unwrap()
             .budget(budget.clone())
             .layer(script.service());
         let trail = Trail::with_attempts(3);
@@ -124,7 +125,7 @@ async fn there_is_no_hedge_while_the_second_instance_is_not_ready() {
 #[tokio::test(start_paused = true)]
 async fn hedges_are_at_most_their_share_of_calls() {
     let script = Script::<_>::new(Step::answer("slow").after(SEC));
-    let service = HedgeLayer::new(plain()).layer(script.service());
+    let service = HedgeLayer::new(plain()).unwrap().layer(script.service());
     for calls in 1..=200 {
         service.clone().oneshot(()).await.unwrap();
         assert!(service.snapshot().hedged <= calls / 10, "after {calls}");
@@ -142,6 +143,7 @@ async fn hedges_are_at_most_their_share_of_tokens() {
     let script = Script::<_>::new(Step::answer("slow").after(SEC));
     let config = plain().with_unit(Unit::Tokens).with_burst(10_000);
     let service = HedgeLayer::new(config.build().unwrap())
+        .unwrap()
         .calls()
         .layer(script.service());
     let call = |tokens| {
@@ -167,6 +169,7 @@ async fn hedges_are_at_most_their_share_of_tokens() {
 async fn hedges_spend_the_attempts_of_the_call() {
     let script = Script::<_>::new(Step::answer("slow").after(SEC));
     let service = HedgeLayer::new(plain().with_attempts(1))
+        .unwrap()
         .calls()
         .budget(rich())
         .layer(script.service());
@@ -194,7 +197,11 @@ async fn the_hedge_is_the_next_attempt_and_carries_the_same_trail() {
             Ok::<_, BoxError>(())
         }
     });
-    let mut service = HedgeLayer::new(plain()).calls().budget(rich()).layer(inner);
+    let mut service = HedgeLayer::new(plain())
+        .unwrap()
+        .calls()
+        .budget(rich())
+        .layer(inner);
     let mut call = Call::new(());
     call.context.attempt = 2;
     begin(&mut service, call).await.await.unwrap();
@@ -236,6 +243,7 @@ async fn winning_hedges_do_not_pull_the_delay_down() {
     });
     let config = HedgeConfig::default().with_delay(Delay::learned(0.9).with_window(10 * SEC));
     let service = HedgeLayer::new(config)
+        .unwrap()
         .budget(rich())
         .layer(script.service());
     for _ in 0..40 {
@@ -260,6 +268,7 @@ async fn refusals_are_failures_here_too() {
     let script = Script::<_>::new(Step::answer("hedge").after(50 * MS))
         .then(Step::answer("first").after(120 * MS));
     let service = HedgeLayer::new(plain())
+        .unwrap()
         .protocol(Unary::new(judge))
         .budget(rich())
         .layer(script.service());

@@ -17,6 +17,7 @@ fn words(first: &'static str, pause: Duration) -> Words {
 
 fn over(script: &Script<Words>) -> Hedge<Scripted<Words>, Streaming, OnFirstItem> {
     HedgeLayer::new(plain())
+        .unwrap()
         .streaming()
         .budget(rich())
         .layer(script.service())

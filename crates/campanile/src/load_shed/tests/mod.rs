@@ -29,7 +29,7 @@ const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);
 
 fn layer() -> LoadShedLayer {
-    LoadShedLayer::new(LoadShedConfig::default().build().unwrap())
+    LoadShedLayer::new(LoadShedConfig::default().build().unwrap()).unwrap()
 }
 
 #[track_caller]

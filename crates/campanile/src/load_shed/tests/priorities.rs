@@ -6,6 +6,7 @@ use super::*;
 async fn served(config: LoadShedConfig, percent: u32) -> [bool; 4] {
     let script = Script::answering("done");
     let service = LoadShedLayer::new(config.build().unwrap())
+        .unwrap()
         .calls()
         .signal(move || f64::from(percent) / 100.0)
         .layer(script.service());

@@ -43,6 +43,7 @@ async fn refused_callers_are_told_when_to_come_back() {
     let known = Arc::new(AtomicU32::new(0));
     let hint = Arc::clone(&known);
     let service = LoadShedLayer::new(config)
+        .unwrap()
         .hint(move || {
             let seconds = hint.load(SeqCst);
             (seconds > 0).then_some(seconds * SEC)
@@ -146,7 +147,9 @@ async fn an_instance_that_warms_up_can_be_kept() {
     let script = Script::answering("done");
     script.set_readiness(Readiness::WarmsUp(10 * MS));
     let config = LoadShedConfig::default().with_keep_instances(true);
-    let mut service = LoadShedLayer::new(config).layer(ReadinessProbe::new(script.service()));
+    let mut service = LoadShedLayer::new(config)
+        .unwrap()
+        .layer(ReadinessProbe::new(script.service()));
     assert_shed(ready(&mut service).await.unwrap().call(()).await, SEC);
     {
         let mut asks = task::spawn(std::future::poll_fn(|cx| {

@@ -37,7 +37,9 @@ async fn a_task_can_be_spawned_over_a_boxed_error() {
 async fn only_readied_instances_are_called_also_over_a_concurrency_limit() {
     let script = Script::<()>::new(Step::error("down").after(10 * MS));
     let probe = ReadinessProbe::new(script.service());
-    let service = RetryLayer::new(plain()).layer(ConcurrencyLimit::new(probe, 2));
+    let service = RetryLayer::new(plain())
+        .unwrap()
+        .layer(ConcurrencyLimit::new(probe, 2));
     let calls: JoinSet<_> = (0..20).map(|_| service.clone().oneshot(())).collect();
     assert!(calls.join_all().await.iter().all(Result::is_err));
     assert_eq!(script.counts().calls, 60);
@@ -49,7 +51,7 @@ async fn a_clone_holds_no_permit_and_neither_does_a_back_off() {
     let permits = Permits::new(1);
     let script = Script::answering("well").then(Step::error("down"));
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = RetryLayer::new(plain()).layer(probe);
+    let mut service = RetryLayer::new(plain()).unwrap().layer(probe);
     ready::<_, ()>(&mut service).await.unwrap();
     assert_eq!(permits.reserved(), 1);
     let mut other = service.clone();
@@ -68,7 +70,7 @@ async fn dropped_at_any_moment_it_gives_everything_back() {
     let permits = Permits::new(1);
     let script = Script::<()>::new(Step::error("down").after(20 * MS));
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let service = RetryLayer::new(plain()).layer(probe);
+    let service = RetryLayer::new(plain()).unwrap().layer(probe);
     // Before it is polled, in flight, in the back-off, in the retry.
     for moment in [0, 10, 60, 130] {
         let mut service = service.clone();
@@ -106,7 +108,9 @@ async fn every_retry_that_waits_is_woken() {
     let permits = Permits::new(3);
     let script = Script::answering("well");
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let service = RetryLayer::new(plain().with_patience(60 * SEC)).layer(probe);
+    let service = RetryLayer::new(plain().with_patience(60 * SEC))
+        .unwrap()
+        .layer(probe);
     for _ in 0..50 {
         script.push(Step::error("down"));
     }
@@ -169,6 +173,7 @@ async fn random_endings_leave_every_count_at_its_start() {
         .with_backoff(Backoff::full(20 * MS, SEC))
         .with_patience(50 * MS);
     let service = RetryLayer::new(config)
+        .unwrap()
         .calls()
         .budget(budget.clone())
         .layer(probe);

@@ -17,7 +17,10 @@ fn respond(status: u16, headers: &[(&'static str, &'static str)]) -> Step<Answer
 }
 
 async fn call(script: &Script<Answer>) -> (StatusCode, Duration) {
-    let service = RetryLayer::new(plain()).http().layer(script.service());
+    let service = RetryLayer::new(plain())
+        .unwrap()
+        .http()
+        .layer(script.service());
     let request = Request::new(Full::new(Bytes::from("hello")));
     let (answer, took) = timed(service.oneshot(request)).await;
     let answer = answer.unwrap();
@@ -90,6 +93,7 @@ async fn the_context_of_a_request_is_kept_and_counts_attempts() {
             async { Err::<Answer, BoxError>("down".into()) }
         });
         let service = RetryLayer::new(plain().with_trail(keep))
+            .unwrap()
             .http()
             .layer(inner);
         assert!(service.oneshot(Request::new(Empty::new())).await.is_err());
@@ -149,6 +153,7 @@ async fn a_body_that_cannot_be_cloned_is_sent_again_from_its_record() {
         .failures
         .store(2, std::sync::atomic::Ordering::SeqCst);
     let service = RetryLayer::new(plain())
+        .unwrap()
         .http()
         .replay_bodies(100)
         .layer(reader.clone());
@@ -174,6 +179,7 @@ async fn a_body_beyond_the_cap_is_sent_once() {
             .failures
             .store(1, std::sync::atomic::Ordering::SeqCst);
         let service = RetryLayer::new(plain())
+            .unwrap()
             .http()
             .replay_bodies(9)
             .layer(reader.clone());

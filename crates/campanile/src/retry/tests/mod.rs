@@ -39,7 +39,9 @@ fn plain() -> RetryConfig {
 }
 
 fn over<T>(script: &Script<T>, config: RetryConfig) -> Retry<Scripted<T>, Unary, NoAdvice, Cloned> {
-    RetryLayer::new(config.build().unwrap()).layer(script.service())
+    RetryLayer::new(config.build().unwrap())
+        .unwrap()
+        .layer(script.service())
 }
 
 /// How long a call took, and what came of it.

@@ -20,7 +20,7 @@ macro_rules! pool {
 async fn a_retry_goes_to_another_endpoint() {
     let scripts = [(); 3].map(|()| Script::<&str>::new(Step::error("down")));
     let pool = pool!("a": scripts[0], "b": scripts[1], "c": scripts[2]);
-    let service = RetryLayer::new(plain()).calls().layer(pool);
+    let service = RetryLayer::new(plain()).unwrap().calls().layer(pool);
     for round in 1..=20 {
         assert!(service.clone().oneshot(Call::new(())).await.is_err());
         for script in &scripts {
@@ -37,6 +37,7 @@ async fn a_trail_that_is_used_again_holds_nothing_of_the_call_before() {
     let scripts = [(); 2].map(|()| Script::<&str>::new(Step::error("down")));
     let pool = pool!("a": scripts[0], "b": scripts[1]);
     let mut service = RetryLayer::new(plain().with_max_retries(1))
+        .unwrap()
         .calls()
         .layer(pool);
     for round in 1..=10 {
@@ -52,7 +53,7 @@ async fn what_the_caller_gave_as_a_trail_tells_where_the_call_has_been() {
     let down = Script::<&str>::new(Step::error("down"));
     let well = Script::answering("well");
     let pool = pool!("a": down, "b": well);
-    let service = RetryLayer::new(plain()).calls().layer(pool);
+    let service = RetryLayer::new(plain()).unwrap().calls().layer(pool);
     loop {
         let trail = Trail::new();
         let mut call = Call::new(());
@@ -89,7 +90,7 @@ async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
     endpoint
         .gate()
         .close_until(crate::endpoint::Reason::Quota, now.after(20 * SEC));
-    let service = RetryLayer::new(plain()).calls().layer(pool);
+    let service = RetryLayer::new(plain()).unwrap().calls().layer(pool);
     let (answer, took) = timed(service.oneshot(Call::new(()))).await;
     assert_eq!(answer.unwrap(), "well");
     assert!((20 * SEC..23 * SEC).contains(&took), "{took:?}");
@@ -100,7 +101,7 @@ async fn a_pool_that_is_closed_is_tried_when_it_reopens() {
 async fn a_task_can_be_spawned_over_a_pool() {
     let script = Script::answering("well").then(Step::error("down"));
     let pool = pool!("a": script);
-    let service = RetryLayer::new(plain()).calls().layer(pool);
+    let service = RetryLayer::new(plain()).unwrap().calls().layer(pool);
     let answer = tokio::spawn(async move { service.oneshot(Call::new(())).await });
     assert_eq!(answer.await.unwrap().unwrap(), "well");
 }

@@ -39,6 +39,7 @@ async fn a_veto_of_the_user_is_final() {
         _ => Advice::Judge,
     };
     let service = RetryLayer::new(plain())
+        .unwrap()
         .advice(veto)
         .layer(script.service());
     assert!(service.clone().oneshot(()).await.is_err());
@@ -60,7 +61,10 @@ async fn retry_after_is_waited_for_instead_of_the_back_off() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_beyond_the_deadline_is_answered_at_once() {
     let script = Script::<()>::new(Step::error_with(|| throttled(3 * SEC)));
-    let service = RetryLayer::new(plain()).calls().layer(script.service());
+    let service = RetryLayer::new(plain())
+        .unwrap()
+        .calls()
+        .layer(script.service());
     let context = Context::new().with_deadline(Instant::now() + 2 * SEC);
     let call = Call {
         context,
@@ -91,6 +95,7 @@ async fn an_answers_retry_after_may_mean_to_go_elsewhere_and_a_refusals_is_waite
         .then(Step::error_with(|| overloaded(2 * SEC)));
     let config = plain().with_retry_after(RetryAfter::Elsewhere);
     let service = RetryLayer::new(config)
+        .unwrap()
         .protocol(Unary::new(judge))
         .layer(script.service());
     let (answer, took) = timed(service.oneshot(())).await;
@@ -101,7 +106,10 @@ async fn an_answers_retry_after_may_mean_to_go_elsewhere_and_a_refusals_is_waite
 #[tokio::test(start_paused = true)]
 async fn no_retry_begins_after_the_deadline() {
     let script = Script::<()>::new(Step::error("down").after(40 * MS));
-    let service = RetryLayer::new(plain()).calls().layer(script.service());
+    let service = RetryLayer::new(plain())
+        .unwrap()
+        .calls()
+        .layer(script.service());
     let start = Instant::now();
     let mut call = Call::new(());
     call.context.deadline = Some(start + 250 * MS);
@@ -143,7 +151,10 @@ async fn the_answer_is_kept_until_something_is_ready_and_is_the_answer_if_nothin
 #[tokio::test(start_paused = true)]
 async fn readiness_is_waited_for_no_longer_than_the_deadline() {
     let script = Script::<()>::new(Step::error("first"));
-    let mut service = RetryLayer::new(plain()).calls().layer(script.service());
+    let mut service = RetryLayer::new(plain())
+        .unwrap()
+        .calls()
+        .layer(script.service());
     let mut call = Call::new(());
     call.context.deadline = Some(Instant::now() + 300 * MS);
     let call = begin(&mut service, call).await;
@@ -165,6 +176,7 @@ async fn the_failed_answer_is_dropped_only_when_the_retry_begins() {
         .then(Step::answer_with(move || Held(Arc::clone(&token))));
     let fail = |_: Result<&Held, &BoxError>| Outcome::Failure(crate::outcome::FailureKind::Server);
     let mut service = RetryLayer::new(plain())
+        .unwrap()
         .protocol(Unary::new(fail))
         .layer(script.service());
     let call = begin(&mut service, ()).await;
@@ -191,7 +203,7 @@ async fn attempts_are_counted_and_each_carries_the_trail() {
             .push((call.context.attempt, trail.left()));
         async { Err::<(), BoxError>("down".into()) }
     });
-    let layer = RetryLayer::new(plain().with_attempts(9)).calls();
+    let layer = RetryLayer::new(plain().with_attempts(9)).unwrap().calls();
     let mut service = layer.layer(inner);
     let mut call = Call::new(());
     call.context.attempt = 5;
@@ -205,7 +217,7 @@ async fn attempts_are_counted_and_each_carries_the_trail() {
 async fn layers_share_the_attempts_of_a_call() {
     let script = Script::<()>::new(Step::error("down"));
     let two = |config: RetryConfig| {
-        let layer = RetryLayer::new(config).calls();
+        let layer = RetryLayer::new(config).unwrap().calls();
         layer.layer(layer.layer(script.service()))
     };
     assert!(two(plain()).oneshot(Call::new(())).await.is_err());
@@ -246,6 +258,7 @@ async fn a_throttled_call_needs_no_budget() {
     let script = Script::answering("well").then(Step::error_with(|| throttled(SEC)));
     let budget = Budget::new(BudgetConfig::default().with_initial(0.0));
     let service = RetryLayer::new(plain())
+        .unwrap()
         .budget(budget.clone())
         .layer(script.service());
     assert_eq!(service.oneshot(()).await.unwrap(), "well");
@@ -258,6 +271,7 @@ async fn a_retry_that_is_not_made_is_given_back() {
     let budget = Budget::default();
     let trail = Trail::with_attempts(3);
     let mut service = RetryLayer::new(plain())
+        .unwrap()
         .calls()
         .budget(budget.clone())
         .layer(script.service());

@@ -77,7 +77,7 @@ async fn run(config: RetryConfig, moods: &[(Mood, u64)]) -> Run {
     });
     let inner = Arc::clone(&upstream);
     let inner = tower::service_fn(move |()| Arc::clone(&inner).serve());
-    let service = RetryLayer::new(config.with_seed(4)).layer(inner);
+    let service = RetryLayer::new(config.with_seed(4)).unwrap().layer(inner);
     let total: u64 = moods.iter().map(|(_, seconds)| seconds).sum();
     let start = Instant::now();
     let clients: tokio::task::JoinSet<_> = (0..CLIENTS)

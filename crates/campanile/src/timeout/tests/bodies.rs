@@ -12,7 +12,10 @@ type Service = Timeout<Scripted<Response<ScriptBody>>, Http, Everything>;
 
 fn http(body: ScriptBody, config: TimeoutConfig) -> Service {
     let script = Script::new(Step::respond(StatusCode::OK, body).after(MS));
-    TimeoutLayer::new(config).http().layer(script.service())
+    TimeoutLayer::new(config)
+        .unwrap()
+        .http()
+        .layer(script.service())
 }
 
 fn pieces(stream: ScriptStream<Bytes>) -> ScriptBody {
@@ -142,6 +145,7 @@ async fn comments_of_an_event_stream_are_no_data() {
     });
     let script = Script::<Response<ScriptBody>>::new(Step::respond(StatusCode::OK, pieces(body)));
     let service = TimeoutLayer::new(clocks().with_between_data(90 * MS))
+        .unwrap()
         .http()
         .counting(SseData::new())
         .layer(script.service());

@@ -51,7 +51,7 @@ async fn without_limits_a_call_may_take_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_tightens_the_clocks() {
     let script = Script::<&str>::new(Step::stall());
-    let layer = TimeoutLayer::new(clocks().with_head(SEC)).calls();
+    let layer = TimeoutLayer::new(clocks().with_head(SEC)).unwrap().calls();
     let (answer, took) = taking(layer.layer(script.service()).oneshot(call_within(20 * MS))).await;
     assert_timed_out(&answer.unwrap_err(), Clock::Deadline);
     assert!((20 * MS..=21 * MS).contains(&took), "{took:?}");
@@ -62,7 +62,7 @@ async fn a_deadline_tightens_the_clocks() {
     assert!((SEC..=SEC + MS).contains(&took), "{took:?}");
 
     // It is enough by itself.
-    let layer = TimeoutLayer::new(clocks()).calls();
+    let layer = TimeoutLayer::new(clocks()).unwrap().calls();
     let (answer, _) = taking(layer.layer(script.service()).oneshot(call_within(20 * MS))).await;
     assert_timed_out(&answer.unwrap_err(), Clock::Deadline);
 }
@@ -70,7 +70,7 @@ async fn a_deadline_tightens_the_clocks() {
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_deadline_has_passed_is_not_sent() {
     let script = Script::answering("done");
-    let layer = TimeoutLayer::new(clocks()).calls();
+    let layer = TimeoutLayer::new(clocks()).unwrap().calls();
     let error = layer
         .layer(script.service())
         .oneshot(call_within(Duration::ZERO))
@@ -95,9 +95,11 @@ async fn time_before_the_first_poll_counts() {
 /// There is no runtime here, so a timer could not be made.
 #[test]
 fn a_call_that_is_answered_at_once_arms_no_timer() {
-    let mut service = TimeoutLayer::new(clocks().with_head(SEC).with_total(SEC)).layer(
-        tower::service_fn(|number: u32| async move { Ok::<_, BoxError>(number) }),
-    );
+    let mut service = TimeoutLayer::new(clocks().with_head(SEC).with_total(SEC))
+        .unwrap()
+        .layer(tower::service_fn(|number: u32| async move {
+            Ok::<_, BoxError>(number)
+        }));
     let mut ready = task::spawn(std::future::poll_fn(|cx| service.poll_ready(cx)));
     assert!(ready.poll().is_ready());
     drop(ready);
@@ -110,7 +112,9 @@ async fn the_inner_call_is_dropped_before_its_end_is_told() {
     let permits = Permits::new(1);
     let script = Script::<&str>::new(Step::stall());
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = TimeoutLayer::new(clocks().with_head(MS)).layer(probe);
+    let mut service = TimeoutLayer::new(clocks().with_head(MS))
+        .unwrap()
+        .layer(probe);
     let mut call = task::spawn(ready(&mut service).await.unwrap().call(()));
     assert_pending!(call.poll());
     assert_eq!(permits.used(), 1);
@@ -137,7 +141,7 @@ async fn a_future_that_always_has_something_to_do_is_stopped() {
         #[allow(unreachable_code)] // names the type
         Ok::<(), BoxError>(())
     });
-    let layer = TimeoutLayer::new(clocks().with_total(20 * MS));
+    let layer = TimeoutLayer::new(clocks().with_total(20 * MS)).unwrap();
     let (answer, took) = taking(layer.layer(service).oneshot(())).await;
     assert_timed_out(&answer.unwrap_err(), Clock::Total);
     assert!(took < SEC, "{took:?}");
@@ -175,11 +179,13 @@ async fn it_can_be_spawned_over_a_boxed_error() {
         Ok(number)
     }
     let service = TimeoutLayer::new(clocks().with_head(SEC))
+        .unwrap()
         .layer(tower::service_fn(async |number: u32| handle(number).await));
     let spawned = tokio::spawn(async move { service.oneshot(7).await });
     assert_eq!(spawned.await.unwrap().unwrap(), 7);
 
     let service = TimeoutLayer::new(clocks().with_head(SEC))
+        .unwrap()
         .calls()
         .layer(tower::service_fn(async |call: Call<u32>| {
             handle(call.message).await
@@ -191,7 +197,7 @@ async fn it_can_be_spawned_over_a_boxed_error() {
 #[test]
 fn it_is_send_sync_and_clone() {
     fn check<T: Send + Sync + Clone + 'static>(_: &T) {}
-    let layer = TimeoutLayer::new(clocks());
+    let layer = TimeoutLayer::new(clocks()).unwrap();
     check(&layer);
     check(&layer.layer(Script::answering("done").service()));
     check(&layer.streaming().counting(SseData::new()));
@@ -209,8 +215,9 @@ async fn it_works_with_an_error_of_ones_own() {
         }
     }
 
-    let service =
-        TimeoutLayer::new(clocks().with_head(MS)).layer(tower::service_fn(|_: ()| async {
+    let service = TimeoutLayer::new(clocks().with_head(MS))
+        .unwrap()
+        .layer(tower::service_fn(|_: ()| async {
             std::future::pending::<Result<Infallible, Own>>().await
         }));
     let error = service.oneshot(()).await.unwrap_err();
@@ -219,7 +226,7 @@ async fn it_works_with_an_error_of_ones_own() {
 
 #[test]
 fn what_it_is_made_of_can_be_shown() {
-    let layer = TimeoutLayer::new(clocks().with_head(SEC));
+    let layer = TimeoutLayer::new(clocks().with_head(SEC)).unwrap();
     assert!(format!("{layer:?}").contains("head: Some(1s)"));
     let service = layer.layer(Script::answering("done").service());
     assert!(format!("{service:?}").contains("waiting: false"));

@@ -40,6 +40,7 @@ async fn ten_thousand_random_endings_leave_nothing() {
         stream.map(|item| item.map_err(BoxError::from))
     });
     let service = TimeoutLayer::new(config)
+        .unwrap()
         .protocol(Streaming::default())
         .layer(inner);
     let mut rng = seeded(7);

@@ -35,7 +35,9 @@ fn clocks() -> TimeoutConfig {
 
 /// The service of a script under these clocks.
 fn timed<T>(script: &Script<T>, config: TimeoutConfig) -> Timeout<Scripted<T>> {
-    TimeoutLayer::new(config.build().unwrap()).layer(script.service())
+    TimeoutLayer::new(config.build().unwrap())
+        .unwrap()
+        .layer(script.service())
 }
 
 /// A readied service.

@@ -120,7 +120,9 @@ async fn only_what_was_readied_is_called_and_clones_hold_nothing() {
     let permits = Permits::new(1);
     let script = slow(MS);
     let probe = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = TimeoutLayer::new(clocks().with_total(50 * MS)).layer(probe);
+    let mut service = TimeoutLayer::new(clocks().with_total(50 * MS))
+        .unwrap()
+        .layer(probe);
     for _ in 0..3 {
         ready(&mut service).await.unwrap();
         let clone = service.clone();

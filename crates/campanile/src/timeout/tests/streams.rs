@@ -26,7 +26,10 @@ fn streaming(
     config: TimeoutConfig,
 ) -> Timed {
     let script = Script::new(Step::answer(stream).after(latency));
-    TimeoutLayer::new(config).streaming().layer(boxed(&script))
+    TimeoutLayer::new(config)
+        .unwrap()
+        .streaming()
+        .layer(boxed(&script))
 }
 
 /// The pieces up to the end, the error if there was one, and how long it took from the call.
@@ -107,6 +110,7 @@ async fn a_deadline_cuts_a_stream() {
     let script =
         Script::<ScriptStream<&str>>::new(Step::answer(ScriptStream::new().piece("one").stall()));
     let service = TimeoutLayer::new(clocks())
+        .unwrap()
         .protocol(crate::protocol::Enveloped::new(Streaming::default()))
         .layer(boxed(&script));
     let stream = service.oneshot(call_within(80 * MS)).await.unwrap();
@@ -183,6 +187,7 @@ async fn comments_can_be_told_not_to_count() {
     ] {
         let script = Script::new(Step::answer(comments("data: x\n\n")).after(MS));
         let service = TimeoutLayer::new(config)
+            .unwrap()
             .streaming()
             .counting(SseData::new())
             .layer(boxed(&script));
@@ -201,6 +206,7 @@ async fn comments_can_be_told_not_to_count() {
 #[tokio::test(start_paused = true)]
 async fn comments_without_a_pause_do_not_go_on_for_ever() {
     let service = TimeoutLayer::new(clocks().with_between_data(50 * MS))
+        .unwrap()
         .streaming()
         .counting(SseData::new())
         .layer(tower::service_fn(|_: ()| {
@@ -230,6 +236,7 @@ async fn what_is_upstream_is_dropped_with_the_error() {
     });
     let slot = std::sync::Mutex::new(Some(stream));
     let mut service = TimeoutLayer::new(clocks().with_first_data(50 * MS))
+        .unwrap()
         .streaming()
         .layer(tower::service_fn(move |_: ()| {
             std::future::ready(Ok::<_, BoxError>(slot.lock().unwrap().take().unwrap()))

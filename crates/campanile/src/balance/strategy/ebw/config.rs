@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Invalid;
-use crate::time::human;
+use crate::{config::Invalid, time::human};
 
 /// The constants of [`Ebw`](super::Ebw).
 ///

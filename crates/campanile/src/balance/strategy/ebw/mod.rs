@@ -7,8 +7,7 @@ use super::{
     pace::{Pace, seconds, turn},
     sample,
 };
-use crate::config::Invalid;
-use crate::time::Timestamp;
+use crate::{config::Invalid, time::Timestamp};
 
 mod config;
 mod fleet;

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Invalid;
-use crate::time::human;
+use crate::{config::Invalid, time::human};
 
 /// When [`FastFail`](super::FastFail) ejects an endpoint, and for how long.
 ///

@@ -3,8 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::few::FEW;
-use crate::config::Invalid;
-use crate::time::human;
+use crate::{config::Invalid, time::human};
 
 /// How [`Prequal`](super::Prequal) probes and picks.
 ///

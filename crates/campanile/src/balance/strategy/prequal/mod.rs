@@ -14,8 +14,7 @@ use super::{
     probe::{Candidate, Limits, NoProbes, Prober, Ranked, ReportPool, ReportSource},
     sample_least,
 };
-use crate::config::Invalid;
-use crate::time::Timestamp;
+use crate::{config::Invalid, time::Timestamp};
 
 mod config;
 mod hot_cold;

@@ -15,8 +15,7 @@ use super::{
     probe::{Candidate, Limits, NoProbes, Prober, Ranked, ReportPool, ReportSource, Reported},
     sample_least,
 };
-use crate::config::Invalid;
-use crate::time::Timestamp;
+use crate::{config::Invalid, time::Timestamp};
 
 mod config;
 mod score;
