@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +60,15 @@ pub struct ConcurrencyLimitSnapshot {
     pub dropped: Option<u64>,
 }
 
-/// Moves a limit; see [`ConcurrencyLimitHandle::limit_dial`].
+/// Moves a limit; see [`ConcurrencyLimitHandle::limit_dial`]. It does not keep the limit alive: once that is gone, it
+/// stands at 0.
 #[derive(Debug, Clone)]
-pub struct LimitDial(ConcurrencyLimitHandle);
+pub struct LimitDial(Weak<Shared>);
 
-/// Moves what a limit does not rise above; see [`ConcurrencyLimitHandle::ceiling_dial`].
+/// Moves what a limit does not rise above; see [`ConcurrencyLimitHandle::ceiling_dial`]. It does not keep the limit alive:
+/// once that is gone, it stands at 0.
 #[derive(Debug, Clone)]
-pub struct CeilingDial(ConcurrencyLimitHandle);
+pub struct CeilingDial(Weak<Shared>);
 
 // ===== impl ConcurrencyLimitHandle =====
 
@@ -135,14 +140,14 @@ impl ConcurrencyLimitHandle {
     /// The limit as a dial. Moving it [sets the limit](Self::set_limit), so that an adaptive one is held.
     #[must_use]
     pub fn limit_dial(&self) -> LimitDial {
-        LimitDial(self.clone())
+        LimitDial(Arc::downgrade(&self.shared))
     }
 
     /// What the limit does not rise above, as a dial between floor and cap, where it stands at first: for what watches the
     /// hardware. The limit itself is set, or adapts, below it.
     #[must_use]
     pub fn ceiling_dial(&self) -> CeilingDial {
-        CeilingDial(self.clone())
+        CeilingDial(Arc::downgrade(&self.shared))
     }
 
     /// Everything that is known of the limit, in a form that can be serialised.
@@ -184,31 +189,43 @@ impl fmt::Debug for ConcurrencyLimitHandle {
 
 impl Dial for LimitDial {
     fn value(&self) -> f64 {
-        f64::from(self.0.limit())
+        owner(&self.0).map_or(0.0, |handle| f64::from(handle.limit()))
     }
 
     fn set(&self, value: f64) -> f64 {
-        match whole(value) {
-            Some(limit) => f64::from(self.0.set_limit(limit)),
+        match owner(&self.0).zip(whole(value)) {
+            Some((handle, limit)) => f64::from(handle.set_limit(limit)),
             None => self.value(),
         }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
 impl Dial for CeilingDial {
     fn value(&self) -> f64 {
-        f64::from(self.0.shared.bounds().ceiling)
+        owner(&self.0).map_or(0.0, |handle| f64::from(handle.shared.bounds().ceiling))
     }
 
     fn set(&self, value: f64) -> f64 {
-        let Some(ceiling) = whole(value) else {
+        let Some((handle, ceiling)) = owner(&self.0).zip(whole(value)) else {
             return self.value();
         };
-        let bounds = self.0.rebound(|bounds| {
+        let bounds = handle.rebound(|bounds| {
             bounds.ceiling = ceiling.clamp(bounds.floor, bounds.cap);
         });
         f64::from(bounds.ceiling)
     }
+
+    fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+fn owner(shared: &Weak<Shared>) -> Option<ConcurrencyLimitHandle> {
+    shared.upgrade().map(ConcurrencyLimitHandle::of)
 }
 
 /// The nearest whole number; none for what is no number.

@@ -86,3 +86,13 @@ async fn a_snapshot_tells_all_and_can_be_sent() {
     drop((held, waiting));
     assert_at_rest(&handle);
 }
+
+#[test]
+fn a_dial_does_not_keep_its_limit_alive() {
+    let handle = ConcurrencyLimitHandle::new(ConcurrencyLimitConfig::fixed(8)).unwrap();
+    let (limit, ceiling) = (handle.limit_dial(), handle.ceiling_dial());
+    assert!(limit.is_alive() && ceiling.is_alive());
+    drop(handle);
+    assert!(!limit.is_alive() && !ceiling.is_alive());
+    assert_eq!((limit.set(4.0), ceiling.set(4.0)), (0.0, 0.0));
+}
