@@ -1,0 +1,170 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{Advise, buckets::Store, settle::Settle, wait::Wait};
+use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
+
+pin_project! {
+    // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
+    // each lifetime, and an async block over a boxed error would not be `Send`.
+    /// The response of a [`RateLimit`](super::RateLimit).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, P, B, A, Req>
+    where
+        S: Service<Req>,
+        S: 'static,
+        B: Store,
+        Req: 'static,
+    {
+        protocol: P,
+        advise: A,
+        #[pin]
+        state: State<S, B, Req>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, Req>
+    where
+        S: Service<Req>,
+        S: 'static,
+        B: Store,
+        Req: 'static,
+    {
+        Calling {
+            #[pin]
+            future: S::Future,
+            completion: Option<Completion<Settle<B>>>,
+        },
+        // Boxed, since few calls wait and all would carry its size.
+        Waiting {
+            wait: Box<Wait<S, B, Req>>,
+        },
+        Over {
+            rejection: Option<Rejection>,
+        },
+    }
+}
+
+// ===== impl ResponseFuture =====
+
+impl<S: Service<Req>, P, B: Store, A, Req> ResponseFuture<S, P, B, A, Req> {
+    #[inline]
+    pub(super) const fn calling(
+        future: S::Future,
+        completion: Completion<Settle<B>>,
+        protocol: P,
+        advise: A,
+    ) -> Self {
+        Self {
+            protocol,
+            advise,
+            state: State::Calling {
+                future,
+                completion: Some(completion),
+            },
+        }
+    }
+
+    pub(super) fn waiting(wait: Wait<S, B, Req>, protocol: P, advise: A) -> Self {
+        Self {
+            protocol,
+            advise,
+            state: State::Waiting {
+                wait: Box::new(wait),
+            },
+        }
+    }
+
+    pub(super) const fn refused(rejection: Rejection, protocol: P, advise: A) -> Self {
+        Self {
+            protocol,
+            advise,
+            state: State::Over {
+                rejection: Some(rejection),
+            },
+        }
+    }
+}
+
+impl<S, P, B, A, Req> Future for ResponseFuture<S, P, B, A, Req>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    P: Protocol<Req, S::Response, S::Error>,
+    B: Store,
+    A: Advise<S::Response>,
+{
+    type Output = Result<P::Response<Settle<B>>, S::Error>;
+
+    /// # Panics
+    ///
+    /// When it is polled after it was ready.
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Calling { future, completion } => {
+                    let result = ready!(Completion::watch(completion, || future.poll(cx)));
+                    let Some(completion) = completion.take() else {
+                        unreachable!("polled after it was ready");
+                    };
+                    // What the service's future holds is given back before the end of the call wakes those who wait.
+                    this.state.set(State::Over { rejection: None });
+                    let settle = completion.observer();
+                    if let Ok(response) = &result
+                        && settle.learns()
+                        && let Some(advice) = this.advise.advice(response)
+                    {
+                        settle.follow(&advice);
+                    }
+                    let begun = settle.begun();
+                    return Poll::Ready(this.protocol.complete(result, completion, begun));
+                }
+                StateProj::Waiting { wait } => {
+                    let state = match ready!(wait.poll(cx)) {
+                        Ok(turned) => {
+                            let mut service = turned.service;
+                            let completion = Completion::new(Settle::new(
+                                turned.limiter,
+                                turned.key,
+                                turned.place,
+                                turned.cost,
+                                turned.now,
+                            ));
+                            State::Calling {
+                                future: service.call(turned.request),
+                                completion: Some(completion),
+                            }
+                        }
+                        Err(rejection) => State::Over {
+                            rejection: Some(rejection),
+                        },
+                    };
+                    this.state.set(state);
+                }
+                StateProj::Over { rejection } => {
+                    let Some(rejection) = rejection.take() else {
+                        unreachable!("polled after it was ready");
+                    };
+                    return Poll::Ready(Err(rejection.into()));
+                }
+            }
+        }
+    }
+}
+
+impl<S: Service<Req>, P, B: Store, A, Req> fmt::Debug for ResponseFuture<S, P, B, A, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
