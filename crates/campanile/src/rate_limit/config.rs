@@ -307,7 +307,7 @@ impl Limit {
     #[must_use]
     pub fn burst(&self) -> u64 {
         // A rate is positive; what is above the largest integer becomes that.
-        self.burst.unwrap_or(self.rate.ceil() as u64).max(1)
+        self.burst.unwrap_or((self.rate.ceil() as u64).max(1))
     }
 
     /// What the rate may be turned down to.

@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Advise, buckets::Store, settle::Settle, wait::Wait};
-use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
+use crate::{BoxError, completion::Completion, protocol::Protocol, rejection::Rejection};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -121,11 +122,19 @@ where
                     // What the service's future holds is given back before the end of the call wakes those who wait.
                     this.state.set(State::Over { rejection: None });
                     let settle = completion.observer();
-                    if let Ok(response) = &result
-                        && settle.learns()
-                        && let Some(advice) = this.advise.advice(response)
-                    {
-                        settle.follow(&advice);
+                    match &result {
+                        Ok(response) => {
+                            if settle.learns()
+                                && let Some(advice) = this.advise.advice(response)
+                            {
+                                settle.follow(&advice);
+                            }
+                        }
+                        Err(error) => {
+                            if is_rejection(error) {
+                                settle.refused();
+                            }
+                        }
                     }
                     let begun = settle.begun();
                     return Poll::Ready(this.protocol.complete(result, completion, begun));
@@ -161,6 +170,16 @@ where
             }
         }
     }
+}
+
+/// Whether an error is a refusal by a layer of this stack.
+#[cold]
+fn is_rejection<E: 'static>(error: &E) -> bool {
+    let error: &dyn Any = error;
+    error.is::<Rejection>()
+        || error
+            .downcast_ref::<BoxError>()
+            .is_some_and(|error| Rejection::find(&**error).is_some())
 }
 
 impl<S: Service<Req>, P, B: Store, A, Req> fmt::Debug for ResponseFuture<S, P, B, A, Req> {

@@ -307,11 +307,11 @@ impl<B: Store> Limiter<B> {
         if !told && self.buckets.keys().is_none() {
             let pace = self.meters.change(now, |settings| {
                 // Calls that were under way together are throttled together: that is one sign, not many.
-                if begun < settings.paced_at {
+                if begun < settings.slowed_at {
                     return None;
                 }
                 settings.pace = settings.slower(learn.slow_down);
-                settings.paced_at = now;
+                settings.slowed_at = now;
                 Some(settings.pace)
             });
             if let Some(pace) = pace {
@@ -324,11 +324,12 @@ impl<B: Store> Limiter<B> {
     fn recover(&self, learn: &Learn) {
         let now = Timestamp::now();
         let pace = self.meters.change(now, |settings| {
-            if settings.pace >= 1.0 || now.since(settings.paced_at) < learn.recover_every {
+            let last = settings.slowed_at.max(settings.quickened_at);
+            if settings.pace >= 1.0 || now.since(last) < learn.recover_every {
                 return None;
             }
             settings.pace = (settings.pace + learn.recover).min(1.0);
-            settings.paced_at = now;
+            settings.quickened_at = now;
             Some(settings.pace)
         });
         if let Some(pace) = pace {

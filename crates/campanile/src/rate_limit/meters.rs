@@ -37,8 +37,9 @@ pub(super) struct Settings {
     pub(super) ceilings: [Option<f64>; UNITS],
     /// What all rates are multiplied by.
     pub(super) pace: f64,
-    /// When the pace changed last.
-    pub(super) paced_at: Timestamp,
+    /// When it was last slowed down, and last quickened.
+    pub(super) slowed_at: Timestamp,
+    pub(super) quickened_at: Timestamp,
 }
 
 /// How much faster than it was built for a meter may be set to run.
@@ -63,7 +64,8 @@ impl Meters {
                 rates: limits.map(|limit| limit.map_or(0.0, |limit| limit.rate)),
                 ceilings: [None; UNITS],
                 pace: 1.0,
-                paced_at: Timestamp::ZERO,
+                slowed_at: Timestamp::ZERO,
+                quickened_at: Timestamp::ZERO,
             }),
             slowed: AtomicU32::new(0),
         }

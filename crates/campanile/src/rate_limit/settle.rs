@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
     Unit,
@@ -19,6 +25,7 @@ use crate::{
 /// | the call | requests | tokens and money |
 /// |---|---|---|
 /// | usage was reported, however it ended | stay taken | as reported: the rest is given back, or more is charged |
+/// | a layer further in refused it: it went nowhere | given back | given back |
 /// | throttled, overloaded, refused as faulty, failed on the server | stay taken | given back: no work was done |
 /// | failed before its head | stay taken | given back |
 /// | timed out, cancelled, broken off, nothing reported | stay taken | as estimated: the upstream may well have worked |
@@ -31,6 +38,8 @@ pub struct Settle<B: Store> {
     used: Used,
     begun: Timestamp,
     answered: bool,
+    /// A layer further in refused the call. Atomic, so that a body that carries this is as `Sync` as it was.
+    refused: AtomicBool,
 }
 
 /// What was reported, each part by the last report that had it.
@@ -60,6 +69,7 @@ impl<B: Store> Settle<B> {
             used: Used::default(),
             begun,
             answered: false,
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -73,6 +83,11 @@ impl<B: Store> Settle<B> {
     pub(super) fn follow(&self, advice: &Advice) {
         self.limiter
             .follow(&self.key, self.place, advice, Timestamp::now());
+    }
+
+    /// A layer further in refused the call: it says nothing of the upstream.
+    pub(super) fn refused(&self) {
+        self.refused.store(true, Ordering::Relaxed);
     }
 
     pub(super) const fn begun(&self) -> Timestamp {
@@ -124,6 +139,12 @@ impl<B: Store> Observe for Settle<B> {
     // reads the clock once.
     #[inline]
     fn end(&mut self, _now: Timestamp, outcome: Outcome) {
+        if *self.refused.get_mut() {
+            let none = [0; UNITS];
+            self.limiter
+                .settle(&self.key, self.place, &self.reserved, &none);
+            return;
+        }
         self.settle(outcome);
         if !matches!(outcome, Outcome::Success) || self.limiter.meters.is_slowed() {
             self.limiter

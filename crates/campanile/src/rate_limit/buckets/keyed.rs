@@ -361,3 +361,16 @@ impl Bucket {
         self.queue.is_none() && bucket::is_full(&self.cells, &moment.gauges, moment.now)
     }
 }
+
+#[cfg(test)]
+impl<K> Keyed<K> {
+    /// How much memory it takes, without what the keys own themselves.
+    pub(in crate::rate_limit) fn bytes(&self) -> usize {
+        let own = size_of_val(&*self.shards);
+        let shards = self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            shard.places.allocation_size() + shard.entries.capacity() * size_of::<Entry<K>>()
+        });
+        own + shards.sum::<usize>()
+    }
+}

@@ -238,44 +238,37 @@ pub(crate) fn when(
     at
 }
 
-/// Takes `cost` for a call that has waited, as of `since`, when it could have had it at the earliest; else says when to
-/// come again.
-pub(crate) fn take_since(
+/// How late a call that waited may come and still count as having come in time: timers are as fine as a millisecond, and
+/// at a thousand calls a second each would lose half a turn.
+const LATENESS: u64 = 1_000_000;
+
+/// Takes `cost` for the first of those who wait, who has waited from `since`; else says when to come again.
+pub(crate) fn take_turn(
     cells: &(impl Cells + ?Sized),
     gauges: &Gauges,
     cost: &Amounts,
     since: Timestamp,
     now: Timestamp,
 ) -> Result<(), Timestamp> {
-    let parked = parked(cells);
-    if parked > now {
-        return Err(when(cells, gauges, cost, &[0; UNITS], now));
-    }
-    let since = since.max(parked).min(now);
     'again: loop {
-        let mut at = now;
-        let mut seen = [(0, 0); UNITS];
+        let due = when(cells, gauges, cost, &[0; UNITS], since);
+        if due > now {
+            return Err(due);
+        }
+        let due = due.as_nanos().max(now.as_nanos().saturating_sub(LATENESS));
+        let due = Timestamp::from_nanos(due);
         for unit in 0..UNITS {
             let Some(gauge) = &gauges[unit] else { continue };
-            let value = gauge.value(since);
             let until = cells.get(unit);
-            let owed = owed(until, value);
-            let needs = owed.saturating_add(cost[unit].min(gauge.burst));
-            if needs > gauge.burst {
-                let due = value.wrapping_add((needs - gauge.burst).min(MOST_OWED));
-                at = at.max(gauge.when(due, now));
-            }
-            seen[unit] = (until, value.wrapping_add(owed.saturating_add(cost[unit])));
-        }
-        if at > now {
-            return Err(at);
-        }
-        for unit in 0..UNITS {
-            if gauges[unit].is_none() || cost[unit] == 0 {
-                continue;
-            }
-            let (old, new) = seen[unit];
-            if cells.replace(unit, old, new).is_err() {
+            // Others may have taken some meanwhile, without seeing that somebody waits.
+            let enough = owed(until, gauge.value(now)) + cost[unit].min(gauge.burst) <= gauge.burst;
+            let value = gauge.value(due);
+            let owes = owed(until, value).saturating_add(cost[unit]);
+            if !enough
+                || cells
+                    .replace(unit, until, value.wrapping_add(owes))
+                    .is_err()
+            {
                 put_back(cells, gauges, cost, unit);
                 continue 'again;
             }

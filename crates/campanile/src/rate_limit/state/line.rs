@@ -20,10 +20,6 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
-/// How far back a call that was woken late still counts as having taken what it waited for: timers are as fine as a
-/// millisecond, and at a thousand calls per second each would lose half a turn.
-const LATENESS: u64 = 1_000_000;
-
 // ===== impl Line =====
 
 impl Line {
@@ -73,9 +69,7 @@ impl Line {
             return Err(None);
         };
         let at = if first {
-            let late = Timestamp::from_nanos(now.as_nanos().saturating_sub(LATENESS));
-            let since = waiting.since.max(late);
-            match bucket::take_since(cells, gauges, &waiting.cost, since, now) {
+            match bucket::take_turn(cells, gauges, &waiting.cost, waiting.since, now) {
                 Ok(()) => return Ok(self.leave(place)),
                 Err(at) => Some(at),
             }
