@@ -315,7 +315,7 @@ fn a_nano_dollar_is_not_nothing() {
     let one = One::new(1_000.0, SEC, 1_000);
     let admitted = (0..100).filter(|_| one.take(50, ms(0))).count();
     assert_eq!(admitted, 20);
-    assert_eq!(One::new(1.0, SEC, 1).meter.parts(1) > 0, true);
+    assert!(One::new(1.0, SEC, 1).meter.parts(1) > 0);
 }
 
 #[derive(Debug, Clone)]

@@ -6,18 +6,14 @@ use crate::{
     time::Timestamp,
 };
 
-fn by_name(
-    config: RateLimitConfig,
-) -> Limited<
-    Scripted<&'static str>,
-    Enveloped,
-    Keyed<&'static str>,
-    By<fn(&Call<&'static str>) -> &'static str>,
-> {
+type Name = fn(&Call<&'static str>) -> &'static str;
+type ByName = Limited<Scripted<&'static str>, Enveloped, Keyed<&'static str>, By<Name>>;
+
+fn by_name(config: RateLimitConfig) -> ByName {
     let script = Script::answering("hello");
     RateLimitLayer::new(config)
         .calls()
-        .keyed((|call| call.message) as fn(&Call<&'static str>) -> &'static str)
+        .keyed((|call| call.message) as Name)
         .layer(script.service())
 }
 
@@ -175,7 +171,12 @@ async fn made_up_keys_share_what_is_left_and_cost_no_memory() {
 
 #[test]
 fn a_million_keys_take_at_most_64_bytes_each_beside_the_key() {
-    const KEYS: u64 = 1_000_000;
+    // Tables grow by doubling, so a quarter fills them as a million does.
+    const KEYS: u64 = if cfg!(debug_assertions) {
+        250_000
+    } else {
+        1_000_000
+    };
     let limiter = Limiter::<Keyed<u64>>::new(built(
         RateLimitConfig::requests(Limit::per_minute(1.0))
             .with_tokens(Limit::per_minute(1_000.0))

@@ -17,7 +17,7 @@ fn response(status: u16, headers: &[(&'static str, &str)]) -> Step<Response<Scri
 }
 
 fn upstream(config: RateLimitConfig) -> (Upstream, Service) {
-    let upstream = Script::new(response(200, &[]));
+    let upstream = Script::<_>::new(response(200, &[]));
     let service = RateLimitLayer::new(built(config))
         .http()
         .layer(upstream.service());
@@ -281,7 +281,7 @@ async fn a_503_parks_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closure_learns_from_any_response() {
-    let script = Script::new(Step::answer(0_u64));
+    let script = Script::<_>::new(Step::answer(0_u64));
     let service = RateLimitLayer::new(refusing(ten_per_second(5)))
         .advise(|left: &u64| {
             Some(Advice {
@@ -301,7 +301,7 @@ async fn a_closure_learns_from_any_response() {
 
 #[tokio::test(start_paused = true)]
 async fn each_key_learns_for_itself() {
-    let upstream: Upstream = Script::new(response(200, &[]));
+    let upstream: Upstream = Script::<_>::new(response(200, &[]));
     let service = RateLimitLayer::new(refusing(ten_per_second(5)))
         .http()
         .keyed(|request: &Request<()>| request.uri().path().to_owned())

@@ -85,6 +85,11 @@ where
     service.clone().oneshot(())
 }
 
+/// A readied service of messages.
+fn ready<S: Service<()>>(service: &mut S) -> tower::util::Ready<'_, S, ()> {
+    service.ready()
+}
+
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, BoxError>) -> Rejection {
     let error = result.expect_err("not refused");

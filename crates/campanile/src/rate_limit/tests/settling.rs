@@ -67,7 +67,7 @@ pub(super) fn streamed() -> (Script<Pieces>, Streamed) {
             .with_learn(None)
             .with_max_wait(Duration::ZERO),
     );
-    let script = Script::new(Step::answer(ScriptStream::new()));
+    let script = Script::<_>::new(Step::answer(ScriptStream::new()));
     let protocol = Enveloped::new(Streaming::new(Judge, Reports));
     let service = RateLimitLayer::new(config)
         .protocol(protocol)
@@ -213,7 +213,7 @@ async fn a_call_that_panics_is_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_further_in_gives_everything_back_and_teaches_nothing() {
-    let script: Script<&'static str> = Script::new(Step::error_with(|| {
+    let script = Script::<&'static str>::new(Step::error_with(|| {
         Rejection::new(RejectionKind::RateLimited, "further in")
             .with_retry_after(SEC)
             .into()
