@@ -86,8 +86,8 @@ impl<B: Store> Limiter<B> {
     /// Takes what a call takes, if it is there and nobody waits for it.
     #[inline]
     pub(super) fn take(&self, key: &B::Key, cost: &Amounts, now: Timestamp) -> Option<Place> {
-        let gauges = self.meters.gauges();
-        let (place, empty) = self.buckets.take(key, &gauges, &self.order(cost, now))?;
+        let order = self.order(cost, now);
+        let (place, empty) = self.buckets.take(key, &self.meters, &order)?;
         if empty {
             self.settled(now);
         }

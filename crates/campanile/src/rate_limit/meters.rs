@@ -4,7 +4,7 @@ use std::array;
 
 use super::{
     Limit, Unit,
-    state::{Amounts, Gauges, Meter, Rate, UNITS, scale},
+    state::{Amounts, Dials, Gauge, Gauges, Meter, Rate, UNITS, scale},
 };
 use crate::{
     config::Invalid,
@@ -72,20 +72,13 @@ impl Meters {
     }
 
     /// What the meters are set to.
-    #[inline]
     pub(super) fn gauges(&self) -> Gauges {
-        array::from_fn(|unit| {
-            let meter = self.meters[unit].as_ref()?;
-            Some(match meter.try_read() {
-                Some(gauge) => gauge,
-                None => self.read_locked(meter),
-            })
-        })
+        array::from_fn(|unit| self.gauge(unit))
     }
 
     /// Waits for the writer.
     #[cold]
-    fn read_locked(&self, meter: &Meter) -> super::state::Gauge {
+    fn read_locked(&self, meter: &Meter) -> Gauge {
         loop {
             let _writer = lock(&self.settings);
             if let Some(gauge) = meter.try_read() {
@@ -193,6 +186,17 @@ impl Meters {
 /// The highest rate of a limit.
 fn per_nano(limit: &Limit) -> f64 {
     limit.max() / limit.per.as_secs_f64() * 1e-9
+}
+
+impl Dials for Meters {
+    #[inline(always)]
+    fn gauge(&self, unit: usize) -> Option<Gauge> {
+        let meter = self.meters[unit].as_ref()?;
+        Some(match meter.try_read() {
+            Some(gauge) => gauge,
+            None => self.read_locked(meter),
+        })
+    }
 }
 
 // ===== impl Settings =====

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,7 +15,7 @@ use super::{
     buckets::{Place, Store},
     gates::Watch,
     limiter::{Limiter, Verdict},
-    settle::Settle,
+    settle::{Calling, Settle},
     state::Amounts,
     wait::Wait,
 };
@@ -162,12 +163,24 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         P: Clone,
         A: Clone,
     {
-        let settle = Settle::new(Arc::clone(&self.limiter), key, place, cost, now);
-        // Before the call, which may panic.
-        let completion = Completion::new(settle);
+        let calling = Calling {
+            limiter: &self.limiter,
+            key: &key,
+            place,
+            reserved: &cost,
+        };
+        let future = self.inner.call(request);
+        mem::forget(calling);
+        // Made where it stays: what is moved right after it was made is slow to read.
         ResponseFuture::calling(
-            self.inner.call(request),
-            completion,
+            future,
+            Completion::new(Settle::new(
+                Arc::clone(&self.limiter),
+                key,
+                place,
+                cost,
+                now,
+            )),
             self.protocol.clone(),
             self.advise.clone(),
         )
@@ -198,7 +211,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
             Verdict::Waits(queued) => {
                 // The instance that was readied is the one that will be called.
                 let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
+                let ready = mem::replace(&mut self.inner, clone);
                 let limiter = Arc::clone(&self.limiter);
                 let wait = Wait::new(ready, request, limiter, key, queued);
                 ResponseFuture::waiting(wait, protocol, advise)

@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -33,22 +33,35 @@ use crate::{
 pub struct Settle<B: Store> {
     limiter: Arc<Limiter<B>>,
     key: B::Key,
-    place: Place,
     reserved: Amounts,
     used: Used,
-    begun: Timestamp,
-    answered: bool,
-    /// A layer further in refused the call. Atomic, so that a body that carries this is as `Sync` as it was.
-    refused: AtomicBool,
+    notes: Notes,
+}
+
+/// When the call began, and what is to be remembered of it: in one word, since every call carries it along. Its last bits,
+/// worth 8 ns, are the notes. Atomic, so that a body that carries this is as `Sync` as it was.
+#[derive(Debug)]
+struct Notes(AtomicU64);
+
+/// A panic within the call itself gives back what was reserved for it.
+pub(super) struct Calling<'a, B: Store> {
+    pub(super) limiter: &'a Limiter<B>,
+    pub(super) key: &'a B::Key,
+    pub(super) place: Place,
+    pub(super) reserved: &'a Amounts,
 }
 
 /// What was reported, each part by the last report that had it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Used {
-    input: Option<u64>,
-    output: Option<u64>,
-    nano_dollars: Option<u64>,
+    input: Told,
+    output: Told,
+    nano_dollars: Told,
 }
+
+/// A number, or that there is none: in eight bytes, since every call carries three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told(u64);
 
 // ===== impl Settle =====
 
@@ -64,12 +77,9 @@ impl<B: Store> Settle<B> {
         Self {
             limiter,
             key,
-            place,
             reserved,
-            used: Used::default(),
-            begun,
-            answered: false,
-            refused: AtomicBool::new(false),
+            used: Used::NOTHING,
+            notes: Notes::new(begun, place),
         }
     }
 
@@ -82,27 +92,37 @@ impl<B: Store> Settle<B> {
     #[cold]
     pub(super) fn follow(&self, advice: &Advice) {
         self.limiter
-            .follow(&self.key, self.place, advice, Timestamp::now());
+            .follow(&self.key, self.notes.place(), advice, Timestamp::now());
     }
 
     /// A layer further in refused the call: it says nothing of the upstream.
     pub(super) fn refused(&self) {
-        self.refused.store(true, Ordering::Relaxed);
+        self.notes.add(Notes::REFUSED);
     }
 
-    pub(super) const fn begun(&self) -> Timestamp {
-        self.begun
+    #[inline]
+    pub(super) fn begun(&self) -> Timestamp {
+        self.notes.begun()
     }
 
     /// Whether nothing was done for the call.
-    const fn undone(&self, outcome: Outcome) -> bool {
+    fn undone(&self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Throttled { .. } | Outcome::Overloaded { .. } | Outcome::Ignored => true,
             Outcome::Failure(FailureKind::Server) => true,
             Outcome::Failure(FailureKind::Timeout) => false,
-            Outcome::Failure(_) => !self.answered,
+            Outcome::Failure(_) => !self.notes.has(Notes::ANSWERED),
             _ => false,
         }
+    }
+
+    /// Whether the call took what it was estimated to, as far as anybody knows.
+    #[inline]
+    fn as_estimated(&self, outcome: Outcome) -> bool {
+        outcome.is_success()
+            && self.used.input == Told::NOTHING
+            && self.used.output == Told::NOTHING
+            && self.used.nano_dollars == Told::NOTHING
     }
 
     fn settle(&self, outcome: Outcome) {
@@ -120,7 +140,8 @@ impl<B: Store> Settle<B> {
             more[unit] = took.saturating_sub(self.reserved[unit]);
         }
         if back != more {
-            self.limiter.settle(&self.key, self.place, &back, &more);
+            self.limiter
+                .settle(&self.key, self.notes.place(), &back, &more);
         }
     }
 }
@@ -128,7 +149,7 @@ impl<B: Store> Settle<B> {
 impl<B: Store> Observe for Settle<B> {
     #[inline]
     fn head(&mut self, _now: Timestamp) {
-        self.answered = true;
+        self.notes.add(Notes::ANSWERED);
     }
 
     fn usage(&mut self, usage: &Usage) {
@@ -139,47 +160,126 @@ impl<B: Store> Observe for Settle<B> {
     // reads the clock once.
     #[inline]
     fn end(&mut self, _now: Timestamp, outcome: Outcome) {
-        if *self.refused.get_mut() {
+        if !self.as_estimated(outcome) || self.limiter.meters.is_slowed() {
+            self.end_otherwise(outcome);
+        }
+    }
+}
+
+impl<B: Store> Settle<B> {
+    fn end_otherwise(&self, outcome: Outcome) {
+        let place = self.notes.place();
+        if self.notes.has(Notes::REFUSED) {
             let none = [0; UNITS];
-            self.limiter
-                .settle(&self.key, self.place, &self.reserved, &none);
+            self.limiter.settle(&self.key, place, &self.reserved, &none);
             return;
         }
         self.settle(outcome);
-        if !matches!(outcome, Outcome::Success) || self.limiter.meters.is_slowed() {
-            self.limiter
-                .learn(&self.key, self.place, outcome, self.begun);
-        }
+        self.limiter.learn(&self.key, place, outcome, self.begun());
     }
 }
 
 // ===== impl Used =====
 
 impl Used {
+    const NOTHING: Self = Self {
+        input: Told::NOTHING,
+        output: Told::NOTHING,
+        nano_dollars: Told::NOTHING,
+    };
+
     fn report(&mut self, usage: &Usage) {
-        self.input = usage.input_tokens.or(self.input);
-        self.output = usage.output_tokens.or(self.output);
-        self.nano_dollars = usage.nano_dollars.or(self.nano_dollars);
+        self.input.tell(usage.input_tokens);
+        self.output.tell(usage.output_tokens);
+        self.nano_dollars.tell(usage.nano_dollars);
     }
 
     /// Of the units that are settled.
     #[inline]
     fn by_unit(&self) -> [(Unit, Option<u64>); 2] {
-        let tokens = match (self.input, self.output) {
+        let tokens = match (self.input.get(), self.output.get()) {
             (None, None) => None,
             (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
         };
         [
             (Unit::Tokens, tokens),
-            (Unit::NanoDollars, self.nano_dollars),
+            (Unit::NanoDollars, self.nano_dollars.get()),
         ]
+    }
+}
+
+// ===== impl Notes =====
+
+impl Notes {
+    const SHARED: u64 = 1;
+    /// The head arrived.
+    const ANSWERED: u64 = 2;
+    /// A layer further in refused the call.
+    const REFUSED: u64 = 4;
+    const ALL: u64 = Self::SHARED | Self::ANSWERED | Self::REFUSED;
+
+    #[inline]
+    fn new(begun: Timestamp, place: Place) -> Self {
+        let place = match place {
+            Place::Own => 0,
+            Place::Shared => Self::SHARED,
+        };
+        Self(AtomicU64::new(begun.as_nanos() & !Self::ALL | place))
+    }
+
+    fn add(&self, note: u64) {
+        let notes = self.0.load(Ordering::Relaxed);
+        self.0.store(notes | note, Ordering::Relaxed);
+    }
+
+    fn has(&self, note: u64) -> bool {
+        self.0.load(Ordering::Relaxed) & note != 0
+    }
+
+    fn begun(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::Relaxed) & !Self::ALL)
+    }
+
+    fn place(&self) -> Place {
+        if self.has(Self::SHARED) {
+            Place::Shared
+        } else {
+            Place::Own
+        }
+    }
+}
+
+// ===== impl Calling =====
+
+impl<B: Store> Drop for Calling<'_, B> {
+    /// The call panicked.
+    fn drop(&mut self) {
+        let [_, tokens, money] = *self.reserved;
+        self.limiter
+            .settle(self.key, self.place, &[0, tokens, money], &[0; UNITS]);
+    }
+}
+
+// ===== impl Told =====
+
+impl Told {
+    const NOTHING: Self = Self(u64::MAX);
+
+    fn tell(&mut self, number: Option<u64>) {
+        if let Some(number) = number {
+            self.0 = number.min(u64::MAX - 1);
+        }
+    }
+
+    #[inline]
+    fn get(self) -> Option<u64> {
+        (self != Self::NOTHING).then_some(self.0)
     }
 }
 
 impl<B: Store> fmt::Debug for Settle<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settle")
-            .field("place", &self.place)
             .field("reserved", &self.reserved)
             .field("used", &self.used)
             .finish_non_exhaustive()

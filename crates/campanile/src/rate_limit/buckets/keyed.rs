@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::{Moment, Place, Queue, Store};
 use crate::{
-    rate_limit::state::{Cells, Gauges, Locked, Order, bucket},
+    rate_limit::state::{Cells, Dials, Locked, Order, bucket},
     sync::{AtomicUsize, Mutex, Ordering, lock},
 };
 
@@ -185,14 +185,14 @@ where
     }
 
     #[inline]
-    fn take(&self, key: &K, gauges: &Gauges, order: &Order) -> Option<(Place, bool)> {
+    fn take(&self, key: &K, dials: &impl Dials, order: &Order) -> Option<(Place, bool)> {
         let hash = self.hasher.hash_one(key);
         let mut shard = lock(self.shard(hash));
         let (place, bucket) = match shard.find(hash, key) {
             Some(index) => (Place::Own, &shard.entries[index].bucket),
             None => {
                 let moment = Moment {
-                    gauges: *gauges,
+                    gauges: std::array::from_fn(|unit| dials.gauge(unit)),
                     now: order.now,
                 };
                 let (place, bucket) = self.bucket(&mut shard, hash, key, None, &moment);
@@ -202,7 +202,7 @@ where
         if bucket.queue.is_some() {
             return None;
         }
-        let empty = bucket::take(&bucket.cells, gauges, order)?;
+        let empty = bucket::take(&bucket.cells, dials, order)?;
         Some((place, empty))
     }
 

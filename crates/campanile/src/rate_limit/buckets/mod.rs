@@ -1,6 +1,6 @@
 //! Where a limiter keeps its buckets: one for all, or one for each key.
 
-use super::state::{Cells, Gauges, Line, Order};
+use super::state::{Cells, Dials, Gauges, Line, Order};
 use crate::time::Timestamp;
 
 mod keyed;
@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
     fn make(keys: usize) -> Self;
 
     /// Takes what a call takes, unless others wait; says whether the bucket is empty then.
-    fn take(&self, key: &Self::Key, gauges: &Gauges, order: &Order) -> Option<(Place, bool)>;
+    fn take(&self, key: &Self::Key, dials: &impl Dials, order: &Order) -> Option<(Place, bool)>;
 
     /// Looks at a bucket and its queue, undisturbed by others that do. A bucket that is not there is made.
     fn visit<R>(

@@ -4,7 +4,7 @@ use crossbeam_utils::CachePadded;
 
 use super::{Moment, Place, Queue, Store};
 use crate::{
-    rate_limit::state::{Cells, Gauges, Order, Shared, bucket},
+    rate_limit::state::{Cells, Dials, Order, Shared, bucket},
     sync::{AtomicUsize, Mutex, Ordering, lock},
 };
 
@@ -49,11 +49,11 @@ impl Store for Single {
     }
 
     #[inline]
-    fn take(&self, (): &(), gauges: &Gauges, order: &Order) -> Option<(Place, bool)> {
+    fn take(&self, (): &(), dials: &impl Dials, order: &Order) -> Option<(Place, bool)> {
         if self.waiting.load(Ordering::Relaxed) != 0 {
             return None;
         }
-        let empty = bucket::take(&*self.cells, gauges, order)?;
+        let empty = bucket::take(&*self.cells, dials, order)?;
         Some((Place::Own, empty))
     }
 

@@ -12,6 +12,11 @@ pub(crate) type Amounts = [u64; UNITS];
 /// What the meters are set to; `None` where a unit is not limited.
 pub(crate) type Gauges = [Option<Gauge>; UNITS];
 
+/// Where a bucket finds what its meters are set to.
+pub trait Dials {
+    fn gauge(&self, unit: usize) -> Option<Gauge>;
+}
+
 /// The state of one bucket: for each unit what the meter will show when it is full again (the theoretical arrival time of
 /// GCRA, in units), and the time until which it is parked.
 pub trait Cells {
@@ -98,17 +103,23 @@ pub struct Order {
 /// Takes the cost in all units or in none. `Ok` says whether what is left is too little for any other call; `None` that
 /// there was too little.
 #[inline]
-pub(crate) fn take(cells: &(impl Cells + ?Sized), gauges: &Gauges, order: &Order) -> Option<bool> {
+pub(crate) fn take(
+    cells: &(impl Cells + ?Sized),
+    dials: &impl Dials,
+    order: &Order,
+) -> Option<bool> {
     if cells.get(PARKED) > order.now.as_nanos() {
         return None;
     }
     let mut empty = false;
     for unit in 0..UNITS {
-        let Some(gauge) = &gauges[unit] else { continue };
-        match take_unit(cells, unit, gauge, order) {
-            Some(owed) => empty |= owed.saturating_add(order.least[unit]) > gauge.burst,
+        let Some(gauge) = dials.gauge(unit) else {
+            continue;
+        };
+        match take_unit(cells, unit, &gauge, order) {
+            Some(owed) => empty |= owed + order.least[unit] > gauge.burst,
             None => {
-                put_back(cells, gauges, &order.cost, unit);
+                put_back(cells, &order.cost, unit);
                 return None;
             }
         }
@@ -134,7 +145,8 @@ fn take_unit(
     let mut until = cells.get(unit);
     loop {
         let owed = owed(until, value);
-        if owed.saturating_add(needs) > gauge.burst {
+        // Neither is above 2^62.
+        if owed + needs > gauge.burst {
             return None;
         }
         let owes = owed + cost;
@@ -148,13 +160,11 @@ fn take_unit(
     }
 }
 
-/// Puts back what was taken of the units before `unit`.
+/// Puts back what was taken of the units before `unit`. Of a unit that is not limited the cost is 0.
 #[cold]
-fn put_back(cells: &(impl Cells + ?Sized), gauges: &Gauges, cost: &Amounts, unit: usize) {
-    for taken in 0..unit {
-        if gauges[taken].is_some() {
-            give_back(cells, taken, cost[taken]);
-        }
+fn put_back(cells: &(impl Cells + ?Sized), cost: &Amounts, unit: usize) {
+    for (taken, cost) in cost[..unit].iter().enumerate() {
+        give_back(cells, taken, *cost);
     }
 }
 
@@ -269,7 +279,7 @@ pub(crate) fn take_turn(
                     .replace(unit, until, value.wrapping_add(owes))
                     .is_err()
             {
-                put_back(cells, gauges, cost, unit);
+                put_back(cells, cost, unit);
                 continue 'again;
             }
         }
@@ -295,6 +305,15 @@ pub(crate) fn is_full(cells: &(impl Cells + ?Sized), gauges: &Gauges, now: Times
                 .as_ref()
                 .is_none_or(|gauge| owed(cells.get(unit), gauge.value(now)) == 0)
         })
+}
+
+// ===== impl Dials =====
+
+impl Dials for Gauges {
+    #[inline]
+    fn gauge(&self, unit: usize) -> Option<Gauge> {
+        self[unit]
+    }
 }
 
 // ===== impl Cells =====

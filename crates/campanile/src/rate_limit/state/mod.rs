@@ -7,7 +7,7 @@ mod rate;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 
-pub(crate) use bucket::{Amounts, Cells, Gauges, Locked, Order, Shared};
+pub(crate) use bucket::{Amounts, Cells, Dials, Gauges, Locked, Order, Shared};
 pub(crate) use line::Line;
 pub(crate) use meter::{Gauge, Meter};
 pub(crate) use rate::{Rate, scale};
