@@ -1,5 +1,4 @@
 use std::{
-    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -10,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Advise, buckets::Store, settle::Settle, wait::Wait};
-use crate::{BoxError, completion::Completion, protocol::Protocol, rejection::Rejection};
+use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -109,21 +108,19 @@ where
     /// # Panics
     ///
     /// When it is polled after it was ready.
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
                 StateProj::Calling { future, completion } => {
                     let result = ready!(Completion::watch(completion, || future.poll(cx)));
-                    let Some(completion) = completion.take() else {
+                    let Some(mut completion) = completion.take() else {
                         unreachable!("polled after it was ready");
                     };
-                    // What the service's future holds is given back before the end of the call wakes those who wait.
-                    this.state.set(State::Over { rejection: None });
-                    let settle = completion.observer();
                     match &result {
                         Ok(response) => {
+                            let settle = completion.observer();
                             if settle.learns()
                                 && let Some(advice) = this.advise.advice(response)
                             {
@@ -131,13 +128,15 @@ where
                             }
                         }
                         Err(error) => {
-                            if is_rejection(error) {
-                                settle.refused();
+                            if let Some(rejection) = Rejection::within(error) {
+                                completion.refused(rejection);
                             }
                         }
                     }
-                    let begun = settle.begun();
-                    return Poll::Ready(this.protocol.complete(result, completion, begun));
+                    let now = completion.clock();
+                    // What the service's future holds is given back before the end of the call wakes those who wait.
+                    this.state.set(State::Over { rejection: None });
+                    return Poll::Ready(this.protocol.complete(result, completion, now));
                 }
                 StateProj::Waiting { wait } => {
                     let state = match ready!(wait.poll(cx)) {
@@ -170,16 +169,6 @@ where
             }
         }
     }
-}
-
-/// Whether an error is a refusal by a layer of this stack.
-#[cold]
-fn is_rejection<E: 'static>(error: &E) -> bool {
-    let error: &dyn Any = error;
-    error.is::<Rejection>()
-        || error
-            .downcast_ref::<BoxError>()
-            .is_some_and(|error| Rejection::find(&**error).is_some())
 }
 
 impl<S: Service<Req>, P, B: Store, A, Req> fmt::Debug for ResponseFuture<S, P, B, A, Req> {

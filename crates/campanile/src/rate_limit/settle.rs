@@ -17,6 +17,7 @@ use crate::{
     completion::Observe,
     cost::Usage,
     outcome::{FailureKind, Outcome},
+    rejection::Rejection,
     time::Timestamp,
 };
 
@@ -75,11 +76,11 @@ impl<B: Store> Settle<B> {
         begun: Timestamp,
     ) -> Self {
         Self {
-            limiter,
             key,
             reserved,
             used: Used::NOTHING,
             notes: Notes::new(begun, place),
+            limiter,
         }
     }
 
@@ -93,16 +94,6 @@ impl<B: Store> Settle<B> {
     pub(super) fn follow(&self, advice: &Advice) {
         self.limiter
             .follow(&self.key, self.notes.place(), advice, Timestamp::now());
-    }
-
-    /// A layer further in refused the call: it says nothing of the upstream.
-    pub(super) fn refused(&self) {
-        self.notes.add(Notes::REFUSED);
-    }
-
-    #[inline]
-    pub(super) fn begun(&self) -> Timestamp {
-        self.notes.begun()
     }
 
     /// Whether nothing was done for the call.
@@ -156,8 +147,17 @@ impl<B: Store> Observe for Settle<B> {
         self.used.report(usage);
     }
 
+    fn refused(&mut self, _rejection: &Rejection) {
+        self.notes.add(Notes::REFUSED);
+    }
+
     // The time that it is told is not looked at: it is read again where something is to be done, so that a plain call
     // reads the clock once.
+    #[inline]
+    fn clock(&self) -> Timestamp {
+        self.notes.begun()
+    }
+
     #[inline]
     fn end(&mut self, _now: Timestamp, outcome: Outcome) {
         if !self.as_estimated(outcome) || self.limiter.meters.is_slowed() {
@@ -175,7 +175,8 @@ impl<B: Store> Settle<B> {
             return;
         }
         self.settle(outcome);
-        self.limiter.learn(&self.key, place, outcome, self.begun());
+        self.limiter
+            .learn(&self.key, place, outcome, self.notes.begun());
     }
 }
 
