@@ -8,8 +8,8 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Advise, buckets::Store, settle::Settle, wait::Wait};
-use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
+use super::{Advise, buckets::Store, held::Held, settle::Settle, wait::Wait};
+use crate::{protocol::Protocol, rejection::Rejection};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -42,7 +42,7 @@ pin_project! {
         Calling {
             #[pin]
             future: S::Future,
-            completion: Option<Completion<Settle<B>>>,
+            held: Held<B>,
         },
         // Boxed, since few calls wait and all would carry its size.
         Waiting {
@@ -58,19 +58,11 @@ pin_project! {
 
 impl<S: Service<Req>, P, B: Store, A, Req> ResponseFuture<S, P, B, A, Req> {
     #[inline]
-    pub(super) const fn calling(
-        future: S::Future,
-        completion: Completion<Settle<B>>,
-        protocol: P,
-        advise: A,
-    ) -> Self {
+    pub(super) const fn calling(future: S::Future, held: Held<B>, protocol: P, advise: A) -> Self {
         Self {
             protocol,
             advise,
-            state: State::Calling {
-                future,
-                completion: Some(completion),
-            },
+            state: State::Calling { future, held },
         }
     }
 
@@ -113,45 +105,44 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Calling { future, completion } => {
-                    let result = ready!(Completion::watch(completion, || future.poll(cx)));
-                    let Some(mut completion) = completion.take() else {
-                        unreachable!("polled after it was ready");
-                    };
+                StateProj::Calling { future, held } => {
+                    let result = ready!(held.watch(|| future.poll(cx)));
                     match &result {
                         Ok(response) => {
-                            let settle = completion.observer();
-                            if settle.learns()
+                            if held.learns()
                                 && let Some(advice) = this.advise.advice(response)
                             {
-                                settle.follow(&advice);
+                                held.follow(&advice);
                             }
                         }
                         Err(error) => {
-                            if let Some(rejection) = Rejection::within(error) {
-                                completion.refused(rejection);
+                            if Rejection::within(error).is_some() {
+                                held.refused();
                             }
                         }
                     }
-                    let now = completion.clock();
+                    let now = held.begun();
+                    let Some(released) = held.release() else {
+                        unreachable!("polled after it was ready");
+                    };
                     // What the service's future holds is given back before the end of the call wakes those who wait.
                     this.state.set(State::Over { rejection: None });
-                    return Poll::Ready(this.protocol.complete(result, completion, now));
+                    return Poll::Ready(this.protocol.complete(result, released.guard(), now));
                 }
                 StateProj::Waiting { wait } => {
                     let state = match ready!(wait.poll(cx)) {
                         Ok(turned) => {
                             let mut service = turned.service;
-                            let completion = Completion::new(Settle::new(
+                            let held = Held::new(
                                 turned.limiter,
                                 turned.key,
                                 turned.place,
                                 turned.cost,
                                 turned.now,
-                            ));
+                            );
                             State::Calling {
                                 future: service.call(turned.request),
-                                completion: Some(completion),
+                                held,
                             }
                         }
                         Err(rejection) => State::Over {

@@ -81,6 +81,7 @@ mod config;
 mod future;
 mod gates;
 mod handle;
+mod held;
 mod key;
 mod layer;
 mod learn;

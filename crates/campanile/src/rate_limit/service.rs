@@ -14,14 +14,14 @@ use super::{
     Advise, KeyOf, RateLimitHandle, ResponseFuture,
     buckets::{Place, Store},
     gates::Watch,
+    held::Held,
     limiter::{Limiter, Verdict},
     settle::{Calling, Settle},
     state::Amounts,
     wait::Wait,
 };
 use crate::{
-    completion::Completion, endpoint::Endpoint, protocol::Protocol, rejection::Rejection,
-    time::Timestamp, waiters::Ticket,
+    endpoint::Endpoint, protocol::Protocol, rejection::Rejection, time::Timestamp, waiters::Ticket,
 };
 
 /// A service that is limited in how much it is asked for. See the [module](super).
@@ -171,16 +171,9 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         };
         let future = self.inner.call(request);
         mem::forget(calling);
-        // Made where it stays: what is moved right after it was made is slow to read.
         ResponseFuture::calling(
             future,
-            Completion::new(Settle::new(
-                Arc::clone(&self.limiter),
-                key,
-                place,
-                cost,
-                now,
-            )),
+            Held::new(Arc::clone(&self.limiter), key, place, cost, now),
             self.protocol.clone(),
             self.advise.clone(),
         )

@@ -9,7 +9,6 @@ use std::{
 use super::{
     Unit,
     buckets::{Place, Store},
-    learn::Advice,
     limiter::Limiter,
     state::{Amounts, UNITS},
 };
@@ -42,7 +41,7 @@ pub struct Settle<B: Store> {
 /// When the call began, and what is to be remembered of it: in one word, since every call carries it along. Its last bits,
 /// worth 8 ns, are the notes. Atomic, so that a body that carries this is as `Sync` as it was.
 #[derive(Debug)]
-struct Notes(AtomicU64);
+pub(super) struct Notes(AtomicU64);
 
 /// A panic within the call itself gives back what was reserved for it.
 pub(super) struct Calling<'a, B: Store> {
@@ -67,33 +66,20 @@ struct Told(u64);
 // ===== impl Settle =====
 
 impl<B: Store> Settle<B> {
-    #[inline]
-    pub(super) fn new(
+    #[inline(always)]
+    pub(super) const fn new(
         limiter: Arc<Limiter<B>>,
         key: B::Key,
-        place: Place,
         reserved: Amounts,
-        begun: Timestamp,
+        notes: Notes,
     ) -> Self {
         Self {
+            limiter,
             key,
             reserved,
             used: Used::NOTHING,
-            notes: Notes::new(begun, place),
-            limiter,
+            notes,
         }
-    }
-
-    /// Whether anybody reads what a response reports.
-    pub(super) fn learns(&self) -> bool {
-        self.limiter.config.learn.is_some()
-    }
-
-    /// Follows what a response reports of the upstream's limits.
-    #[cold]
-    pub(super) fn follow(&self, advice: &Advice) {
-        self.limiter
-            .follow(&self.key, self.notes.place(), advice, Timestamp::now());
     }
 
     /// Whether nothing was done for the call.
@@ -108,7 +94,7 @@ impl<B: Store> Settle<B> {
     }
 
     /// Whether the call took what it was estimated to, as far as anybody knows.
-    #[inline]
+    #[inline(always)]
     fn as_estimated(&self, outcome: Outcome) -> bool {
         outcome.is_success()
             && self.used.input == Told::NOTHING
@@ -158,7 +144,7 @@ impl<B: Store> Observe for Settle<B> {
         self.notes.begun()
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self, _now: Timestamp, outcome: Outcome) {
         if !self.as_estimated(outcome) || self.limiter.meters.is_slowed() {
             self.end_otherwise(outcome);
@@ -167,6 +153,7 @@ impl<B: Store> Observe for Settle<B> {
 }
 
 impl<B: Store> Settle<B> {
+    #[cold]
     fn end_otherwise(&self, outcome: Outcome) {
         let place = self.notes.place();
         if self.notes.has(Notes::REFUSED) {
@@ -216,16 +203,21 @@ impl Notes {
     /// The head arrived.
     const ANSWERED: u64 = 2;
     /// A layer further in refused the call.
-    const REFUSED: u64 = 4;
+    pub(super) const REFUSED: u64 = 4;
     const ALL: u64 = Self::SHARED | Self::ANSWERED | Self::REFUSED;
 
-    #[inline]
-    fn new(begun: Timestamp, place: Place) -> Self {
+    #[inline(always)]
+    pub(super) const fn word(begun: Timestamp, place: Place) -> u64 {
         let place = match place {
             Place::Own => 0,
             Place::Shared => Self::SHARED,
         };
-        Self(AtomicU64::new(begun.as_nanos() & !Self::ALL | place))
+        begun.as_nanos() & !Self::ALL | place
+    }
+
+    #[inline(always)]
+    pub(super) const fn of(word: u64) -> Self {
+        Self(AtomicU64::new(word))
     }
 
     fn add(&self, note: u64) {
@@ -237,11 +229,12 @@ impl Notes {
         self.0.load(Ordering::Relaxed) & note != 0
     }
 
-    fn begun(&self) -> Timestamp {
+    #[inline]
+    pub(super) fn begun(&self) -> Timestamp {
         Timestamp::from_nanos(self.0.load(Ordering::Relaxed) & !Self::ALL)
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         if self.has(Self::SHARED) {
             Place::Shared
         } else {
