@@ -95,10 +95,10 @@ impl<B: Store> Limiter<B> {
     }
 
     #[inline]
-    fn order(&self, cost: &Amounts, now: Timestamp) -> Order {
+    fn order<'a>(&'a self, cost: &'a Amounts, now: Timestamp) -> Order<'a> {
         Order {
-            cost: *cost,
-            least: *self.meters.least(),
+            cost,
+            least: self.meters.least(),
             oversize: self.oversize,
             now,
         }

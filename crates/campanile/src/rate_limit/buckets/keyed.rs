@@ -185,7 +185,7 @@ where
     }
 
     #[inline]
-    fn take(&self, key: &K, dials: &impl Dials, order: &Order) -> Option<(Place, bool)> {
+    fn take(&self, key: &K, dials: &impl Dials, order: &Order<'_>) -> Option<(Place, bool)> {
         let hash = self.hasher.hash_one(key);
         let mut shard = lock(self.shard(hash));
         let (place, bucket) = match shard.find(hash, key) {

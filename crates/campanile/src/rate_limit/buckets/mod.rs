@@ -37,7 +37,8 @@ pub trait Store: Send + Sync + 'static {
     fn make(keys: usize) -> Self;
 
     /// Takes what a call takes, unless others wait; says whether the bucket is empty then.
-    fn take(&self, key: &Self::Key, dials: &impl Dials, order: &Order) -> Option<(Place, bool)>;
+    fn take(&self, key: &Self::Key, dials: &impl Dials, order: &Order<'_>)
+    -> Option<(Place, bool)>;
 
     /// Looks at a bucket and its queue, undisturbed by others that do. A bucket that is not there is made.
     fn visit<R>(

@@ -49,7 +49,7 @@ impl Store for Single {
     }
 
     #[inline]
-    fn take(&self, (): &(), dials: &impl Dials, order: &Order) -> Option<(Place, bool)> {
+    fn take(&self, (): &(), dials: &impl Dials, order: &Order<'_>) -> Option<(Place, bool)> {
         if self.waiting.load(Ordering::Relaxed) != 0 {
             return None;
         }

@@ -91,10 +91,10 @@ pub(crate) fn unpark(cells: &(impl Cells + ?Sized), now: Timestamp) {
 
 /// What a call takes, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Order {
-    pub(crate) cost: Amounts,
+pub struct Order<'a> {
+    pub(crate) cost: &'a Amounts,
     /// The least that any call takes.
-    pub(crate) least: Amounts,
+    pub(crate) least: &'a Amounts,
     /// What takes more than a full bucket holds goes when it is full.
     pub(crate) oversize: bool,
     pub(crate) now: Timestamp,
@@ -106,7 +106,7 @@ pub struct Order {
 pub(crate) fn take(
     cells: &(impl Cells + ?Sized),
     dials: &impl Dials,
-    order: &Order,
+    order: &Order<'_>,
 ) -> Option<bool> {
     if cells.get(PARKED) > order.now.as_nanos() {
         return None;
@@ -119,7 +119,7 @@ pub(crate) fn take(
         match take_unit(cells, unit, &gauge, order) {
             Some(owed) => empty |= owed + order.least[unit] > gauge.burst,
             None => {
-                put_back(cells, &order.cost, unit);
+                put_back(cells, order.cost, unit);
                 return None;
             }
         }
@@ -133,7 +133,7 @@ fn take_unit(
     cells: &(impl Cells + ?Sized),
     unit: usize,
     gauge: &Gauge,
-    order: &Order,
+    order: &Order<'_>,
 ) -> Option<u64> {
     let cost = order.cost[unit];
     let needs = if order.oversize {

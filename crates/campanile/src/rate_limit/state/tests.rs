@@ -30,13 +30,14 @@ fn gauges(meters: [Option<&Meter>; UNITS]) -> Gauges {
     meters.map(|meter| meter.map(|meter| meter.try_read().unwrap()))
 }
 
-fn order(meters: [Option<&Meter>; UNITS], units: [u64; UNITS], now: Timestamp) -> Order {
-    let parts = |units: [u64; UNITS]| {
-        std::array::from_fn(|unit| meters[unit].map_or(0, |meter| meter.parts(units[unit])))
-    };
+fn parts(meters: [Option<&Meter>; UNITS], units: [u64; UNITS]) -> Amounts {
+    std::array::from_fn(|unit| meters[unit].map_or(0, |meter| meter.parts(units[unit])))
+}
+
+fn order(cost: &Amounts, now: Timestamp) -> Order<'_> {
     Order {
-        cost: parts(units),
-        least: parts([1; UNITS]),
+        cost,
+        least: &[1; UNITS],
         oversize: false,
         now,
     }
@@ -61,8 +62,8 @@ impl One {
     }
 
     fn take(&self, units: u64, now: Timestamp) -> bool {
-        let order = order([Some(&self.meter), None, None], [units, 0, 0], now);
-        bucket::take(&self.cells, &self.gauges(), &order).is_some()
+        let cost = [self.meter.parts(units), 0, 0];
+        bucket::take(&self.cells, &self.gauges(), &order(&cost, now)).is_some()
     }
 
     /// For how long to wait for so many.
@@ -247,8 +248,9 @@ fn more_than_a_burst_never_goes_unless_it_may_owe() {
     let one = One::new(10.0, SEC, 3);
     assert!(!one.take(4, ms(0)));
     let gauges = one.gauges();
-    let mut order = order([Some(&one.meter), None, None], [4, 0, 0], ms(0));
-    assert!(bucket::exceeds(&gauges, &order.cost));
+    let cost = [one.meter.parts(4), 0, 0];
+    let mut order = order(&cost, ms(0));
+    assert!(bucket::exceeds(&gauges, &cost));
     order.oversize = true;
     assert!(bucket::take(&one.cells, &gauges, &order).is_some());
     // One is owed, so the next comes after two.
@@ -298,7 +300,7 @@ fn all_units_are_taken_or_none() {
     let meters = [Some(&requests), Some(&tokens), Some(&money)];
     let gauges = gauges(meters);
     let cells = bucket::shared();
-    let take = |units| bucket::take(&cells, &gauges, &order(meters, units, ms(0)));
+    let take = |units| bucket::take(&cells, &gauges, &order(&parts(meters, units), ms(0)));
     assert!(take([1, 101, 0]).is_none());
     assert!(take([1, 1, 1_001]).is_none());
     for _ in 0..10 {
@@ -409,8 +411,8 @@ fn threads_never_take_more_than_rate_times_time_and_burst() {
                 for milli in 0..=MILLIS {
                     for turn in 0..4 {
                         let cost = (thread * 7 + milli * 3 + turn) % 60;
-                        let order = order(meters, [1, cost, 0], ms(milli));
-                        if bucket::take(cells, gauges, &order).is_some() {
+                        let parts = parts(meters, [1, cost, 0]);
+                        if bucket::take(cells, gauges, &order(&parts, ms(milli))).is_some() {
                             calls.fetch_add(1, Ordering::Relaxed);
                             spent.fetch_add(cost, Ordering::Relaxed);
                         }
