@@ -3,7 +3,8 @@
 //! A [`RateLimitLayer`] counts in up to three units at once: requests, tokens, nano-dollars. A call is admitted when there
 //! is enough of each; what it takes is estimated when it comes, by the [`Cost`](crate::Cost) in its
 //! [context](crate::Context) or a [function](RateLimitLayer::cost), reserved in all units or in none, and settled when its
-//! answer ends. Over any time, no more is admitted than `rate × time + burst`, whatever is given back counted out.
+//! answer ends. What is admitted, less what is given back, never exceeds `rate × time + burst`, from any number of threads;
+//! a bucket never holds more than its burst, however much comes back to it.
 //!
 //! **State.** A token bucket for each unit, as the generic cell rate algorithm (GCRA) in units instead of time: one
 //! meter for each unit shows what has been due since the
