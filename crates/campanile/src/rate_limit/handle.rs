@@ -1,9 +1,14 @@
-use std::{fmt, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::Hash,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde::Serialize;
 
 use super::{
-    Keyed, Limit, RateLimitConfig, RateLimitLayer, Single, Unit,
+    Keyed, Limit, RateLimitConfig, Single, Unit,
     buckets::{Place, Store},
     limiter::Limiter,
 };
@@ -14,9 +19,10 @@ pub struct RateLimitHandle<B = Single> {
     limiter: Arc<Limiter<B>>,
 }
 
-/// Turns rates between their `min` and `max`; in units per `per`, as configured.
+/// Turns rates between their `min` and `max`; in units per `per`, as configured. It does not keep the limit alive: once
+/// that is gone, it stands at 0.
 pub struct RateDial<B = Single> {
-    limiter: Arc<Limiter<B>>,
+    limiter: Weak<Limiter<B>>,
     /// One unit, or all in proportion to the first that is limited.
     unit: Option<Unit>,
 }
@@ -56,17 +62,13 @@ pub struct UnitSnapshot {
 // ===== impl RateLimitHandle =====
 
 impl RateLimitHandle {
-    /// A limit for all calls together, by settings that [`RateLimitConfig::build`] has checked, for as many services as
-    /// are to share it.
-    #[must_use]
-    pub fn new(config: RateLimitConfig) -> Self {
-        Self::of(Arc::new(Limiter::new(config)))
-    }
-
-    /// A layer whose services share this limit.
-    #[must_use]
-    pub fn layer(&self) -> RateLimitLayer {
-        RateLimitLayer::new(self.limiter.config.clone()).share(self)
+    /// A limit for all calls together, for as many services as are to [share](super::RateLimitLayer::shared) it.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: RateLimitConfig) -> Result<Self, Invalid> {
+        Ok(Self::of(Arc::new(Limiter::new(config.build()?))))
     }
 
     /// What is left of a unit, below 0 where calls took more than was estimated; `None` where it is not limited.
@@ -102,11 +104,13 @@ impl<K> RateLimitHandle<Keyed<K>>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    /// A limit for each key, by settings that [`RateLimitConfig::build`] has checked, for as many services as are to
-    /// [share](RateLimitLayer::share) it.
-    #[must_use]
-    pub fn keyed(config: RateLimitConfig) -> Self {
-        Self::of(Arc::new(Limiter::new(config)))
+    /// A limit for each key, for as many services as are to [share](super::RateLimitLayer::share) it.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn keyed(config: RateLimitConfig) -> Result<Self, Invalid> {
+        Ok(Self::of(Arc::new(Limiter::new(config.build()?))))
     }
 
     /// Admits no call of this key for so long, or longer where it is parked already.
@@ -169,7 +173,7 @@ impl<B: Store> RateLimitHandle<B> {
     #[must_use]
     pub fn rate_dial(&self) -> RateDial<B> {
         RateDial {
-            limiter: self.limiter(),
+            limiter: Arc::downgrade(&self.limiter),
             unit: None,
         }
     }
@@ -178,7 +182,7 @@ impl<B: Store> RateLimitHandle<B> {
     #[must_use]
     pub fn unit_dial(&self, unit: Unit) -> RateDial<B> {
         RateDial {
-            limiter: self.limiter(),
+            limiter: Arc::downgrade(&self.limiter),
             unit: Some(unit),
         }
     }
@@ -223,25 +227,23 @@ impl<B: fmt::Debug> fmt::Debug for RateLimitHandle<B> {
 
 // ===== impl RateDial =====
 
-impl<B: Store> RateDial<B> {
-    fn unit(&self) -> Option<usize> {
-        self.unit
-            .or_else(|| self.limiter.meters.primary())
-            .map(Unit::index)
-    }
-}
-
 impl<B: Store> Dial for RateDial<B> {
     fn value(&self) -> f64 {
-        let settings = self.limiter.meters.settings();
-        self.unit().map_or(0.0, |unit| settings.rates[unit])
+        let Some(limiter) = self.limiter.upgrade() else {
+            return 0.0;
+        };
+        let settings = limiter.meters.settings();
+        self.unit(&limiter).map_or(0.0, |unit| settings.rates[unit])
     }
 
     fn set(&self, value: f64) -> f64 {
-        let Some(unit) = self.unit() else {
+        let Some(limiter) = self.limiter.upgrade() else {
             return 0.0;
         };
-        self.limiter.set(Timestamp::now(), |settings| {
+        let Some(unit) = self.unit(&limiter) else {
+            return 0.0;
+        };
+        limiter.set(Timestamp::now(), |settings| {
             if self.unit.is_some() {
                 settings.turn(unit, value)
             } else {
@@ -249,12 +251,24 @@ impl<B: Store> Dial for RateDial<B> {
             }
         })
     }
+
+    fn is_alive(&self) -> bool {
+        self.limiter.strong_count() > 0
+    }
+}
+
+impl<B: Store> RateDial<B> {
+    fn unit(&self, limiter: &Limiter<B>) -> Option<usize> {
+        self.unit
+            .or_else(|| limiter.meters.primary())
+            .map(Unit::index)
+    }
 }
 
 impl<B> Clone for RateDial<B> {
     fn clone(&self) -> Self {
         Self {
-            limiter: Arc::clone(&self.limiter),
+            limiter: Weak::clone(&self.limiter),
             unit: self.unit,
         }
     }

@@ -7,6 +7,7 @@ use super::{
     buckets::Store, limiter::Limiter,
 };
 use crate::{
+    config::Invalid,
     cost::Cost,
     endpoint::Endpoint,
     protocol::{Costed, Enveloped, Unary},
@@ -31,12 +32,25 @@ enum Source<B> {
 // ===== impl RateLimitLayer =====
 
 impl RateLimitLayer {
-    /// A limit for all calls together, by settings that [`RateLimitConfig::build`] has checked. Requests and answers are
-    /// any: a call ends with its response, and takes one request unless [`cost`](Self::cost) says otherwise.
+    /// A limit for all calls together, of its own for each service. Requests and answers are any: a call ends with its
+    /// response, and takes one request unless [`cost`](Self::cost) says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: RateLimitConfig) -> Result<Self, Invalid> {
+        Ok(Self::of(Source::Fresh(Arc::new(config.build()?))))
+    }
+
+    /// The limit of the handle, for all services that the layer is applied to.
     #[must_use]
-    pub fn new(config: RateLimitConfig) -> Self {
+    pub fn shared(handle: &RateLimitHandle) -> Self {
+        Self::of(Source::Shared(handle.limiter()))
+    }
+
+    fn of(source: Source<Single>) -> Self {
         Self {
-            source: Source::Fresh(Arc::new(config)),
+            source,
             protocol: Unary::default(),
             key: Together,
             advise: Silent,

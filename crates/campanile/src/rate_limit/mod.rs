@@ -63,10 +63,9 @@
 //! let config = RateLimitConfig::requests(Limit::per_minute(500.0).with_burst(20))
 //!     .with_tokens(Limit::per_minute(200_000.0))
 //!     .with_max_wait(Duration::from_secs(5))
-//!     .build()
-//!     .unwrap();
+//!     ;
 //! let service = ServiceBuilder::new()
-//!     .layer(RateLimitLayer::new(config).calls().cost(|call: &Call<String>| {
+//!     .layer(RateLimitLayer::new(config).unwrap().calls().cost(|call: &Call<String>| {
 //!         Cost::tokens(call.message.len() as u64 / 4 + 1_000)
 //!     }))
 //!     .service(service_fn(|call: Call<String>| async move { Ok::<_, BoxError>(call.message) }));

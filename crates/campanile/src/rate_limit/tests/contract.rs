@@ -10,7 +10,7 @@ async fn it_calls_only_the_instance_that_was_readied() {
     let script = Script::<_>::new(Step::answer("hello").after(MS));
     let permits = Permits::new(3);
     let inner = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let mut service = RateLimitLayer::new(ten_per_second(1)).layer(inner);
+    let mut service = RateLimitLayer::new(ten_per_second(1)).unwrap().layer(inner);
     // The first goes at once, the others wait, each with the instance that was readied for it.
     let first = ready(&mut service).await.unwrap().call(());
     let second = ready(&mut service).await.unwrap().call(());
@@ -30,7 +30,7 @@ async fn cancelled_at_any_moment_it_gives_everything_back() {
     let script = Script::<_>::new(Step::answer("hello").after(10 * MS));
     let permits = Permits::new(1);
     let inner = ReadinessProbe::new(script.service()).permits(permits.clone());
-    let service = RateLimitLayer::new(ten_per_second(1)).layer(inner);
+    let service = RateLimitLayer::new(ten_per_second(1)).unwrap().layer(inner);
     let at_rest = || {
         assert_eq!(
             (permits.free(), permits.reserved(), permits.used()),
@@ -130,8 +130,13 @@ async fn it_can_be_spawned_over_a_boxed_error() {
         Ok::<_, BoxError>(request.message)
     });
     let service = tower::ServiceBuilder::new()
-        .layer(RateLimitLayer::new(ten_per_second(1)).calls())
-        .layer(RateLimitLayer::new(ten_per_second(1)).calls().by_tenant())
+        .layer(RateLimitLayer::new(ten_per_second(1)).unwrap().calls())
+        .layer(
+            RateLimitLayer::new(ten_per_second(1))
+                .unwrap()
+                .calls()
+                .by_tenant(),
+        )
         .service(closure);
     let call = tokio::spawn(async move { service.oneshot(Call::new(7)).await });
     assert_eq!(call.await.unwrap().unwrap(), 7);
@@ -151,7 +156,9 @@ impl From<Rejection> for Own {
 #[tokio::test(start_paused = true)]
 async fn an_error_type_of_the_users_own_needs_one_from() {
     let inner = tower::service_fn(|(): ()| async { Ok::<_, Own>(()) });
-    let mut service = RateLimitLayer::new(refusing(ten_per_second(1))).layer(inner);
+    let mut service = RateLimitLayer::new(refusing(ten_per_second(1)))
+        .unwrap()
+        .layer(inner);
     ready(&mut service).await.unwrap().call(()).await.unwrap();
     let Err(Own::Refused(rejection)) = ready(&mut service).await.unwrap().call(()).await else {
         panic!("not refused");
@@ -165,7 +172,7 @@ async fn towers_own_layers_work_on_both_sides_of_it() {
     let service = tower::ServiceBuilder::new()
         .load_shed()
         .timeout(SEC)
-        .layer(RateLimitLayer::new(ten_per_second(1)))
+        .layer(RateLimitLayer::new(ten_per_second(1)).unwrap())
         .concurrency_limit(1)
         .map_err(BoxError::from)
         .service(script.service());

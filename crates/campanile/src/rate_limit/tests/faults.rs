@@ -75,7 +75,9 @@ fn one_goes_and_one_is_woken() {
         }
     }
 
-    let limiter = RateLimitHandle::new(ten_per_second(1).with_max_wait(100 * SEC)).limiter();
+    let limiter = RateLimitHandle::new(ten_per_second(1).with_max_wait(100 * SEC))
+        .unwrap()
+        .limiter();
     let cost = limiter.parts(&Cost::default());
     let at = |millis| Timestamp::from_nanos(1 + millis * 1_000_000);
     assert!(limiter.take(&(), &cost, at(0)).is_some());
@@ -106,6 +108,7 @@ async fn concurrent_calls_do_not_overspend_tokens() {
     let config = RateLimitConfig::default().with_tokens(Limit::per_minute(1_000.0));
     let script = Script::<_>::new(Step::answer("hello").after(SEC));
     let service = RateLimitLayer::new(refusing(built(config)))
+        .unwrap()
         .calls()
         .layer(script.service());
     let calls: Vec<_> = (0..200)
@@ -141,6 +144,7 @@ async fn a_hundred_nano_dollars_are_not_nothing() {
 async fn a_client_cannot_fill_the_memory_with_keys() {
     let script = Script::answering("hello");
     let service = RateLimitLayer::new(refusing(ten_per_second(1)).with_max_keys(64))
+        .unwrap()
         .keyed(|name: &String| name.clone())
         .layer(script.service());
     for number in 0..5_000 {

@@ -15,6 +15,7 @@ fn gated(config: RateLimitConfig) -> (Script<&'static str>, Endpoint, Gated) {
     let script = Script::answering("hello");
     let endpoint = Endpoint::new("a");
     let service = RateLimitLayer::new(built(config))
+        .unwrap()
         .calls()
         .gate(&endpoint)
         .layer(script.service());
@@ -132,17 +133,23 @@ async fn a_debt_keeps_the_gate_closed_until_it_is_paid() {
 
 #[tokio::test(start_paused = true)]
 async fn endpoints_that_share_a_limit_close_and_open_together_and_are_left_open() {
-    let handle = RateLimitHandle::new(ten_per_second(1));
+    let handle = RateLimitHandle::new(ten_per_second(1)).unwrap();
     let (a, b) = (Endpoint::new("a"), Endpoint::new("b"));
     let script = Script::answering("hello");
-    let one = handle.layer().gate(&a).layer(script.service());
-    let other = handle.layer().gate(&b).layer(script.service());
+    let one = RateLimitLayer::shared(&handle)
+        .gate(&a)
+        .layer(script.service());
+    let other = RateLimitLayer::shared(&handle)
+        .gate(&b)
+        .layer(script.service());
     call(&one).await.unwrap();
     assert_eq!((closed(&a), closed(&b)), (Some(100 * MS), Some(100 * MS)));
     drop(other);
     assert_eq!((closed(&a), closed(&b)), (Some(100 * MS), None));
     let late = Endpoint::new("late");
-    let third = handle.layer().gate(&late).layer(script.service());
+    let third = RateLimitLayer::shared(&handle)
+        .gate(&late)
+        .layer(script.service());
     assert_eq!(closed(&late), Some(100 * MS));
     drop((one, third));
     assert_eq!((closed(&a), closed(&late)), (None, None));
@@ -157,9 +164,9 @@ fn the_gate_agrees_with_the_bucket_after_any_race() {
             .with_learn(None),
     );
     for _ in 0..200 {
-        let handle = RateLimitHandle::new(config.clone());
+        let handle = RateLimitHandle::new(config.clone()).unwrap();
         let endpoint = Endpoint::new("a");
-        let gated = handle.layer().gate(&endpoint).layer(());
+        let gated = RateLimitLayer::shared(&handle).gate(&endpoint).layer(());
         let limiter = handle.limiter();
         let cost = limiter.parts(&Cost::tokens(30));
         std::thread::scope(|scope| {
@@ -213,6 +220,7 @@ async fn a_pool_goes_elsewhere_while_one_member_has_nothing_left() {
             move |endpoint: &Endpoint, rate: u32| {
                 let limit = Limit::per_second(rate.into()).with_burst(2);
                 RateLimitLayer::new(built(RateLimitConfig::requests(limit)))
+                    .unwrap()
                     .gate(endpoint)
                     .layer(clients[usize::from(rate > 1)].service())
             },

@@ -12,6 +12,7 @@ type ByName = Limited<Scripted<&'static str>, Enveloped, Keyed<&'static str>, By
 fn by_name(config: RateLimitConfig) -> ByName {
     let script = Script::answering("hello");
     RateLimitLayer::new(config)
+        .unwrap()
         .calls()
         .keyed((|call| call.message) as Name)
         .layer(script.service())
@@ -81,6 +82,7 @@ async fn a_line_is_served_earlier_when_the_rate_rises_or_its_key_is_unparked() {
 async fn tenants_are_told_apart_by_the_context() {
     let script = Script::answering("hello");
     let service = RateLimitLayer::new(refusing(ten_per_second(1)))
+        .unwrap()
         .calls()
         .by_tenant()
         .layer(script.service());
@@ -98,9 +100,10 @@ async fn tenants_are_told_apart_by_the_context() {
 
 #[tokio::test(start_paused = true)]
 async fn services_can_share_keys() {
-    let handle = RateLimitHandle::<Keyed<u32>>::keyed(refusing(ten_per_second(1)));
+    let handle = RateLimitHandle::<Keyed<u32>>::keyed(refusing(ten_per_second(1))).unwrap();
     let script = Script::answering("hello");
     let layer = RateLimitLayer::new(ten_per_second(1))
+        .unwrap()
         .keyed(|request: &u32| *request)
         .share(&handle);
     let (one, other) = (layer.layer(script.service()), layer.layer(script.service()));

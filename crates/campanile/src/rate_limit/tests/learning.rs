@@ -19,6 +19,7 @@ fn response(status: u16, headers: &[(&'static str, &str)]) -> Step<Response<Scri
 fn upstream(config: RateLimitConfig) -> (Upstream, Service) {
     let upstream = Script::<_>::new(response(200, &[]));
     let service = RateLimitLayer::new(built(config))
+        .unwrap()
         .http()
         .layer(upstream.service());
     (upstream, service)
@@ -283,6 +284,7 @@ async fn a_503_parks_nobody() {
 async fn a_closure_learns_from_any_response() {
     let script = Script::<_>::new(Step::answer(0_u64));
     let service = RateLimitLayer::new(refusing(ten_per_second(5)))
+        .unwrap()
         .advise(|left: &u64| {
             Some(Advice {
                 requests: Some(Quota {
@@ -303,6 +305,7 @@ async fn a_closure_learns_from_any_response() {
 async fn each_key_learns_for_itself() {
     let upstream: Upstream = Script::<_>::new(response(200, &[]));
     let service = RateLimitLayer::new(refusing(ten_per_second(5)))
+        .unwrap()
         .http()
         .keyed(|request: &Request<()>| request.uri().path().to_owned())
         .layer(upstream.service());

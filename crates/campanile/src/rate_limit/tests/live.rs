@@ -108,15 +108,15 @@ async fn another_limit_holds_from_now_on_for_all_clones() {
 
 #[tokio::test(start_paused = true)]
 async fn services_made_of_a_handle_share_it_and_those_of_a_layer_do_not() {
-    let handle = RateLimitHandle::new(refusing(ten_per_second(1)));
+    let handle = RateLimitHandle::new(refusing(ten_per_second(1))).unwrap();
     let script = Script::answering("hello");
-    let one = handle.layer().layer(script.service());
-    let other = handle.layer().layer(script.service());
+    let one = RateLimitLayer::shared(&handle).layer(script.service());
+    let other = RateLimitLayer::shared(&handle).layer(script.service());
     call(&one).await.unwrap();
     refused(call(&other).await);
     assert_eq!(handle.left(Unit::Requests), Some(0.0));
 
-    let layer = RateLimitLayer::new(refusing(ten_per_second(1)));
+    let layer = RateLimitLayer::new(refusing(ten_per_second(1))).unwrap();
     let (one, other) = (layer.layer(script.service()), layer.layer(script.service()));
     call(&one).await.unwrap();
     call(&other).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_snapshot_shows_it_all_and_can_be_serialised() {
         format!("{service:?}"),
         format!("{:?}", service.handle()),
         format!("{:?}", service.handle().rate_dial()),
-        format!("{:?}", RateLimitLayer::new(ten_per_second(1))),
+        format!("{:?}", RateLimitLayer::new(ten_per_second(1)).unwrap()),
     ] {
         assert!(text.starts_with("Rate"), "{text}");
     }

@@ -52,7 +52,7 @@ fn refusing(config: RateLimitConfig) -> RateLimitConfig {
 /// A limited service that answers at once.
 fn limited(config: RateLimitConfig) -> (Script<&'static str>, Limited<Scripted<&'static str>>) {
     let script = Script::answering("hello");
-    let service = RateLimitLayer::new(config).layer(script.service());
+    let service = RateLimitLayer::new(config).unwrap().layer(script.service());
     (script, service)
 }
 
@@ -64,7 +64,10 @@ fn costed(
     Limited<Scripted<&'static str>, Enveloped>,
 ) {
     let script = Script::answering("hello");
-    let service = RateLimitLayer::new(config).calls().layer(script.service());
+    let service = RateLimitLayer::new(config)
+        .unwrap()
+        .calls()
+        .layer(script.service());
     (script, service)
 }
 

@@ -70,6 +70,7 @@ pub(super) fn streamed() -> (Script<Pieces>, Streamed) {
     let script = Script::<_>::new(Step::answer(ScriptStream::new()));
     let protocol = Enveloped::new(Streaming::new(Judge, Reports));
     let service = RateLimitLayer::new(config)
+        .unwrap()
         .protocol(protocol)
         .layer(script.service());
     (script, service)
@@ -218,7 +219,9 @@ async fn a_refusal_further_in_gives_everything_back_and_teaches_nothing() {
             .with_retry_after(SEC)
             .into()
     }));
-    let service = RateLimitLayer::new(ten_per_second(5)).layer(script.service());
+    let service = RateLimitLayer::new(ten_per_second(5))
+        .unwrap()
+        .layer(script.service());
     for _ in 0..3 {
         call(&service).await.unwrap_err();
     }
@@ -232,6 +235,7 @@ async fn cost_is_told_by_the_context_else_by_the_function() {
     let config = built(RateLimitConfig::default().with_tokens(Limit::per_second(100.0)));
     let script = Script::answering("hello");
     let service = RateLimitLayer::new(config)
+        .unwrap()
         .calls()
         .cost(|call: &Call<&str>| Cost::tokens(call.message.len() as u64))
         .layer(script.service());

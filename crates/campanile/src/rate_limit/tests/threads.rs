@@ -38,6 +38,7 @@ async fn hammer(config: RateLimitConfig, time: Duration) -> (f64, f64, f64) {
     let sink = Sink::default();
     let began = Timestamp::now();
     let service = RateLimitLayer::new(config)
+        .unwrap()
         .calls()
         .cost(|call: &Call<u64>| Cost::tokens(call.message))
         .layer(sink.clone());
