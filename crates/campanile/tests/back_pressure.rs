@@ -7,7 +7,7 @@ use campanile::{
     BoxError, Rejection,
     back_pressure::{BackPressureConfig, BackPressureHandle, BackPressureLayer, Verdict},
     concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitHandle, ConcurrencyLimitLayer},
-    rate_limit::{Limit, RateLimitConfig, RateLimitHandle, Unit},
+    rate_limit::{Limit, RateLimitConfig, RateLimitHandle, RateLimitLayer, Unit},
     testing::{Script, Step},
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
@@ -34,13 +34,14 @@ impl Stack {
             RateLimitConfig::requests(requests)
                 .with_max_wait(Duration::ZERO)
                 .build()?,
-        );
-        let rule = BackPressureHandle::new(BackPressureConfig::default().build()?);
+        )
+        .unwrap();
+        let rule = BackPressureHandle::new(BackPressureConfig::default().build()?).unwrap();
         rule.add_capacity(limit.limit_dial());
         rule.add_rate(rate.unit_dial(Unit::Requests));
         let service = ServiceBuilder::new()
-            .layer(ConcurrencyLimitLayer::of(&limit))
-            .layer(rate.layer())
+            .layer(ConcurrencyLimitLayer::shared(&limit))
+            .layer(RateLimitLayer::shared(&rate))
             .layer(BackPressureLayer::shared(&rule))
             .service(script.service());
         Ok(Self {

@@ -48,7 +48,8 @@ async fn main() -> Result<ExitCode, BoxError> {
         "\n{}",
         report::table(&[("bare", &bare), ("guarded", &guarded)])
     );
-    let helped = guarded.answered_share() >= 0.99 && guarded.p(0.99) < bare.p(0.99);
+    let helped =
+        guarded.answered_share() >= 0.97 && guarded.answered_share() > bare.answered_share();
     println!(
         "{}",
         if helped {
