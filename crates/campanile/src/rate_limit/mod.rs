@@ -6,11 +6,11 @@
 //! answer ends. What is admitted, less what is given back, never exceeds `rate × time + burst`, from any number of threads;
 //! a bucket never holds more than its burst, however much comes back to it.
 //!
-//! **State.** A token bucket for each unit, as the generic cell rate algorithm (GCRA) in units instead of time: one
-//! meter for each unit shows what has been due since the
-//! beginning, and a bucket is one number, the reading at which it is full again. To take is one compare-and-swap; how long
-//! to wait follows from the same number, to the nanosecond. A change of rate or burst sets the meter, so it holds for all
-//! keys at once, and neither forgives nor adds what calls owe. All arithmetic is in integers; a nano-dollar is not lost.
+//! **State.** A token bucket for each unit, as the generic cell rate algorithm (GCRA) in units instead of time: one meter
+//! for each unit shows what has been due since the beginning, and a bucket is one number, the reading at which it is full
+//! again. To take is one compare-and-swap; how long to wait follows from the same number, to the nanosecond. A change of
+//! rate or burst sets the meter, so it holds for all keys at once, and neither forgives nor adds what calls owe. All
+//! arithmetic is in integers; a nano-dollar is not lost.
 //!
 //! With [keys](RateLimitLayer::keyed) (a tenant, a model, an API key) each has buckets of its own, behind one of 64 locks:
 //! under 60 bytes each beside the key at a million keys. A key whose buckets are full again is forgotten little by little
@@ -86,6 +86,8 @@ mod key;
 mod layer;
 mod learn;
 mod limiter;
+#[cfg(all(test, campanile_loom))]
+mod loom;
 mod meters;
 mod service;
 mod settle;
