@@ -56,6 +56,25 @@ fn the_gate_agrees_with_the_bucket() {
     });
 }
 
+/// One takes the last while another gives back: there is room in the end, and the gate is open.
+#[test]
+fn a_gate_that_closes_sees_what_comes_back_meanwhile() {
+    model(|| {
+        let (limiter, cost) = limiter(2);
+        let endpoint = Endpoint::new("a");
+        let _watch = Watch::new(Arc::clone(&limiter), endpoint.clone());
+        let place = limiter.take(&(), &cost, NOW).unwrap();
+        let other = {
+            let limiter = Arc::clone(&limiter);
+            thread::spawn(move || limiter.settle(&(), place, &cost, &[0; 3]))
+        };
+        assert!(limiter.take(&(), &cost, NOW).is_some());
+        other.join().unwrap();
+        assert!(!endpoint.gate().is_closed_for(Reason::Quota, NOW));
+        assert!(!limiter.gates.is_closed());
+    });
+}
+
 /// Two take at once: of two units each gets both or none, and there is no third.
 #[test]
 fn no_more_is_taken_than_there_is() {
