@@ -122,7 +122,7 @@ fn whoever_waits_is_woken_or_sees_what_came_back() {
             let config = RateLimitConfig::requests(Limit::new(1.0, DAY).with_burst(1))
                 .with_learn(None)
                 .with_max_wait(DAY * 2);
-            let limiter = RateLimitHandle::new(config).limiter();
+            let limiter = RateLimitHandle::new(config).unwrap().limiter();
             let cost = limiter.parts(&Cost::default());
             (limiter, cost)
         };
