@@ -29,7 +29,9 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 /// Hardly anything comes in.
 fn limiter(burst: u64) -> (Arc<Limiter<Single>>, Amounts) {
     let config = RateLimitConfig::requests(Limit::new(1.0, DAY).with_burst(burst));
-    let limiter = RateLimitHandle::new(config.with_learn(None)).limiter();
+    let limiter = RateLimitHandle::new(config.with_learn(None))
+        .unwrap()
+        .limiter();
     let cost = limiter.parts(&Cost::default());
     (limiter, cost)
 }
