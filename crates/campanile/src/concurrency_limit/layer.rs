@@ -14,7 +14,7 @@ use crate::{
 
 /// Keeps the calls in flight of a service to a limit. See the [module](super).
 ///
-/// Each service that it makes has a limit of its own, unless the layer was made [of a limit](Self::of).
+/// Each service that it makes has a limit of its own, unless the layer was made [of a limit](Self::shared).
 #[derive(Clone)]
 pub struct ConcurrencyLimitLayer<P = Unary> {
     source: Source,

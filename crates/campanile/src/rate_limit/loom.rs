@@ -18,7 +18,8 @@ use crate::{
     time::Timestamp,
 };
 
-const DAY: Duration = Duration::from_secs(86_400);
+/// Far longer than the headroom of the clock that follows tokio.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 fn model(run: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -28,7 +29,7 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 
 /// Hardly anything comes in.
 fn limiter(burst: u64) -> (Arc<Limiter<Single>>, Amounts) {
-    let config = RateLimitConfig::requests(Limit::new(1.0, DAY).with_burst(burst));
+    let config = RateLimitConfig::requests(Limit::new(1.0, YEAR).with_burst(burst));
     let limiter = RateLimitHandle::new(config.with_learn(None))
         .unwrap()
         .limiter();
@@ -121,9 +122,9 @@ fn whoever_waits_is_woken_or_sees_what_came_back() {
 
     model(|| {
         let (limiter, cost) = {
-            let config = RateLimitConfig::requests(Limit::new(1.0, DAY).with_burst(1))
+            let config = RateLimitConfig::requests(Limit::new(1.0, YEAR).with_burst(1))
                 .with_learn(None)
-                .with_max_wait(DAY * 2);
+                .with_max_wait(YEAR * 2);
             let limiter = RateLimitHandle::new(config).unwrap().limiter();
             let cost = limiter.parts(&Cost::default());
             (limiter, cost)
