@@ -84,6 +84,40 @@ pub mod seconds {
 
     struct Visitor;
 
+    /// The same for a duration that may be absent. For `#[serde(with = "campanile::config::seconds::optional")]`.
+    pub mod optional {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        use super::Duration;
+
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Seconds(#[serde(with = "super")] Duration);
+
+        /// Writes a duration as text, or nothing.
+        ///
+        /// # Errors
+        ///
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(
+            duration: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            duration.map(Seconds).serialize(serializer)
+        }
+
+        /// Reads a duration, or nothing.
+        ///
+        /// # Errors
+        ///
+        /// When it is something else.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<Seconds>::deserialize(deserializer)?.map(|seconds| seconds.0))
+        }
+    }
+
     // ===== impl Visitor =====
 
     impl Visitor {

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::{config::seconds, time::human};
 
 mod check;
-mod optional;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 
@@ -41,7 +40,7 @@ pub struct CircuitBreakerConfig {
     #[serde(alias = "slow_call_rate_threshold")]
     pub slow_rate: Option<f64>,
     /// A call that takes at least so long is slow. None is by default.
-    #[serde(alias = "slow_call_duration", with = "optional")]
+    #[serde(alias = "slow_call_duration", with = "seconds::optional")]
     pub slow_call: Option<Duration>,
     /// Up to where a call is timed to tell whether it is slow. Its end by default.
     pub slow_until: SlowUntil,

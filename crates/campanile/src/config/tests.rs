@@ -5,6 +5,8 @@ use serde::Deserialize;
 struct Settings {
     #[serde(with = "seconds")]
     pause: Duration,
+    #[serde(default, with = "seconds::optional")]
+    limit: Option<Duration>,
 }
 
 fn read(text: &str) -> Result<Duration, String> {
@@ -32,4 +34,19 @@ fn a_mistake_shows_what_was_written() {
 #[test]
 fn a_kept_rule_is_no_error() {
     assert_eq!(Invalid::unless(true, "pool", "size", &1, "above 0"), Ok(()));
+}
+
+#[test]
+fn a_duration_may_be_absent() {
+    let limit = |text: &str| serde_json::from_str::<Settings>(text).unwrap().limit;
+    assert_eq!(limit(r#"{ "pause": 1 }"#), None);
+    assert_eq!(limit(r#"{ "pause": 1, "limit": null }"#), None);
+    assert_eq!(
+        limit(r#"{ "pause": 1, "limit": 2.5 }"#),
+        Some(Duration::from_millis(2_500))
+    );
+    assert_eq!(
+        limit(r#"{ "pause": 1, "limit": "2s" }"#),
+        Some(Duration::from_secs(2))
+    );
 }

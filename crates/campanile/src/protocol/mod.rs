@@ -10,8 +10,6 @@
 //!
 //! Every layer that measures a call takes a protocol, and answers through [`Guarded`], its response future.
 
-use std::fmt;
-
 use crate::{
     completion::{Chunks, Completion, GuardedStream, Observe},
     context::{Call, Context},
@@ -21,6 +19,33 @@ use crate::{
     time::Timestamp,
 };
 
+/// What a protocol that is another within makes of answers: the same.
+macro_rules! forward_answers {
+    () => {
+        #[inline]
+        fn classify(&self, result: Result<&Res, &Err>) -> Outcome
+        where
+            Err: 'static,
+        {
+            self.inner.classify(result)
+        }
+
+        #[inline]
+        fn complete<O: Observe>(
+            &self,
+            result: Result<Res, Err>,
+            completion: Completion<O>,
+            now: Timestamp,
+        ) -> Result<Self::Response<O>, Err>
+        where
+            Err: 'static,
+        {
+            self.inner.complete(result, completion, now)
+        }
+    };
+}
+
+mod decorate;
 mod guarded;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -30,6 +55,7 @@ mod http;
 
 #[cfg(feature = "http")]
 pub use self::http::Http;
+pub use decorate::{Costed, Reported};
 pub use guarded::Guarded;
 
 /// How a layer reads a request's context and cost, judges its answer, and lets the answer carry the completion.
@@ -259,160 +285,5 @@ where
         self.inner.report(response)
     }
 
-    #[inline]
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
-    where
-        Err: 'static,
-    {
-        self.inner.classify(result)
-    }
-
-    #[inline]
-    fn complete<O: Observe>(
-        &self,
-        result: Result<Res, Err>,
-        completion: Completion<O>,
-        now: Timestamp,
-    ) -> Result<Self::Response<O>, Err>
-    where
-        Err: 'static,
-    {
-        self.inner.complete(result, completion, now)
-    }
-}
-
-/// A protocol with another estimate of cost: what the `cost` method of a layer makes.
-#[derive(Clone, Copy)]
-pub struct Costed<P, F> {
-    inner: P,
-    cost: F,
-}
-
-/// A protocol with reports of load on responses: what the `reports` method of the pool's layer makes.
-#[derive(Clone, Copy)]
-pub struct Reported<P, F> {
-    inner: P,
-    report: F,
-}
-
-// ===== impl Costed =====
-
-impl<P, F> Costed<P, F> {
-    /// Follows calls as `inner` does, and estimates their cost by `cost`.
-    pub const fn new(inner: P, cost: F) -> Self {
-        Self { inner, cost }
-    }
-}
-
-impl<Req, Res, Err, P, F> Protocol<Req, Res, Err> for Costed<P, F>
-where
-    P: Protocol<Req, Res, Err>,
-    F: Fn(&Req) -> Cost + Clone,
-{
-    type Response<O: Observe> = P::Response<O>;
-
-    fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
-        self.inner.context(request)
-    }
-
-    fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
-        self.inner.context_mut(request)
-    }
-
-    #[inline]
-    fn cost(&self, request: &Req) -> Cost {
-        (self.cost)(request)
-    }
-
-    fn report(&self, response: &Res) -> Option<LoadReport> {
-        self.inner.report(response)
-    }
-
-    #[inline]
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
-    where
-        Err: 'static,
-    {
-        self.inner.classify(result)
-    }
-
-    #[inline]
-    fn complete<O: Observe>(
-        &self,
-        result: Result<Res, Err>,
-        completion: Completion<O>,
-        now: Timestamp,
-    ) -> Result<Self::Response<O>, Err>
-    where
-        Err: 'static,
-    {
-        self.inner.complete(result, completion, now)
-    }
-}
-
-impl<P: fmt::Debug, F> fmt::Debug for Costed<P, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Costed").field(&self.inner).finish()
-    }
-}
-
-// ===== impl Reported =====
-
-impl<P, F> Reported<P, F> {
-    /// Follows calls as `inner` does, and reads reports of load by `report`.
-    pub const fn new(inner: P, report: F) -> Self {
-        Self { inner, report }
-    }
-}
-
-impl<Req, Res, Err, P, F> Protocol<Req, Res, Err> for Reported<P, F>
-where
-    P: Protocol<Req, Res, Err>,
-    F: Fn(&Res) -> Option<LoadReport> + Clone,
-{
-    type Response<O: Observe> = P::Response<O>;
-
-    fn context<'a>(&self, request: &'a Req) -> Option<&'a Context> {
-        self.inner.context(request)
-    }
-
-    fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
-        self.inner.context_mut(request)
-    }
-
-    fn cost(&self, request: &Req) -> Cost {
-        self.inner.cost(request)
-    }
-
-    #[inline]
-    fn report(&self, response: &Res) -> Option<LoadReport> {
-        (self.report)(response)
-    }
-
-    #[inline]
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome
-    where
-        Err: 'static,
-    {
-        self.inner.classify(result)
-    }
-
-    #[inline]
-    fn complete<O: Observe>(
-        &self,
-        result: Result<Res, Err>,
-        completion: Completion<O>,
-        now: Timestamp,
-    ) -> Result<Self::Response<O>, Err>
-    where
-        Err: 'static,
-    {
-        self.inner.complete(result, completion, now)
-    }
-}
-
-impl<P: fmt::Debug, F> fmt::Debug for Reported<P, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reported").field(&self.inner).finish()
-    }
+    forward_answers!();
 }

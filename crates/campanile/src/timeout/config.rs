@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Invalid,
+    config::{Invalid, seconds},
     rejection::{Rejection, RejectionKind},
 };
 
@@ -27,17 +27,17 @@ mod tests;
 #[non_exhaustive]
 pub struct TimeoutConfig {
     /// From the begin of the call to the head of its answer; of an answer without a body or stream, to the answer.
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub head: Option<Duration>,
     /// From the begin of the call to the first data of its answer.
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub first_data: Option<Duration>,
     /// How long data may be waited for. It counts only while the reader waits: a slow reader does not use it up. Without
     /// a limit for the first data, that is waited for no longer either, once the head is there.
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub between_data: Option<Duration>,
     /// From the begin of the call to the end of its answer, slow readers included.
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub total: Option<Duration>,
     /// Whether time spent in `poll_ready` counts as time of the call. True by default.
     pub readiness: bool,
@@ -170,30 +170,5 @@ impl Clock {
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.layer())
-    }
-}
-
-/// An optional duration as people write it.
-mod optional {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::time::human;
-
-    #[derive(Serialize, Deserialize)]
-    struct Text(#[serde(with = "human")] Duration);
-
-    pub(super) fn serialize<S: Serializer>(
-        limit: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        limit.map(Text).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(limit)| limit))
     }
 }

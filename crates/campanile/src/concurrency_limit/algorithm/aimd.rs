@@ -6,7 +6,7 @@ use super::{
     Algorithm, Sample, Verdict,
     window::{Check, RoundTrips, held},
 };
-use crate::config::Invalid;
+use crate::config::{Invalid, seconds};
 
 /// Additive increase, multiplicative decrease: one more each round trip while the limit is used, a part less when calls
 /// are dropped.
@@ -37,34 +37,8 @@ pub struct AimdConfig {
     /// How much of the limit must be in use for it to rise. 0.5 by default.
     pub utilisation: f64,
     /// A latency over which a call counts as dropped. None by default.
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub slow: Option<Duration>,
-}
-
-/// A duration that may be missing, as text.
-mod optional {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::time::human;
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(transparent)]
-    struct Human(#[serde(with = "human")] Duration);
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        duration.map(Human).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<Human>::deserialize(deserializer)?.map(|Human(duration)| duration))
-    }
 }
 
 // ===== impl AimdConfig =====
