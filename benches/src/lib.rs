@@ -1,7 +1,9 @@
 //! What the benchmarks share: the pools that are compared, the loop that calls them, and the tables they print.
 
 use std::{
+    fmt,
     future::{Ready, ready},
+    hint::black_box,
     process::ExitCode,
     task::{Context, Poll},
     time::Duration,
@@ -25,8 +27,11 @@ use tower::{
     load::{CompleteOnResponse, PeakEwma},
 };
 
+mod busy;
+pub mod guards;
 mod table;
 
+pub use busy::Busy;
 pub use table::{Table, into_readme};
 
 /// How many tasks call at once, each through a clone of its own.
@@ -54,7 +59,7 @@ impl Service<u64> for Instant0 {
 #[must_use]
 pub fn tower_pool(
     members: usize,
-) -> impl Service<u64, Error: std::fmt::Debug, Future: Send> + Clone + Send + 'static {
+) -> impl Service<u64, Error: fmt::Debug, Future: Send> + Clone + Send + 'static {
     let services = (0..members)
         .map(|_| {
             PeakEwma::new(
@@ -107,7 +112,16 @@ pub fn runtime(threads: usize) -> Runtime {
 /// Nanoseconds a call, over `calls` calls from [`TASKS`] tasks.
 pub async fn drive<S>(service: &S, calls: usize) -> f64
 where
-    S: Service<u64, Error: std::fmt::Debug, Future: Send> + Clone + Send + 'static,
+    S: Service<u64, Error: fmt::Debug, Future: Send> + Clone + Send + 'static,
+{
+    drive_with(service, calls, |number| number).await
+}
+
+/// Likewise, with requests of any type.
+pub async fn drive_with<S, R>(service: &S, calls: usize, request: fn(u64) -> R) -> f64
+where
+    S: Service<R, Error: fmt::Debug, Future: Send> + Clone + Send + 'static,
+    R: Send + 'static,
 {
     let each = calls.div_ceil(TASKS) as u64;
     let start = Instant::now();
@@ -115,9 +129,11 @@ where
         .map(|_| {
             let mut service = service.clone();
             tokio::spawn(async move {
-                for request in 0..each {
-                    let ready = service.ready().await.expect("the pool is ready");
-                    ready.call(request).await.expect("the call succeeds");
+                for number in 0..each {
+                    let ready = service.ready().await.expect("the service is ready");
+                    // A call whose answer nobody looks at is not made.
+                    let answer = ready.call(request(black_box(number))).await;
+                    black_box(answer.expect("the call succeeds"));
                 }
             })
         })

@@ -1,0 +1,146 @@
+//! Each guard beside its peers, in the same run: nanoseconds a call over a service without any, on one thread; million
+//! calls a second from 64 tasks on two threads; heap allocations a call.
+//!
+//! `cargo bench -p campanile-benches --bench guards -- --readme`; `-- --only breaker` measures only those.
+#![allow(missing_docs)] // a benchmark is a program
+
+use std::{fmt, process::ExitCode};
+
+use campanile_benches::{
+    Busy, Table,
+    guards::{Case, Subject, cases},
+    report, runtime,
+};
+use tokio::runtime::Runtime;
+
+/// How long one measurement takes, about.
+const SAMPLE_NS: f64 = 15e6;
+
+/// Measurements of each, taken in turns so that what disturbs one disturbs all.
+const ROUNDS: usize = 21;
+
+fn main() -> ExitCode {
+    let only = std::env::args()
+        .skip_while(|argument| argument != "--only")
+        .nth(1)
+        .unwrap_or_default();
+    let mut cases = cases();
+    cases.retain(|case| case.is_bare() || format!("{case:?}").contains(&only));
+
+    let busy = Busy::watch();
+    let allocations = allocations(&cases);
+    let one = measure(&cases, 1);
+    let two = measure(&cases, 2);
+    let others = busy.and_then(|busy| busy.others());
+
+    let mut table = Table::new([
+        "guard",
+        "whose",
+        "ns over a bare service, one thread",
+        "million calls a second, two threads",
+        "allocations a call",
+    ]);
+    for (index, case) in cases.iter().enumerate() {
+        println!(
+            "{case:?}: {} ns; on two threads {} ns",
+            one[index], two[index]
+        );
+        if case.is_bare() {
+            println!(
+                "{case:?}: {:.1} ns, {:.1} ns on two threads",
+                one[index], two[index]
+            );
+            continue;
+        }
+        let bare = cases
+            .iter()
+            .position(|bare| bare.is_bare() && bare.message == case.message);
+        let over_bare = one[index].middle - bare.map_or(0.0, |bare| one[bare].middle);
+        let row = [
+            case.guard.to_owned(),
+            case.who.to_owned(),
+            format!("{over_bare:.0}"),
+            match case.shared {
+                true => format!("{:.1}", 1e3 / two[index].middle),
+                false => "–".to_owned(),
+            },
+            format!("{:.2}", allocations[index])
+                .trim_end_matches(".00")
+                .to_owned(),
+        ];
+        table.row(row.map(|cell| match case.is_ours() {
+            true => format!("**{cell}**"),
+            false => cell,
+        }));
+    }
+    if let Some(others) = others {
+        println!(
+            "other processes used {:.0} % of the cores meanwhile",
+            others * 100.0
+        );
+    }
+    report(&table, "guards")
+}
+
+/// Heap allocations a call.
+fn allocations(cases: &[Case]) -> Vec<f64> {
+    cases
+        .iter()
+        .map(|case| {
+            let runtime = runtime(1);
+            case.build(&runtime).allocations(&runtime, 10_000)
+        })
+        .collect()
+}
+
+/// Nanoseconds a call on so many threads. Each has a runtime of its own: some keep a task running in it.
+fn measure(cases: &[Case], threads: usize) -> Vec<Spread> {
+    let built: Vec<(Runtime, Box<dyn Subject>, usize)> = cases
+        .iter()
+        .map(|case| {
+            let runtime = runtime(threads);
+            let subject = case.build(&runtime);
+            subject.drive(&runtime, 10_000);
+            let ns = subject.drive(&runtime, 10_000);
+            (runtime, subject, (SAMPLE_NS / ns) as usize)
+        })
+        .collect();
+    let mut samples = vec![Vec::new(); cases.len()];
+    for _ in 0..ROUNDS {
+        for ((runtime, subject, calls), samples) in built.iter().zip(&mut samples) {
+            samples.push(subject.drive(runtime, *calls));
+        }
+    }
+    samples.into_iter().map(Spread::of).collect()
+}
+
+/// The middle of several measurements, and the quartiles, which tell what the middle is worth.
+struct Spread {
+    lower: f64,
+    middle: f64,
+    upper: f64,
+}
+
+// ===== impl Spread =====
+
+impl Spread {
+    fn of(mut samples: Vec<f64>) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let at = |part: usize| samples[(samples.len() - 1) * part / 4];
+        Self {
+            lower: at(1),
+            middle: at(2),
+            upper: at(3),
+        }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1} ({:.1} to {:.1})",
+            self.middle, self.lower, self.upper
+        )
+    }
+}
