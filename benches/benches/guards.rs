@@ -46,10 +46,6 @@ fn main() -> ExitCode {
             one[index], two[index]
         );
         if case.is_bare() {
-            println!(
-                "{case:?}: {:.1} ns, {:.1} ns on two threads",
-                one[index], two[index]
-            );
             continue;
         }
         let bare = cases

@@ -1,6 +1,15 @@
 //! The guards that are compared: each as a [`Case`], ours and the peers', over the same service that answers at once.
 
-use std::{cell::RefCell, fmt, hint::black_box};
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    hint::black_box,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use campanile::BoxError;
 
 use tokio::{runtime::Runtime, time::Instant};
 use tower::{Service, ServiceExt};
@@ -23,6 +32,8 @@ pub enum Message {
     Number,
     /// An HTTP request with a number as its body.
     Http,
+    /// A number, answered only when the call is polled again.
+    Later,
 }
 
 /// A guard over the bare service, before it is built.
@@ -55,6 +66,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(BARE, "bare, HTTP", Message::Http, peers::request, || {
             peers::HttpInstant0
         }),
+        Case::later(BARE, "bare, answers when polled again", || Later),
     ];
     let mut cases: Vec<_> = bare.into();
     let mut guards = ours::cases();
@@ -70,11 +82,13 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// The order of the table.
-const GUARDS: [&str; 10] = [
+const GUARDS: [&str; 12] = [
+    FRAME,
     BREAKER,
     CONCURRENCY,
     ADAPTIVE,
     TIMEOUT,
+    TIMEOUT_LATER,
     RETRY,
     RATE,
     KEYED,
@@ -83,10 +97,13 @@ const GUARDS: [&str; 10] = [
     ALL,
 ];
 
+/// What every guard of ours does for a call: follow it to its end.
+const FRAME: &str = "nothing, but following the call";
 const BREAKER: &str = "circuit breaker";
 const CONCURRENCY: &str = "concurrency limit";
 const ADAPTIVE: &str = "adaptive limit";
 const TIMEOUT: &str = "timeout";
+const TIMEOUT_LATER: &str = "timeout, answer not at once";
 const RETRY: &str = "retry with budget";
 const RATE: &str = "rate limit";
 const KEYED: &str = "rate limit, 512 keys";
@@ -106,6 +123,14 @@ impl Case {
         S: Service<u64, Error: fmt::Debug, Future: Send> + Clone + Send + 'static,
     {
         Self::new(guard, who, Message::Number, |number| number, build)
+    }
+
+    /// A guard over a service that answers when its call is polled again.
+    fn later<S>(guard: &'static str, who: &'static str, build: impl Fn() -> S + 'static) -> Self
+    where
+        S: Service<u64, Error: fmt::Debug, Future: Send> + Clone + Send + 'static,
+    {
+        Self::new(guard, who, Message::Later, |number| number, build)
     }
 
     fn new<S, R>(
@@ -172,6 +197,50 @@ impl fmt::Debug for Case {
         write!(f, "{}, {}", self.guard, self.who)
     }
 }
+
+// ===== impl Later =====
+
+/// A processor whose call is pending once, as every real one's is.
+#[derive(Debug, Clone, Copy)]
+struct Later;
+
+impl Service<u64> for Later {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = Again;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u64) -> Again {
+        Again {
+            answer: request,
+            polled: false,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Again {
+    answer: u64,
+    polled: bool,
+}
+
+impl Future for Again {
+    type Output = Result<u64, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.polled {
+            return Poll::Ready(Ok(self.answer));
+        }
+        self.polled = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+// ===== impl Subject =====
 
 /// Called from many tasks, each through a clone.
 struct Shared<S, R> {
