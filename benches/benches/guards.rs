@@ -40,35 +40,36 @@ fn main() -> ExitCode {
         "million calls a second, two threads",
         "allocations a call",
     ]);
+    let figures: Vec<Figures> = cases
+        .iter()
+        .enumerate()
+        .map(|(index, case)| {
+            let bare = cases
+                .iter()
+                .position(|bare| bare.is_bare() && bare.message == case.message);
+            Figures {
+                over_bare: one[index].middle - bare.map_or(0.0, |bare| one[bare].middle),
+                millions: case.shared.then(|| 1e3 / two[index].middle),
+                allocations: allocations[index],
+            }
+        })
+        .collect();
     for (index, case) in cases.iter().enumerate() {
         println!(
             "{case:?}: {} ns; on two threads {} ns",
             one[index], two[index]
         );
-        if case.is_bare() {
-            continue;
+        if !case.is_bare() {
+            let row = [case.guard.to_owned(), case.who.to_owned()]
+                .into_iter()
+                .chain(figures[index].cells());
+            table.row(row.map(|cell| match case.is_ours() {
+                true => format!("**{cell}**"),
+                false => cell,
+            }));
         }
-        let bare = cases
-            .iter()
-            .position(|bare| bare.is_bare() && bare.message == case.message);
-        let over_bare = one[index].middle - bare.map_or(0.0, |bare| one[bare].middle);
-        let row = [
-            case.guard.to_owned(),
-            case.who.to_owned(),
-            format!("{over_bare:.0}"),
-            match case.shared {
-                true => format!("{:.1}", 1e3 / two[index].middle),
-                false => "–".to_owned(),
-            },
-            format!("{:.2}", allocations[index])
-                .trim_end_matches(".00")
-                .to_owned(),
-        ];
-        table.row(row.map(|cell| match case.is_ours() {
-            true => format!("**{cell}**"),
-            false => cell,
-        }));
     }
+    compare(&cases, &figures);
     if let Some(others) = others {
         println!(
             "other processes used {:.0} % of the cores meanwhile",
@@ -76,6 +77,54 @@ fn main() -> ExitCode {
         );
     }
     report(&table, "guards")
+}
+
+/// What is told of one case.
+struct Figures {
+    /// Nanoseconds a call over the bare service, on one thread.
+    over_bare: f64,
+    /// Million calls a second on two threads.
+    millions: Option<f64>,
+    allocations: f64,
+}
+
+// ===== impl Figures =====
+
+impl Figures {
+    fn cells(&self) -> [String; 3] {
+        [
+            format!("{:.0}", self.over_bare),
+            self.millions
+                .map_or_else(|| "–".to_owned(), |millions| format!("{millions:.1}")),
+            format!("{:.2}", self.allocations)
+                .trim_end_matches(".00")
+                .to_owned(),
+        ]
+    }
+}
+
+/// Prints each of ours beside the fastest peer with the same guard.
+fn compare(cases: &[Case], figures: &[Figures]) {
+    for (case, ours) in cases.iter().zip(figures) {
+        let peers = || {
+            let all = cases.iter().zip(figures);
+            all.filter(|(peer, _)| peer.guard == case.guard && !peer.is_ours())
+        };
+        let least = peers().min_by(|a, b| a.1.over_bare.total_cmp(&b.1.over_bare));
+        let most = peers().max_by(|a, b| {
+            let millions = |figures: &Figures| figures.millions.unwrap_or(0.0);
+            millions(a.1).total_cmp(&millions(b.1))
+        });
+        if let (true, Some((least, ns)), Some((most, calls))) = (case.is_ours(), least, most) {
+            println!(
+                "{case:?}: {:.2} of {}'s time on one thread, {:.2} times {}'s calls on two",
+                ours.over_bare / ns.over_bare,
+                least.who,
+                ours.millions.unwrap_or(f64::NAN) / calls.millions.unwrap_or(f64::NAN),
+                most.who,
+            );
+        }
+    }
 }
 
 /// Heap allocations a call.
