@@ -1,7 +1,8 @@
 //! Each guard beside its peers, in the same run: nanoseconds a call over a service without any, on one thread; million
 //! calls a second from 64 tasks on two threads; heap allocations a call.
 //!
-//! `cargo bench -p campanile-benches --bench guards -- --readme`; `-- --only breaker` measures only those.
+//! `cargo bench -p campanile-benches --bench guards -- --readme`; `-- --only breaker` measures only those (`$` is the end of a name), and
+//! `-- --only breaker --drive 2 1000000` makes a million calls of each on two threads, for a profiler to watch.
 #![allow(missing_docs)] // a benchmark is a program
 
 use std::{fmt, process::ExitCode};
@@ -13,19 +14,27 @@ use campanile_benches::{
 };
 use tokio::runtime::Runtime;
 
-/// How long one measurement takes, about.
-const SAMPLE_NS: f64 = 15e6;
+/// How long one measurement takes, about: short, so that some are not disturbed.
+const SAMPLE_NS: f64 = 2e6;
 
 /// Measurements of each, taken in turns so that what disturbs one disturbs all.
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 101;
 
 fn main() -> ExitCode {
-    let only = std::env::args()
-        .skip_while(|argument| argument != "--only")
-        .nth(1)
-        .unwrap_or_default();
+    let only = argument("--only", 1).unwrap_or_default();
     let mut cases = cases();
-    cases.retain(|case| case.is_bare() || format!("{case:?}").contains(&only));
+    cases.retain(|case| case.is_bare() || format!("{case:?}$").contains(&only));
+    if let (Some(threads), Some(calls)) = (argument("--drive", 1), argument("--drive", 2)) {
+        let (Ok(threads), Ok(calls)) = (threads.parse(), calls.parse()) else {
+            eprintln!("--drive takes two numbers: threads and calls");
+            return ExitCode::FAILURE;
+        };
+        for case in cases.iter().filter(|case| !case.is_bare()) {
+            let runtime = runtime(threads);
+            case.build(&runtime).drive(&runtime, calls);
+        }
+        return ExitCode::SUCCESS;
+    }
 
     let busy = Busy::watch();
     let allocations = allocations(&cases);
@@ -48,7 +57,8 @@ fn main() -> ExitCode {
                 .iter()
                 .position(|bare| bare.is_bare() && bare.message == case.message);
             Figures {
-                over_bare: one[index].middle - bare.map_or(0.0, |bare| one[bare].middle),
+                // What disturbs one thread only ever adds; two that disturb each other are what is measured.
+                over_bare: one[index].least - bare.map_or(0.0, |bare| one[bare].least),
                 millions: case.shared.then(|| 1e3 / two[index].middle),
                 allocations: allocations[index],
             }
@@ -77,6 +87,13 @@ fn main() -> ExitCode {
         );
     }
     report(&table, "guards")
+}
+
+/// What follows a name in the arguments, at this distance.
+fn argument(name: &str, distance: usize) -> Option<String> {
+    std::env::args()
+        .skip_while(|argument| argument != name)
+        .nth(distance)
 }
 
 /// What is told of one case.
@@ -159,8 +176,9 @@ fn measure(cases: &[Case], threads: usize) -> Vec<Spread> {
     samples.into_iter().map(Spread::of).collect()
 }
 
-/// The middle of several measurements, and the quartiles, which tell what the middle is worth.
+/// The least and the middle of several measurements, and the quartiles, which tell what they are worth.
 struct Spread {
+    least: f64,
     lower: f64,
     middle: f64,
     upper: f64,
@@ -173,6 +191,7 @@ impl Spread {
         samples.sort_by(f64::total_cmp);
         let at = |part: usize| samples[(samples.len() - 1) * part / 4];
         Self {
+            least: at(0),
             lower: at(1),
             middle: at(2),
             upper: at(3),
@@ -182,10 +201,12 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.1} ({:.1} to {:.1})",
-            self.middle, self.lower, self.upper
-        )
+        let Self {
+            least,
+            lower,
+            middle,
+            upper,
+        } = self;
+        write!(f, "{least:.1}, {middle:.1} ({lower:.1} to {upper:.1})")
     }
 }

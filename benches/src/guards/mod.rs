@@ -82,7 +82,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// The order of the table.
-const GUARDS: [&str; 12] = [
+const GUARDS: [&str; 13] = [
     FRAME,
     BREAKER,
     CONCURRENCY,
@@ -91,6 +91,7 @@ const GUARDS: [&str; 12] = [
     TIMEOUT_LATER,
     RETRY,
     RATE,
+    RATES,
     KEYED,
     HEDGE,
     SHED,
@@ -106,6 +107,7 @@ const TIMEOUT: &str = "timeout";
 const TIMEOUT_LATER: &str = "timeout, answer not at once";
 const RETRY: &str = "retry with budget";
 const RATE: &str = "rate limit";
+const RATES: &str = "rate limit, two units";
 const KEYED: &str = "rate limit, 512 keys";
 const HEDGE: &str = "hedge, not fired";
 const SHED: &str = "load shed";

@@ -1,4 +1,4 @@
-use tower::{Layer, limit::ConcurrencyLimit};
+use tower::{Layer, limit::ConcurrencyLimit, load_shed::LoadShed};
 use tower_resilience::{
     adaptive::{AdaptiveLimiterLayer, Aimd, Vegas},
     bulkhead::BulkheadLayer,
@@ -7,7 +7,7 @@ use tower_resilience::{
 use super::Case;
 use crate::{
     Instant0,
-    guards::{ADAPTIVE, CONCURRENCY},
+    guards::{ADAPTIVE, CONCURRENCY, SHED},
 };
 
 /// More than are ever in flight here.
@@ -15,6 +15,7 @@ const LIMIT: usize = 1_024;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
+        Case::numbers(SHED, "tower", || LoadShed::new(Instant0)),
         Case::numbers(CONCURRENCY, "tower", || {
             ConcurrencyLimit::new(Instant0, LIMIT)
         }),

@@ -15,8 +15,26 @@ use tower::Service;
 use super::{Case, FRAME, OURS};
 use crate::Instant0;
 
+mod breaker;
+mod limit;
+mod repeat;
+mod timeout;
+
 /// Our guards.
 pub(super) fn cases() -> Vec<Case> {
+    [
+        frame(),
+        breaker::cases(),
+        limit::cases(),
+        timeout::cases(),
+        repeat::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn frame() -> Vec<Case> {
     vec![
         Case::numbers(FRAME, "campanile, two readings of the clock", || Clock),
         Case::numbers(FRAME, OURS, || Frame),
