@@ -9,6 +9,13 @@ use std::{
 
 use campanile::{
     BoxError,
+    circuit_breaker::{CircuitBreakerConfig, CircuitBreakerLayer, WindowKind},
+    concurrency_limit::{
+        ConcurrencyLimitConfig, ConcurrencyLimitLayer,
+        algorithm::{
+            AimdConfig, AlgorithmConfig, EnvoyGradientConfig, Gradient2Config, VegasConfig,
+        },
+    },
     fallback::FallbackLayer,
     load_shed::LoadShedLayer,
     timeout::{TimeoutConfig, TimeoutLayer},
@@ -75,4 +82,43 @@ fn a_call_that_is_not_shed_allocates_nothing() {
 fn a_call_that_does_not_fail_allocates_nothing() {
     assert_eq!(allocations(FallbackLayer::to(Echo).layer(Echo)), 0);
     assert_eq!(allocations(FallbackLayer::value(7).layer(Echo)), 0);
+}
+
+#[test]
+fn a_call_through_a_closed_breaker_allocates_nothing() {
+    let default = CircuitBreakerConfig::default();
+    let rates = default
+        .clone()
+        .with_failure_rate(Some(0.5))
+        .with_slow_rate(Some(0.5))
+        .with_slow_call(Some(Duration::from_secs(5)));
+    let by_count = rates.clone().with_window(WindowKind::Calls(100));
+    let by_time = rates.with_window(WindowKind::Time(Duration::from_secs(10)));
+    for config in [default, by_count, by_time] {
+        let breaker = CircuitBreakerLayer::new(config).unwrap();
+        assert_eq!(allocations(breaker.layer(Echo)), 0);
+    }
+}
+
+#[test]
+fn a_call_below_its_limit_allocates_nothing() {
+    let default = ConcurrencyLimitConfig::default();
+    let algorithms = [
+        default.algorithm,
+        AlgorithmConfig::Aimd(AimdConfig::default()),
+        AlgorithmConfig::Vegas(VegasConfig::default()),
+        AlgorithmConfig::Gradient2(Gradient2Config::default()),
+        AlgorithmConfig::EnvoyGradient(EnvoyGradientConfig::default()),
+    ];
+    let adaptive = algorithms.map(|algorithm| ConcurrencyLimitConfig {
+        algorithm,
+        ..default
+    });
+    for config in [ConcurrencyLimitConfig::fixed(8)]
+        .into_iter()
+        .chain(adaptive)
+    {
+        let limit = ConcurrencyLimitLayer::new(config).unwrap();
+        assert_eq!(allocations(limit.layer(Echo)), 0, "{config:?}");
+    }
 }
