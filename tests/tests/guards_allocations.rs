@@ -8,7 +8,7 @@ use std::{
 };
 
 use campanile::{
-    BoxError,
+    BoxError, Cost,
     circuit_breaker::{CircuitBreakerConfig, CircuitBreakerLayer, WindowKind},
     concurrency_limit::{
         ConcurrencyLimitConfig, ConcurrencyLimitLayer,
@@ -18,9 +18,11 @@ use campanile::{
     },
     fallback::FallbackLayer,
     load_shed::LoadShedLayer,
+    rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
+    retry::{RetryConfig, RetryLayer},
     timeout::{TimeoutConfig, TimeoutLayer},
 };
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceBuilder};
 
 /// A processor that answers at once.
 #[derive(Clone)]
@@ -88,11 +90,10 @@ fn a_call_that_does_not_fail_allocates_nothing() {
 fn a_call_through_a_closed_breaker_allocates_nothing() {
     let default = CircuitBreakerConfig::default();
     let rates = default
-        .clone()
         .with_failure_rate(Some(0.5))
         .with_slow_rate(Some(0.5))
         .with_slow_call(Some(Duration::from_secs(5)));
-    let by_count = rates.clone().with_window(WindowKind::Calls(100));
+    let by_count = rates.with_window(WindowKind::Calls(100));
     let by_time = rates.with_window(WindowKind::Time(Duration::from_secs(10)));
     for config in [default, by_count, by_time] {
         let breaker = CircuitBreakerLayer::new(config).unwrap();
@@ -121,4 +122,44 @@ fn a_call_below_its_limit_allocates_nothing() {
         let limit = ConcurrencyLimitLayer::new(config).unwrap();
         assert_eq!(allocations(limit.layer(Echo)), 0, "{config:?}");
     }
+}
+
+fn rates() -> RateLimitLayer {
+    let config = RateLimitConfig::requests(Limit::per_second(1e6))
+        .with_tokens(Limit::per_second(1e9))
+        .with_nano_dollars(Limit::per_second(1e9));
+    RateLimitLayer::new(config).unwrap()
+}
+
+fn cost(_: &u64) -> Cost {
+    Cost {
+        tokens: 100,
+        nano_dollars: 100,
+        ..Cost::default()
+    }
+}
+
+#[test]
+fn a_call_within_its_rates_allocates_nothing() {
+    assert_eq!(allocations(rates().cost(cost).layer(Echo)), 0);
+}
+
+#[test]
+fn a_call_of_a_key_that_is_known_allocates_nothing() {
+    let keyed = rates().cost(cost).keyed(|request: &u64| request % 100);
+    assert_eq!(allocations(keyed.layer(Echo)), 0);
+}
+
+#[test]
+fn a_call_through_all_guards_allocates_nothing() {
+    let service = ServiceBuilder::new()
+        .layer(LoadShedLayer::default())
+        .layer(FallbackLayer::value(7))
+        .layer(clocks())
+        .layer(RetryLayer::new(RetryConfig::default()).unwrap())
+        .layer(CircuitBreakerLayer::new(CircuitBreakerConfig::default()).unwrap())
+        .layer(rates().cost(cost))
+        .layer(ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::default()).unwrap())
+        .service(Echo);
+    assert_eq!(allocations(service), 0);
 }

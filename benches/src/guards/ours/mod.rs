@@ -17,7 +17,9 @@ use crate::Instant0;
 
 mod breaker;
 mod limit;
+mod rate;
 mod repeat;
+mod stack;
 mod timeout;
 
 /// Our guards.
@@ -28,6 +30,8 @@ pub(super) fn cases() -> Vec<Case> {
         limit::cases(),
         timeout::cases(),
         repeat::cases(),
+        rate::cases(),
+        stack::cases(),
     ]
     .into_iter()
     .flatten()
