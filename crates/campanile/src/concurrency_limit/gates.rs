@@ -6,7 +6,7 @@ use std::{
 use super::permits::Permits;
 use crate::{
     endpoint::{Endpoint, Reason},
-    sync::{Ordering, fence},
+    sync::{AtomicUsize, Ordering, fence},
     waiters::{Ticket, Waiters},
 };
 
@@ -21,6 +21,9 @@ pub(super) struct Gates {
 #[derive(Debug)]
 struct Gated {
     endpoint: Endpoint,
+    /// How many services stand behind it. When there are none left the gate is somebody else's, who replaced them, or
+    /// nobody's.
+    held: AtomicUsize,
     next: OnceLock<Box<Self>>,
 }
 
@@ -38,13 +41,29 @@ impl Gates {
             let gated = slot.get_or_init(|| {
                 Box::new(Gated {
                     endpoint: endpoint.clone(),
+                    held: AtomicUsize::new(0),
                     next: OnceLock::new(),
                 })
             });
             if gated.endpoint.is(endpoint) {
+                gated.held.fetch_add(1, Ordering::SeqCst);
                 break;
             }
             slot = &gated.next;
+        }
+    }
+
+    /// Leaves the gate of `endpoint` alone from now on, and open, once as often as it was added.
+    pub(super) fn remove(&self, endpoint: &Endpoint) {
+        let mut next = self.first.get();
+        while let Some(gated) = next {
+            if gated.endpoint.is(endpoint) {
+                if gated.held.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    gated.endpoint.gate().open(Reason::Concurrency);
+                }
+                return;
+            }
+            next = gated.next.get();
         }
     }
 
@@ -63,12 +82,7 @@ impl Gates {
             |full| {
                 let mut next = self.first.get();
                 while let Some(gated) = next {
-                    let gate = gated.endpoint.gate();
-                    if full {
-                        gate.close(Reason::Concurrency);
-                    } else {
-                        gate.open(Reason::Concurrency);
-                    }
+                    gated.set(full);
                     next = gated.next.get();
                 }
             },
@@ -102,6 +116,30 @@ impl Gates {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.ready.len()
+    }
+}
+
+// ===== impl Gated =====
+
+impl Gated {
+    fn set(&self, full: bool) {
+        let gate = self.endpoint.gate();
+        if !self.is_held() {
+            return;
+        }
+        if !full {
+            gate.open(Reason::Concurrency);
+            return;
+        }
+        gate.close(Reason::Concurrency);
+        // Whoever let go of it meanwhile may have opened it before that, and does not come back.
+        if !self.is_held() {
+            gate.open(Reason::Concurrency);
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst) != 0
     }
 }
 

@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{
     ConcurrencyLimit, ConcurrencyLimitConfig, ConcurrencyLimitHandle, algorithm::Algorithm,
-    shared::Shared,
+    service::Hold, shared::Shared,
 };
 use crate::{
     config::Invalid,
@@ -118,10 +118,9 @@ impl<S: 'static, P: Clone> Layer<S> for ConcurrencyLimitLayer<P> {
             Source::Custom(config, make) => Arc::new(Shared::new(*config, Some(make()))),
             Source::Shared(handle) => Arc::clone(handle.shared()),
         };
-        if let Some(endpoint) = &self.gate {
-            shared.gate(endpoint);
-        }
-        ConcurrencyLimit::new(inner, shared, self.protocol.clone())
+        let hold = self.gate.as_ref().map(|gate| Hold::new(&shared, gate));
+        let hold = hold.map(Arc::new);
+        ConcurrencyLimit::new(inner, shared, hold, self.protocol.clone())
     }
 }
 

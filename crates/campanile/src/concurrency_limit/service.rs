@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     completion::Completion,
+    endpoint::Endpoint,
     protocol::{Guarded, Protocol},
     rejection::{Rejection, RejectionKind},
     waiters::Ticket,
@@ -23,18 +24,28 @@ use crate::{
 pub struct ConcurrencyLimit<S: 'static, P> {
     inner: S,
     shared: Arc<Shared>,
+    /// Of the gate, as long as there are clones. Calls do not hold it: the gate is their service's.
+    hold: Option<Arc<Hold>>,
     protocol: P,
     /// Where this instance waits for room; behind a gate only.
     ticket: Ticket,
 }
 
+/// Keeps a gate in the hands of a limit, and leaves it open in the end.
+#[derive(Debug)]
+pub(super) struct Hold {
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+}
+
 // ===== impl ConcurrencyLimit =====
 
 impl<S, P> ConcurrencyLimit<S, P> {
-    pub(super) fn new(inner: S, shared: Arc<Shared>, protocol: P) -> Self {
+    pub(super) fn new(inner: S, shared: Arc<Shared>, hold: Option<Arc<Hold>>, protocol: P) -> Self {
         Self {
             inner,
             shared,
+            hold,
             protocol,
             ticket: Ticket::default(),
         }
@@ -60,7 +71,9 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        ready!(self.shared.poll_room(&mut self.ticket, cx.waker()));
+        if self.hold.is_some() {
+            ready!(self.shared.poll_room(&mut self.ticket, cx.waker()));
+        }
         self.inner.poll_ready(cx)
     }
 
@@ -130,6 +143,7 @@ impl<S: Clone, P: Clone> Clone for ConcurrencyLimit<S, P> {
         Self::new(
             self.inner.clone(),
             Arc::clone(&self.shared),
+            self.hold.clone(),
             self.protocol.clone(),
         )
     }
@@ -147,5 +161,23 @@ impl<S: fmt::Debug, P> fmt::Debug for ConcurrencyLimit<S, P> {
             .field("inner", &self.inner)
             .field("limit", &self.handle())
             .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Hold =====
+
+impl Hold {
+    pub(super) fn new(shared: &Arc<Shared>, endpoint: &Endpoint) -> Self {
+        shared.gate(endpoint);
+        Self {
+            shared: Arc::clone(shared),
+            endpoint: endpoint.clone(),
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.ungate(&self.endpoint);
     }
 }

@@ -183,6 +183,11 @@ impl Shared {
         self.gates.settle(&self.permits);
     }
 
+    /// Leaves the gate of `endpoint` alone again.
+    pub(super) fn ungate(&self, endpoint: &Endpoint) {
+        self.gates.remove(endpoint);
+    }
+
     /// Follows a change from, or to, a word that was full.
     #[inline(always)]
     fn settle(&self, word: Word) {
@@ -191,14 +196,10 @@ impl Shared {
         }
     }
 
-    /// Whether a service may say that it is ready: always, unless it stands behind a gate.
+    /// Whether a service that stands behind a gate may say that it is ready.
     #[inline(always)]
     pub(super) fn poll_room(&self, ticket: &mut Ticket, waker: &Waker) -> Poll<()> {
-        if self.gates.any() {
-            self.gates.poll_room(&self.permits, ticket, waker)
-        } else {
-            Poll::Ready(())
-        }
+        self.gates.poll_room(&self.permits, ticket, waker)
     }
 
     pub(super) fn forget(&self, ticket: &mut Ticket) {

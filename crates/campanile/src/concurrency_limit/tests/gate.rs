@@ -134,6 +134,54 @@ async fn one_limit_may_close_several_gates() {
     assert_at_rest(&handle);
 }
 
+/// A stack is replaced while calls hang at the old one: the gate is the new one's.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_gone_leaves_its_gate_open_and_alone() {
+    let (endpoint, old) = gated(ConcurrencyLimitConfig::fixed(2), &stuck());
+    let handle = old.handle();
+    let hung = [call(&old), call(&old)];
+    let clone = old.clone();
+    drop(old);
+    assert!(is_closed(&endpoint));
+    drop(clone);
+    assert!(!is_closed(&endpoint), "nobody else would open it");
+    handle.set_limit(1);
+    assert!(!is_closed(&endpoint));
+
+    let layer = ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(1)).unwrap();
+    let new = layer.gate(&endpoint).layer(stuck().service());
+    let held = call(&new);
+    drop(hung);
+    assert!(is_closed(&endpoint));
+    drop(held);
+    assert!(!is_closed(&endpoint));
+    assert_at_rest(&handle);
+}
+
+/// Two services of one limit at one endpoint: the gate is theirs until both are gone.
+#[tokio::test(start_paused = true)]
+async fn a_gate_is_held_as_long_as_any_service_stands_behind_it() {
+    let handle = ConcurrencyLimitHandle::new(ConcurrencyLimitConfig::fixed(1)).unwrap();
+    let endpoint = Endpoint::new("a");
+    let layer = ConcurrencyLimitLayer::shared(&handle).gate(&endpoint);
+    let (one, other) = (
+        layer.layer(stuck().service()),
+        layer.layer(stuck().service()),
+    );
+    let held = call(&one);
+    drop(one);
+    assert!(is_closed(&endpoint));
+    drop(other);
+    assert!(!is_closed(&endpoint));
+    // It is taken up again.
+    let again = layer.layer(stuck().service());
+    assert!(is_closed(&endpoint));
+    drop(held);
+    assert!(!is_closed(&endpoint));
+    drop(again);
+    assert_at_rest(&handle);
+}
+
 /// The pool goes elsewhere, and comes back.
 #[cfg(feature = "balance")]
 #[tokio::test(start_paused = true)]
