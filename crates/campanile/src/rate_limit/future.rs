@@ -116,7 +116,7 @@ where
                             }
                         }
                         Err(error) => {
-                            if Rejection::within(error).is_some() {
+                            if Rejection::within(error).is_some_and(super::is_refusal) {
                                 held.refused();
                             }
                         }

@@ -109,3 +109,9 @@ pub use learn::{Advice, Advise, Quota, Silent};
 pub use service::RateLimit;
 pub use settle::Settle;
 pub use unit::Unit;
+
+/// Whether the layer further in that said so kept the call from its service. One that ran out of time did not: the
+/// upstream may well have worked.
+fn is_refusal(rejection: &crate::rejection::Rejection) -> bool {
+    rejection.kind() != crate::rejection::RejectionKind::TimedOut
+}

@@ -133,8 +133,10 @@ impl<B: Store> Observe for Settle<B> {
         self.used.report(usage);
     }
 
-    fn refused(&mut self, _rejection: &Rejection) {
-        self.notes.add(Notes::REFUSED);
+    fn refused(&mut self, rejection: &Rejection) {
+        if super::is_refusal(rejection) {
+            self.notes.add(Notes::REFUSED);
+        }
     }
 
     // The time that it is told is not looked at: it is read again where something is to be done, so that a plain call

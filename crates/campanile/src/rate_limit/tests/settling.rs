@@ -230,6 +230,21 @@ async fn a_refusal_further_in_gives_everything_back_and_teaches_nothing() {
     assert_eq!((snapshot.parked_for, snapshot.pace), (None, 1.0));
 }
 
+/// Otherwise a provider that hangs would be sent as many calls as there are time-outs.
+#[tokio::test(start_paused = true)]
+async fn a_time_out_further_in_keeps_what_it_took() {
+    let (script, service) = costed(refusing(
+        RateLimitConfig::requests(Limit::per_minute(1.0).with_burst(10))
+            .with_tokens(Limit::per_minute(1.0).with_burst(1_000)),
+    ));
+    script.set(Step::error_with(|| {
+        Rejection::new(RejectionKind::TimedOut, "further in").into()
+    }));
+    service.clone().oneshot(tokens(100)).await.unwrap_err();
+    assert_left(&service, Unit::Requests, 9.0);
+    assert_left(&service, Unit::Tokens, 900.0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn cost_is_told_by_the_context_else_by_the_function() {
     let config = built(RateLimitConfig::default().with_tokens(Limit::per_second(100.0)));
