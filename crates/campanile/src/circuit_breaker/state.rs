@@ -126,10 +126,11 @@ impl Machine {
 
     /// Opens for as long as the upstream asked for, or else for longer than the last time.
     fn trip(&mut self, cause: Cause, outcome: Outcome, now: Timestamp) {
-        let open_for = match outcome.retry_after() {
-            Some(wait) if !wait.is_zero() => wait.min(self.config.retry_after_max),
-            _ => self.config.opens_for(self.streak),
-        };
+        let asked = outcome
+            .retry_after()
+            .map(|wait| wait.min(self.config.retry_after_max))
+            .filter(|wait| !wait.is_zero());
+        let open_for = asked.unwrap_or_else(|| self.config.opens_for(self.streak));
         self.streak = self.streak.saturating_add(1);
         self.trips += 1;
         let until = now.after(open_for);

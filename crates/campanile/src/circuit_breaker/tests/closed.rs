@@ -69,6 +69,19 @@ async fn it_opens_for_as_long_as_the_upstream_asks_up_to_a_cap() {
     }
 }
 
+/// Otherwise it would open for no time at all, and be asked again at once, again and again.
+#[tokio::test(start_paused = true)]
+async fn one_that_does_as_no_upstream_asks_opens_for_its_own_time() {
+    let scene = Scene::new(config().with_retry_after_max(Duration::ZERO));
+    scene.calls([FAILED; 4]);
+    scene.calls(
+        [Outcome::Overloaded {
+            retry_after: Some(7 * SEC),
+        }; 2],
+    );
+    assert_eq!(scene.refused().retry_after(), Some(30 * SEC));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_share_of_failures_trips_it_once_there_are_enough_calls() {
     let scene = Scene::new(
