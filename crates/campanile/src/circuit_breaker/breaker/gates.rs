@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Shut {
     pub(super) breaker: Timestamp,
     pub(super) quota: Timestamp,
+    /// Until when the gates were closed for quota, where that was called off; zero if it was not.
+    pub(super) called_off: Timestamp,
 }
 
 // ===== impl Breaker =====
@@ -52,8 +54,10 @@ impl Breaker {
             locked.gates.swap_remove(at);
         }
         let left = !holds(&locked.gates, endpoint);
+        let shut = locked.shut.breaker;
         drop(locked);
-        if left {
+        // The breaker of a service in its place may have closed it meanwhile.
+        if left && closed_until(endpoint, Reason::Breaker, Timestamp::now()) == Some(shut) {
             endpoint.gate().open(Reason::Breaker);
         }
     }
@@ -63,14 +67,27 @@ fn holds(gates: &[Endpoint], endpoint: &Endpoint) -> bool {
     gates.iter().any(|gate| gate.is(endpoint))
 }
 
+fn closed_until(endpoint: &Endpoint, reason: Reason, now: Timestamp) -> Option<Timestamp> {
+    let gate = endpoint.gate();
+    gate.reasons(now)
+        .find_map(|(present, until)| (present == reason).then_some(until))
+}
+
 // ===== impl Locked =====
 
 impl Locked {
     /// Notes how the gates should be; whether that is something new.
     pub(super) fn shut_changed(&mut self, now: Timestamp) -> bool {
+        let quota = self.machine.parked();
+        let called_off = match self.shut {
+            _ if quota > Timestamp::ZERO => Timestamp::ZERO,
+            Shut { quota, .. } if quota > now => quota,
+            Shut { called_off, .. } => called_off,
+        };
         let shut = Shut {
             breaker: self.machine.closed_until(now),
-            quota: self.machine.parked(),
+            quota,
+            called_off,
         };
         let changed = shut != self.shut;
         self.shut = shut;
@@ -93,11 +110,13 @@ impl Shut {
             gate.open(Reason::Breaker);
         }
         // A rate limit of the same endpoint may have parked it too: for longer is right, for shorter is not.
-        let parked = gate
-            .reasons(now)
-            .find(|(reason, _)| *reason == Reason::Quota);
-        if self.quota > now && parked.is_none_or(|(_, until)| until < self.quota) {
-            gate.close_until(Reason::Quota, self.quota);
+        let parked = closed_until(endpoint, Reason::Quota, now);
+        if self.quota > now {
+            if parked.is_none_or(|until| until < self.quota) {
+                gate.close_until(Reason::Quota, self.quota);
+            }
+        } else if parked == Some(self.called_off) {
+            gate.open(Reason::Quota);
         }
     }
 }

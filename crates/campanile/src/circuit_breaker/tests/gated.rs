@@ -151,6 +151,49 @@ async fn a_throttled_call_closes_the_gate_for_quota_alone() {
     assert_eq!(reasons(), [(Reason::Quota, 100 * SEC)]);
 }
 
+/// The breaker lets calls in again, and the pool has to know.
+#[tokio::test(start_paused = true)]
+async fn an_operators_hand_calls_the_upstreams_wish_off_at_the_gate_too() {
+    for open in [
+        CircuitBreakerHandle::reset,
+        CircuitBreakerHandle::force_close,
+    ] {
+        let scene = Scene::new(config());
+        let endpoint = Endpoint::new("eu-1");
+        scene.handle.breaker.attach(&endpoint);
+        let throttled = |seconds| Outcome::Throttled {
+            retry_after: Some(seconds * SEC),
+        };
+        let early = scene.begin().unwrap();
+        scene.call(throttled(200));
+        open(&scene.handle);
+        assert!(endpoint.gate().is_open(Timestamp::now()));
+        // Who comes later parks it again.
+        scene.handle.reset();
+        end(early, throttled(20));
+        assert!(!endpoint.gate().is_open(Timestamp::now()));
+        tokio::time::advance(20 * SEC).await;
+        assert!(endpoint.gate().is_open(Timestamp::now()));
+    }
+}
+
+/// A clone of the old service that still waits somewhere goes when the new one has tripped already.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_was_replaced_leaves_the_gate_of_the_new_one_alone() {
+    let old = gated(config());
+    trip(&old.service).await;
+    let layer = CircuitBreakerLayer::new(config()).unwrap();
+    let new = layer.gate(&old.endpoint).layer(old.script.service());
+    tokio::time::advance(SEC).await;
+    assert!(old.endpoint.gate().is_open(Timestamp::now()));
+    trip(&new).await;
+    drop(old.service);
+    let gate = old.endpoint.gate();
+    assert!(gate.is_closed_for(Reason::Breaker, Timestamp::now()));
+    drop(new);
+    assert!(gate.is_open(Timestamp::now()));
+}
+
 /// A rebuilt stack starts closed: nobody would open what a breaker that is gone has closed.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_gone_leaves_its_gate_open() {
