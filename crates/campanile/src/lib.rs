@@ -3,7 +3,7 @@
 //! Every concern is a [`tower_layer::Layer`]. Layers compose, with `tower::ServiceBuilder`, into one service whose
 //! inner end is a `tower::discover::Discover` of processors. The modules below are the words that all layers share
 //! ([`outcome`], [`budget`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
-//! [`control`], [`time`]) and one module for each concern, behind a cargo feature of the same name.
+//! [`control`], [`time`], and [`replay`] with those that use it) and one module for each concern, behind a cargo feature of the same name.
 //!
 //! | feature | what it brings |
 //! |---|---|
@@ -38,6 +38,8 @@ pub mod endpoint;
 pub mod outcome;
 pub mod protocol;
 pub mod rejection;
+#[cfg(any(feature = "retry", feature = "hedge"))]
+pub mod replay;
 pub mod time;
 
 #[cfg(feature = "back_pressure")]

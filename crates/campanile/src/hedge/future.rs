@@ -11,27 +11,32 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::{Signal, leg::Leg, service::Shared};
-use crate::{budget::Extra, context::Trail, protocol::Protocol, sync::Ordering, time::Timestamp};
+use crate::{
+    budget::Extra, context::Trail, protocol::Protocol, replay::Replay, sync::Ordering,
+    time::Timestamp,
+};
 
 pin_project! {
     /// The response of a [`Hedge`](super::Hedge).
     #[must_use = "futures do nothing unless polled"]
-    pub struct HedgeFuture<S, P, G, Req>
+    pub struct HedgeFuture<S, P, G, R, Req>
     where
-        S: Service<Req>,
+        S: Service<R::Request>,
         S: 'static,
         G: Signal<S::Response>,
+        R: Replay<Req>,
+        R: 'static,
         Req: 'static,
     {
-        shared: Arc<Shared<S, P, G>>,
-        call: Call<Req>,
+        shared: Arc<Shared<S, P, G, R>>,
+        call: Call<R::Kept>,
         #[pin]
         first: Leg<S::Future, G::Response>,
         // Armed when the first copy has to wait.
         #[pin]
         timer: Option<Sleep>,
         // Boxed, since few calls are hedged and all would carry its size.
-        second: Option<Pin<Box<Second<S, G, Req>>>>,
+        second: Option<Pin<Box<Second<S, G, R::Request>>>>,
     }
 }
 
@@ -49,9 +54,9 @@ pin_project! {
 }
 
 /// What is known of a call.
-pub(super) struct Call<Req> {
-    /// The request for a hedge, while there may be one.
-    kept: Option<Req>,
+pub(super) struct Call<K> {
+    /// What is kept of the request for a hedge, while there may be one.
+    kept: Option<K>,
     trail: Option<Trail>,
     /// What a hedge takes from the budget.
     units: u64,
@@ -61,8 +66,8 @@ pub(super) struct Call<Req> {
 
 // ===== impl Call =====
 
-impl<Req> Call<Req> {
-    pub(super) const fn new(kept: Req, trail: Option<Trail>, units: u64) -> Self {
+impl<K> Call<K> {
+    pub(super) const fn new(kept: K, trail: Option<Trail>, units: u64) -> Self {
         Self {
             kept: Some(kept),
             trail,
@@ -74,18 +79,19 @@ impl<Req> Call<Req> {
     /// The time has come: calls another instance, if there is leave, and one that is ready at once. There is no second
     /// chance.
     #[cold]
-    fn hedge<S, P, G>(
+    fn hedge<S, P, G, R, Req>(
         &mut self,
-        shared: &Shared<S, P, G>,
+        shared: &Shared<S, P, G, R>,
         cx: &mut Context<'_>,
     ) -> Option<S::Future>
     where
-        S: Service<Req> + Clone,
-        P: Protocol<Req, S::Response, S::Error>,
+        S: Service<R::Request> + Clone,
+        P: Protocol<R::Request, S::Response, S::Error>,
+        R: Replay<Req, Kept = K>,
     {
-        let mut request = self.kept.take()?;
+        let mut kept = self.kept.take()?;
         // What takes nothing from the budget is what nobody knows the cost of.
-        if self.units == 0 {
+        if self.units == 0 || !shared.replay.is_sent(&kept) {
             return None;
         }
         let extra = Extra::ask(self.trail.as_ref(), Some((&shared.budget, self.units)))?;
@@ -93,8 +99,12 @@ impl<Req> Call<Req> {
         let Poll::Ready(Ok(())) = service.poll_ready(cx) else {
             return None;
         };
+        let mut request = shared.replay.again(&mut kept)?;
         if let Some(context) = shared.protocol.context_mut(&mut request) {
             context.attempt = context.attempt.saturating_add(1);
+            if self.trail.is_some() {
+                context.trail.clone_from(&self.trail);
+            }
         }
         extra.begin();
         shared.hedged.fetch_add(1, Ordering::Relaxed);
@@ -105,15 +115,16 @@ impl<Req> Call<Req> {
 
 // ===== impl HedgeFuture =====
 
-impl<S, P, G, Req> HedgeFuture<S, P, G, Req>
+impl<S, P, G, R, Req> HedgeFuture<S, P, G, R, Req>
 where
-    S: Service<Req>,
+    S: Service<R::Request>,
     G: Signal<S::Response>,
+    R: Replay<Req>,
 {
     #[inline]
     pub(super) const fn new(
-        shared: Arc<Shared<S, P, G>>,
-        call: Call<Req>,
+        shared: Arc<Shared<S, P, G, R>>,
+        call: Call<R::Kept>,
         future: S::Future,
     ) -> Self {
         Self {
@@ -126,12 +137,12 @@ where
     }
 }
 
-impl<S, P, G, Req> Future for HedgeFuture<S, P, G, Req>
+impl<S, P, G, R, Req> Future for HedgeFuture<S, P, G, R, Req>
 where
-    S: Service<Req> + Clone,
-    P: Protocol<Req, S::Response, S::Error>,
+    S: Service<R::Request> + Clone,
+    P: Protocol<R::Request, S::Response, S::Error>,
     G: Signal<S::Response>,
-    Req: Clone,
+    R: Replay<Req>,
 {
     type Output = Result<G::Response, S::Error>;
 
@@ -145,7 +156,7 @@ where
         if !(this.first.is_over() && this.second.is_some()) {
             let first = this.first.as_mut();
             if let Poll::Ready(ended) =
-                first.poll::<S, P, G, Req>(&shared.protocol, &shared.signal, cx)
+                first.poll::<S, P, G, R::Request>(&shared.protocol, &shared.signal, cx)
             {
                 if ended.good {
                     // The loser is dropped before the answer is handed out.
@@ -189,7 +200,7 @@ where
         let second = second.as_mut().project();
         match second
             .leg
-            .poll::<S, P, G, Req>(&shared.protocol, &shared.signal, cx)
+            .poll::<S, P, G, R::Request>(&shared.protocol, &shared.signal, cx)
         {
             Poll::Pending => Poll::Pending,
             Poll::Ready(ended) if ended.good => {
@@ -208,10 +219,11 @@ where
     }
 }
 
-impl<S, P, G, Req> fmt::Debug for HedgeFuture<S, P, G, Req>
+impl<S, P, G, R, Req> fmt::Debug for HedgeFuture<S, P, G, R, Req>
 where
-    S: Service<Req>,
+    S: Service<R::Request>,
     G: Signal<S::Response>,
+    R: Replay<Req>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HedgeFuture")

@@ -8,15 +8,17 @@ use crate::{
     config::Invalid,
     cost::Cost,
     protocol::{Costed, Enveloped, Streaming, Unary},
+    replay::Cloned,
 };
 
 /// Hedges slow calls. See the [module](super).
 #[derive(Clone)]
-pub struct HedgeLayer<P = Unary, G = OnHead> {
+pub struct HedgeLayer<P = Unary, G = OnHead, R = Cloned> {
     config: HedgeConfig,
     budget: Option<Budget>,
     protocol: P,
     signal: G,
+    replay: R,
 }
 
 // ===== impl HedgeLayer =====
@@ -37,6 +39,7 @@ impl HedgeLayer {
             budget: None,
             protocol: Unary::default(),
             signal: OnHead,
+            replay: Cloned,
         }
     }
 }
@@ -48,54 +51,78 @@ impl Default for HedgeLayer {
     }
 }
 
-impl<P, G> HedgeLayer<P, G> {
+impl<P, G, R> HedgeLayer<P, G, R> {
     /// For HTTP: answers are judged by their status, context travels in the request's extensions, and the first data of
-    /// the body decide.
+    /// the body decide. Requests must be clonable, with a body such as `Full`; see [`replay_bodies`](Self::replay_bodies)
+    /// for others.
     #[cfg(feature = "http")]
     #[must_use]
-    pub fn http(self) -> HedgeLayer<crate::protocol::Http, super::OnFirstFrame> {
+    pub fn http(self) -> HedgeLayer<crate::protocol::Http, super::OnFirstFrame, R> {
         self.protocol(crate::protocol::Http::default())
             .signal(super::OnFirstFrame)
     }
 
     /// For answers that are streams of results, whose first item decides.
     #[must_use]
-    pub fn streaming(self) -> HedgeLayer<Streaming, OnFirstItem> {
+    pub fn streaming(self) -> HedgeLayer<Streaming, OnFirstItem, R> {
         self.protocol(Streaming::default()).signal(OnFirstItem)
     }
 
     /// For messages in the [`Call`](crate::Call) envelope.
     #[must_use]
-    pub fn calls(self) -> HedgeLayer<Enveloped, G> {
+    pub fn calls(self) -> HedgeLayer<Enveloped, G, R> {
         self.protocol(Enveloped::default())
     }
 
     /// Reads requests and judges answers by `protocol`.
     #[must_use]
-    pub fn protocol<Q>(self, protocol: Q) -> HedgeLayer<Q, G> {
+    pub fn protocol<Q>(self, protocol: Q) -> HedgeLayer<Q, G, R> {
         HedgeLayer {
             config: self.config,
             budget: self.budget,
             protocol,
             signal: self.signal,
+            replay: self.replay,
         }
     }
 
     /// Lets `signal` decide which answer is first: [`OnFirstItem`](super::OnFirstItem) for streams.
     #[must_use]
-    pub fn signal<H>(self, signal: H) -> HedgeLayer<P, H> {
+    pub fn signal<H>(self, signal: H) -> HedgeLayer<P, H, R> {
         HedgeLayer {
             config: self.config,
             budget: self.budget,
             protocol: self.protocol,
             signal,
+            replay: self.replay,
         }
+    }
+
+    /// Keeps requests for a hedge by `replay`.
+    #[must_use]
+    pub fn replay<Q>(self, replay: Q) -> HedgeLayer<P, G, Q> {
+        HedgeLayer {
+            config: self.config,
+            budget: self.budget,
+            protocol: self.protocol,
+            signal: self.signal,
+            replay,
+        }
+    }
+
+    /// Records the bodies of requests while they are sent, up to `cap` bytes, and sends the hedge from the record. A call
+    /// whose body is larger, or has not been sent whole when its time has come, is not hedged. The inner service gets
+    /// [`ReplayBody`](super::ReplayBody)s. Within a retry that records bodies too, what both keep shares its memory.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn replay_bodies(self, cap: usize) -> HedgeLayer<P, G, super::ReplayBodies> {
+        self.replay(super::ReplayBodies::new(cap))
     }
 
     /// Estimates the cost of a request, where its context does not say it: for budgets in
     /// [tokens](super::Unit::Tokens).
     #[must_use]
-    pub fn cost<Req, F>(self, cost: F) -> HedgeLayer<Costed<P, F>, G>
+    pub fn cost<Req, F>(self, cost: F) -> HedgeLayer<Costed<P, F>, G, R>
     where
         F: Fn(&Req) -> Cost,
     {
@@ -104,6 +131,7 @@ impl<P, G> HedgeLayer<P, G> {
             budget: self.budget,
             protocol: Costed::new(self.protocol, cost),
             signal: self.signal,
+            replay: self.replay,
         }
     }
 
@@ -116,13 +144,14 @@ impl<P, G> HedgeLayer<P, G> {
     }
 }
 
-impl<S, P, G> Layer<S> for HedgeLayer<P, G>
+impl<S, P, G, R> Layer<S> for HedgeLayer<P, G, R>
 where
     S: Clone + 'static,
     P: Clone,
     G: Clone,
+    R: Clone + 'static,
 {
-    type Service = Hedge<S, P, G>;
+    type Service = Hedge<S, P, G, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let shared = Shared::new(
@@ -130,13 +159,14 @@ where
             self.budget.clone(),
             self.protocol.clone(),
             self.signal.clone(),
+            self.replay.clone(),
             inner.clone(),
         );
         Hedge::new(inner, shared)
     }
 }
 
-impl<P, G> fmt::Debug for HedgeLayer<P, G> {
+impl<P, G, R> fmt::Debug for HedgeLayer<P, G, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HedgeLayer")
             .field("config", &self.config)

@@ -27,7 +27,8 @@
 //! once, so those of both copies are held while their first data are awaited; the answer then begins with what has been
 //! read.
 //!
-//! **Requests** are cloned before the first copy is sent, hedged or not: the original is gone by then.
+//! **Requests** are cloned before the first copy is sent, hedged or not: the original is gone by then. Bodies that cannot
+//! be cloned are recorded while they are sent, up to a size ([`ReplayBodies`]); a call is hedged once its body was sent.
 //!
 //! **Sharing.** All clones of a [`Hedge`] share the budget and what was learned. A layer that is applied twice makes
 //! two, unless it was [given a budget](HedgeLayer::budget). A call that is answered at once reads no clock, arms no
@@ -71,6 +72,12 @@ mod state;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
 
+#[cfg(feature = "http")]
+pub use crate::replay::{KeptRequest, ReplayBodies, ReplayBody};
+pub use crate::{
+    context::KeepTrail,
+    replay::{Cloned, Replay},
+};
 pub use config::{Delay, HedgeConfig, Unit};
 pub use future::HedgeFuture;
 pub use layer::HedgeLayer;

@@ -13,6 +13,7 @@ use crate::{
     budget::{Budget, BudgetSnapshot},
     context::{KeepTrail, SpareTrail},
     protocol::Protocol,
+    replay::{Cloned, Replay},
     sync::{AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
 };
@@ -20,10 +21,10 @@ use crate::{
 /// A service whose slow calls are hedged; made by [`HedgeLayer`](super::HedgeLayer). See the [module](super).
 // Owned types, said here once and for all: where a call is polled it would be asked of every error type anew for each
 // lifetime, and an async block over a boxed error would not be `Send`.
-pub struct Hedge<S: 'static, P, G> {
+pub struct Hedge<S: 'static, P, G, R: 'static = Cloned> {
     inner: S,
     spare: SpareTrail,
-    shared: Arc<Shared<S, P, G>>,
+    shared: Arc<Shared<S, P, G, R>>,
 }
 
 /// What a [`Hedge`] has learned and done.
@@ -41,11 +42,12 @@ pub struct HedgeSnapshot {
 }
 
 /// What all clones share.
-pub(super) struct Shared<S, P, G> {
+pub(super) struct Shared<S, P, G, R> {
     pub(super) config: HedgeConfig,
     pub(super) budget: Budget,
     pub(super) protocol: P,
     pub(super) signal: G,
+    pub(super) replay: R,
     when: When,
     pub(super) hedged: AtomicU64,
     pub(super) won: AtomicU64,
@@ -61,8 +63,8 @@ enum When {
 
 // ===== impl Hedge =====
 
-impl<S, P, G> Hedge<S, P, G> {
-    pub(super) fn new(inner: S, shared: Shared<S, P, G>) -> Self {
+impl<S, P, G, R> Hedge<S, P, G, R> {
+    pub(super) fn new(inner: S, shared: Shared<S, P, G, R>) -> Self {
         Self {
             inner,
             spare: SpareTrail::default(),
@@ -93,16 +95,17 @@ impl<S, P, G> Hedge<S, P, G> {
     }
 }
 
-impl<S, P, G, Req> Service<Req> for Hedge<S, P, G>
+impl<S, P, G, R, Req> Service<Req> for Hedge<S, P, G, R>
 where
-    S: Service<Req> + Clone,
-    P: Protocol<Req, S::Response, S::Error>,
+    S: Service<R::Request> + Clone,
+    P: Protocol<R::Request, S::Response, S::Error>,
     G: Signal<S::Response>,
-    Req: Clone + 'static,
+    R: Replay<Req>,
+    Req: 'static,
 {
     type Response = G::Response;
     type Error = S::Error;
-    type Future = HedgeFuture<S, P, G, Req>;
+    type Future = HedgeFuture<S, P, G, R, Req>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -110,8 +113,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Req) -> Self::Future {
+    fn call(&mut self, request: Req) -> Self::Future {
         let shared = &self.shared;
+        let (mut request, kept) = shared.replay.keep(request);
         let units = match shared.config.unit {
             Unit::Calls => 1,
             Unit::Tokens => {
@@ -135,13 +139,12 @@ where
             }
             trail = Some(lent.clone());
         }
-        // The copy carries the same trail.
-        let call = Call::new(request.clone(), trail, units);
+        let call = Call::new(kept, trail, units);
         HedgeFuture::new(Arc::clone(shared), call, self.inner.call(request))
     }
 }
 
-impl<S: Clone, P, G> Clone for Hedge<S, P, G> {
+impl<S: Clone, P, G, R> Clone for Hedge<S, P, G, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -151,7 +154,7 @@ impl<S: Clone, P, G> Clone for Hedge<S, P, G> {
     }
 }
 
-impl<S: fmt::Debug, P, G> fmt::Debug for Hedge<S, P, G> {
+impl<S: fmt::Debug, P, G, R> fmt::Debug for Hedge<S, P, G, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hedge")
             .field("inner", &self.inner)
@@ -163,12 +166,13 @@ impl<S: fmt::Debug, P, G> fmt::Debug for Hedge<S, P, G> {
 
 // ===== impl Shared =====
 
-impl<S, P, G> Shared<S, P, G> {
+impl<S, P, G, R> Shared<S, P, G, R> {
     pub(super) fn new(
         config: HedgeConfig,
         budget: Option<Budget>,
         protocol: P,
         signal: G,
+        replay: R,
         master: S,
     ) -> Self {
         let when = match config.delay {
@@ -190,6 +194,7 @@ impl<S, P, G> Shared<S, P, G> {
             config,
             protocol,
             signal,
+            replay,
             when,
             hedged: AtomicU64::new(0),
             won: AtomicU64::new(0),

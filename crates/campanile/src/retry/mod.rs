@@ -59,14 +59,18 @@ mod backoff;
 mod config;
 mod future;
 mod layer;
-mod replay;
 mod service;
 mod state;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
 mod wait;
 
-pub use crate::context::KeepTrail;
+#[cfg(feature = "http")]
+pub use crate::replay::{KeptRequest, ReplayBodies, ReplayBody};
+pub use crate::{
+    context::KeepTrail,
+    replay::{Cloned, Replay},
+};
 #[cfg(feature = "http")]
 pub use advice::XShouldRetry;
 pub use advice::{Advice, Advise, NoAdvice};
@@ -74,7 +78,4 @@ pub use backoff::Backoff;
 pub use config::{RetryAfter, RetryConfig};
 pub use future::RetryFuture;
 pub use layer::RetryLayer;
-pub use replay::{Cloned, Replay};
-#[cfg(feature = "http")]
-pub use replay::{KeptRequest, ReplayBodies, ReplayBody};
 pub use service::Retry;

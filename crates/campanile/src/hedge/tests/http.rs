@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
 use ::http::{HeaderMap, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body;
@@ -96,4 +101,45 @@ async fn a_body_that_breaks_off_before_its_data_has_failed() {
     let script = Script::<_>::new(respond(200, cut));
     let (answer, _) = call(&script).await;
     assert!(answer.into_body().collect().await.is_err());
+}
+
+/// What upstreams were sent, and whether the call was hedged, where the first of them hangs once it has read its body.
+async fn upload(body: ScriptBody, cap: usize) -> (Vec<Bytes>, bool) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&sent);
+    let calls = Arc::new(AtomicU32::new(0));
+    let upstream = tower::service_fn(move |request: Request<ReplayBody<ScriptBody>>| {
+        let (note, first) = (Arc::clone(&note), calls.fetch_add(1, Relaxed) == 0);
+        async move {
+            let body = request.into_body().collect().await?.to_bytes();
+            note.lock().unwrap().push(body);
+            if first {
+                tokio::time::sleep(SEC).await;
+            }
+            Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let service = HedgeLayer::new(plain())
+        .unwrap()
+        .http()
+        .replay_bodies(cap)
+        .budget(rich())
+        .layer(upstream);
+    service.clone().oneshot(Request::new(body)).await.unwrap();
+    let sent = sent.lock().unwrap().clone();
+    (sent, service.snapshot().won == 1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_cannot_be_cloned_is_sent_from_the_record() {
+    let body = || ScriptBody::new(ScriptStream::from_iter(["one ".into(), "two".into()]));
+    assert_eq!(upload(body(), 7).await, (vec!["one two".into(); 2], true));
+    assert_eq!(upload(body(), 6).await, (vec!["one two".into()], false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_body_is_still_being_sent_is_left_alone() {
+    let stream = ScriptStream::new().piece("one ".into()).pause(SEC);
+    let body = ScriptBody::new(stream.piece("two".into()));
+    assert_eq!(upload(body, 100).await, (vec!["one two".into()], false));
 }

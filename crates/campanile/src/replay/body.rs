@@ -106,6 +106,15 @@ impl<B> ReplayBody<B> {
         }
     }
 
+    /// Whether all of it is on record, so that several attempts can send it at once.
+    pub(super) fn is_sent(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Once(_) | Kind::Gone => false,
+            Kind::Recorded { record, .. } => lock(record).state == State::Whole,
+        }
+    }
+
     /// The body for another attempt, which alone reads on from now.
     pub(super) fn again(&self) -> Option<Self> {
         let kind = match &self.kind {
@@ -153,7 +162,7 @@ where
                 ended,
             } => {
                 let mut record = lock(record);
-                if record.attempt != *attempt {
+                if record.attempt != *attempt && record.state != State::Whole {
                     // It must not take what the later one waits for.
                     *ended = true;
                     return Poll::Ready(Some(Err("the request is being sent again".into())));

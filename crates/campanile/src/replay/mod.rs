@@ -1,3 +1,8 @@
+//! Keeps requests, so that they can be sent more than once: what retries and hedges send again.
+//!
+//! [`Cloned`] keeps a clone of each. HTTP requests whose bodies cannot be cloned are recorded while they are sent, up to
+//! a size, by `ReplayBodies` (feature `http`).
+
 #[cfg(feature = "http")]
 mod body;
 #[cfg(feature = "http")]
@@ -25,6 +30,12 @@ pub trait Replay<Req> {
     fn is_whole(&self, kept: &Self::Kept) -> bool {
         let _ = kept;
         true
+    }
+
+    /// Whether another attempt can be made beside the one under way, and take nothing from it. Asked before a call is
+    /// hedged.
+    fn is_sent(&self, kept: &Self::Kept) -> bool {
+        self.is_whole(kept)
     }
 
     /// The request for another attempt; `None` when it cannot be sent again.

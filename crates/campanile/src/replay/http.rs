@@ -12,7 +12,7 @@ use crate::BoxError;
 ///
 /// An empty body costs nothing, and neither does one that is known to be larger than the cap: it is passed on, and its
 /// call is not tried again. Where a retry begins before the body was sent whole, it takes over the rest; the body of
-/// the earlier attempt fails if it is still read.
+/// the earlier attempt fails if it still needs it. A call is hedged only once its body was sent whole.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayBodies {
     cap: usize,
@@ -62,6 +62,10 @@ where
 
     fn is_whole(&self, kept: &KeptRequest<B>) -> bool {
         kept.body.is_whole()
+    }
+
+    fn is_sent(&self, kept: &KeptRequest<B>) -> bool {
+        kept.body.is_sent()
     }
 
     fn again(&self, kept: &mut KeptRequest<B>) -> Option<Self::Request> {

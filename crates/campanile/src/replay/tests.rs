@@ -140,3 +140,19 @@ async fn bodies_of_clonable_kinds_need_no_record() {
     assert!(first.is_end_stream() && kept.again().unwrap().is_end_stream());
     assert_eq!(first.size_hint().exact(), Some(0));
 }
+
+/// As a hedge and the call that it is for.
+#[tokio::test(start_paused = true)]
+async fn attempts_send_a_body_that_is_on_record_at_once() {
+    let replay = ReplayBodies::new(100);
+    let (first, mut kept) = replay.keep(Request::new(ScriptBody::new(pieces())));
+    let sent = |kept| Replay::<Request<ScriptBody>>::is_sent(&replay, kept);
+    let mut first = first.into_body();
+    assert_eq!(frame(&mut first).await.unwrap(), "one ");
+    assert!(!sent(&kept), "the rest is in nobody's hands yet");
+    let mut second = replay.again(&mut kept).unwrap().into_body();
+    while frame(&mut second).await.is_some() {}
+    assert!(sent(&kept));
+    assert_eq!(frame(&mut first).await.unwrap(), "two");
+    assert!(first.is_end_stream() && frame(&mut first).await.is_none());
+}
