@@ -7,6 +7,7 @@ use std::{
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 
 use super::{Countdown, Counts, Everything, watch::Watch};
 use crate::BoxError;
@@ -15,13 +16,13 @@ pin_project! {
     /// An HTTP body under the clocks of its call. When one runs out, the inner body is dropped, and this one ends in an
     /// error that holds the [`Rejection`](crate::Rejection).
     ///
-    /// Its timer lies within it, so it is not `Unpin`: pin or box it to read it by hand.
+    /// Its timer is boxed, and made when data are first waited for: it is `Unpin` where the inner body is.
     pub struct TimedBody<B, N = Everything> {
         // `None` once a clock has run out.
         #[pin]
         inner: Option<B>,
         #[pin]
-        watch: Watch,
+        watch: Watch<Pin<Box<Sleep>>>,
         counting: N,
     }
 }

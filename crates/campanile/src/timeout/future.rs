@@ -7,6 +7,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 
 use super::{Clocked, Countdown, state::Running, watch::Watch};
 use crate::rejection::Rejection;
@@ -30,7 +31,7 @@ pin_project! {
             #[pin]
             future: F,
             #[pin]
-            watch: Watch,
+            watch: Watch<Sleep>,
         },
         Over {
             rejection: Option<Rejection>,

@@ -15,8 +15,9 @@
 //! # State
 //!
 //! Each call has its own, and there is none besides. The clock of the hot path is read once in `call`, if a limit counts
-//! from there. A timer is made when what is waited for first returns `Pending`, lies within the future or body, and is set
-//! anew as the clocks change; an answer that is there at once arms none. Nothing is allocated.
+//! from there. A timer is made when what is waited for first returns `Pending`, and is set anew as the clocks change; an
+//! answer that is there at once arms none. It lies within the future, so that a call allocates nothing; that of a body or
+//! stream that waits is boxed, which leaves it `Unpin`.
 //!
 //! # Readiness
 //!

@@ -6,6 +6,7 @@ use std::{
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 
 use super::{Countdown, Counts, Everything, watch::Watch};
 use crate::rejection::Rejection;
@@ -14,13 +15,13 @@ pin_project! {
     /// A stream of results under the clocks of its call. When one runs out, the inner stream is dropped, and this one ends
     /// in an error made of a [`Rejection`].
     ///
-    /// Its timer lies within it, so it is not `Unpin`: pin or box it to read it by hand.
+    /// Its timer is boxed, and made when data are first waited for: it is `Unpin` where the inner stream is.
     pub struct TimedStream<T, N = Everything> {
         // `None` once a clock has run out.
         #[pin]
         inner: Option<T>,
         #[pin]
-        watch: Watch,
+        watch: Watch<Pin<Box<Sleep>>>,
         counting: N,
     }
 }

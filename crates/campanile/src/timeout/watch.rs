@@ -6,7 +6,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Clock, state::Running};
 use crate::time::Timestamp;
@@ -21,14 +21,44 @@ pub struct Countdown<N> {
 
 pin_project! {
     /// The clocks of a call, and its timer.
-    pub(super) struct Watch {
+    pub(super) struct Watch<T> {
         running: Running,
         // Of the timer, while there is one. It may be earlier than what is due: then it is set anew when it fires, and not
         // with each piece of data.
         armed: Timestamp,
-        // In place, so that a wait allocates nothing; made when the inner future or body first returns `Pending`.
+        // Made when the inner future or body first returns `Pending`.
         #[pin]
-        sleep: Option<Sleep>,
+        sleep: Option<T>,
+    }
+}
+
+/// Where a timer lies: in place in a future, so that its wait allocates nothing; boxed in a body or stream, which is
+/// `Unpin` by that, as readers of bodies ask.
+pub(super) trait Timer: Future<Output = ()> {
+    fn until(at: Instant) -> Self;
+
+    fn reset(self: Pin<&mut Self>, at: Instant);
+}
+
+// ===== impl Timer =====
+
+impl Timer for Sleep {
+    fn until(at: Instant) -> Self {
+        sleep_until(at)
+    }
+
+    fn reset(self: Pin<&mut Self>, at: Instant) {
+        Sleep::reset(self, at);
+    }
+}
+
+impl Timer for Pin<Box<Sleep>> {
+    fn until(at: Instant) -> Self {
+        Box::pin(sleep_until(at))
+    }
+
+    fn reset(self: Pin<&mut Self>, at: Instant) {
+        Sleep::reset(self.get_mut().as_mut(), at);
     }
 }
 
@@ -44,7 +74,7 @@ impl<N> fmt::Debug for Countdown<N> {
 
 // ===== impl Watch =====
 
-impl Watch {
+impl<T: Timer> Watch<T> {
     pub(super) const fn new(running: Running) -> Self {
         Self {
             running,
@@ -76,8 +106,7 @@ impl Watch {
         loop {
             match this.sleep.as_mut().as_pin_mut() {
                 None => {
-                    let sleep = tokio::time::sleep_until(due.at.to_instant(now));
-                    this.sleep.set(Some(sleep));
+                    this.sleep.set(Some(T::until(due.at.to_instant(now))));
                     *this.armed = due.at;
                 }
                 Some(sleep) if due.at < *this.armed => {
@@ -127,7 +156,7 @@ impl Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl<T> fmt::Debug for Watch<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
             .field("running", &self.running)

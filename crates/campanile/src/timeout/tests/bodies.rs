@@ -205,3 +205,17 @@ async fn a_guard_around_it_sees_a_body_that_was_cut() {
         [Outcome::Failure(FailureKind::Interrupted)]
     );
 }
+
+/// As hedges and other readers of bodies ask. The frames are read here without a pin.
+#[tokio::test(start_paused = true)]
+async fn it_can_be_moved_while_it_is_read() {
+    let stream = stream().piece("one".into()).pause(MS).piece("two".into());
+    let service = http(pieces(stream.stall()), clocks().with_between_data(50 * MS));
+    let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+    for piece in ["one", "two"] {
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), piece);
+        body = *Box::new(body);
+    }
+    assert!(body.frame().await.unwrap().is_err());
+}
