@@ -6,6 +6,7 @@ use super::{
     state::{Busy, Integral, Word},
 };
 use crate::{
+    lane::{LANES, lane},
     outcome::{FailureKind, Outcome},
     sync::{AtomicU64, Mutex, MutexGuard, Ordering},
     time::Timestamp,
@@ -19,15 +20,23 @@ use crate::{
 pub(super) struct Control {
     /// When a tick is due, in nanoseconds; `u64::MAX` for never.
     due: AtomicU64,
-    busy: AtomicU64,
-    completed: AtomicU64,
-    units: AtomicU64,
-    dropped: AtomicU64,
+    counts: [Counts; LANES],
     /// The samples of drops that found the algorithm taken, and were not made up for.
     owed: AtomicU64,
     samples: bool,
     signal: Signal,
     brain: Mutex<Brain>,
+}
+
+/// What the calls of a thread have added up to, which is what it writes at each of them.
+#[derive(Default)]
+#[repr(align(128))]
+struct Counts {
+    begun: AtomicU64,
+    ended: AtomicU64,
+    completed: AtomicU64,
+    units: AtomicU64,
+    dropped: AtomicU64,
 }
 
 struct Brain {
@@ -54,10 +63,7 @@ impl Control {
     pub(super) fn new(algorithm: Box<dyn Algorithm>, signal: Signal) -> Self {
         Self {
             due: AtomicU64::new(due(&*algorithm)),
-            busy: AtomicU64::new(0),
-            completed: AtomicU64::new(0),
-            units: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            counts: std::array::from_fn(|_| Counts::default()),
             owed: AtomicU64::new(0),
             samples: algorithm.samples(),
             signal,
@@ -75,14 +81,34 @@ impl Control {
 
     /// Calls that were served, and calls that were dropped.
     pub(super) fn ends(&self) -> (u64, u64) {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.completed), read(&self.dropped))
+        (
+            self.sum(|counts| &counts.completed),
+            self.sum(|counts| &counts.dropped),
+        )
+    }
+
+    fn sum(&self, count: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        self.counts.iter().fold(0, |sum, counts| {
+            sum.wrapping_add(count(counts).load(Ordering::Acquire))
+        })
+    }
+
+    /// The ends first: a call whose end is seen is one whose begin is seen too, so that never less than none is in flight.
+    fn busy(&self) -> Busy {
+        let ended = self.sum(|counts| &counts.ended);
+        Busy(ended.wrapping_add(self.sum(|counts| &counts.begun)))
+    }
+
+    #[inline(always)]
+    fn counts(&self) -> &Counts {
+        &self.counts[lane()]
     }
 
     /// Permits are taken.
     #[inline(always)]
     pub(super) fn begin(&self, now: Timestamp, permits: u32) {
-        self.busy
+        self.counts()
+            .begun
             .fetch_add(Busy::begin(now, permits), Ordering::Relaxed);
     }
 
@@ -90,18 +116,20 @@ impl Control {
     #[inline(always)]
     pub(super) fn work(&self, units: u64) {
         if units != 0 {
-            self.units.fetch_add(units, Ordering::Relaxed);
+            self.counts().units.fetch_add(units, Ordering::Relaxed);
         }
     }
 
     /// Permits are given back.
     #[inline(always)]
     pub(super) fn end(&self, now: Timestamp, permits: u32, verdict: Verdict) {
-        self.busy
-            .fetch_add(Busy::end(now, permits), Ordering::Relaxed);
+        let counts = self.counts();
+        counts
+            .ended
+            .fetch_add(Busy::end(now, permits), Ordering::Release);
         match verdict {
-            Verdict::Done => self.completed.fetch_add(1, Ordering::Relaxed),
-            Verdict::Dropped => self.dropped.fetch_add(1, Ordering::Relaxed),
+            Verdict::Done => counts.completed.fetch_add(1, Ordering::Relaxed),
+            Verdict::Dropped => counts.dropped.fetch_add(1, Ordering::Relaxed),
             Verdict::Ignored => 0,
         };
     }
@@ -146,14 +174,13 @@ impl Control {
             }
         }
         if self.is_due(now) {
-            let busy = Busy(self.busy.load(Ordering::Relaxed));
             let tick = Tick {
                 now,
-                units: self.units.load(Ordering::Relaxed),
-                completed: self.completed.load(Ordering::Relaxed),
-                dropped: self.dropped.load(Ordering::Relaxed),
+                units: self.sum(|counts| &counts.units),
+                completed: self.sum(|counts| &counts.completed),
+                dropped: self.sum(|counts| &counts.dropped),
                 refused,
-                busy: brain.integral.read(busy, now),
+                busy: brain.integral.read(self.busy(), now),
                 in_flight: word.in_use(),
                 limit: word.limit(),
             };

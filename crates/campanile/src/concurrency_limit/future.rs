@@ -2,7 +2,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -106,7 +105,7 @@ fn call<S: Service<Req>, P, Req>(
     wait: &mut Wait<S, Req>,
     protocol: P,
 ) -> Guarded<S, P, Permit, Req> {
-    let completion = Completion::new(Permit::new(Arc::clone(wait.shared()), wait.units()));
+    let completion = Completion::new(Permit::new(wait.shared().clone(), wait.units()));
     let Some(request) = wait.request.take() else {
         unreachable!("a call waits once");
     };

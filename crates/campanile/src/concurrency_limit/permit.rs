@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     Signal,
@@ -9,6 +9,7 @@ use super::{
 use crate::{
     completion::Observe,
     cost::Usage,
+    lane::Share,
     outcome::Outcome,
     rejection::{Rejection, RejectionKind},
     time::{Timestamp, nanos},
@@ -16,7 +17,7 @@ use crate::{
 
 /// What a call has taken of a limit. Hangs on the call's [`Completion`](crate::Completion), and is given back at its end.
 pub struct Permit {
-    shared: Arc<Shared>,
+    shared: Share<Shared>,
     units: u32,
     call: Call,
 }
@@ -41,7 +42,7 @@ struct Call {
 impl Permit {
     /// Permits that were taken already.
     #[inline(always)]
-    pub(super) fn new(shared: Arc<Shared>, units: u32) -> Self {
+    pub(super) fn new(shared: Share<Shared>, units: u32) -> Self {
         let mut call = Call::default();
         if let Some(control) = shared.control() {
             call.started = Timestamp::now();

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     completion::Completion,
     endpoint::Endpoint,
+    lane::Lanes,
     protocol::{Guarded, Protocol},
     rejection::{Rejection, RejectionKind},
     waiters::Ticket,
@@ -23,7 +24,7 @@ use crate::{
 // over boxed errors from being `Send`.
 pub struct ConcurrencyLimit<S: 'static, P> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<Lanes<Shared>>,
     /// Of the gate, as long as there are clones. Calls do not hold it: the gate is their service's.
     hold: Option<Arc<Hold>>,
     protocol: P,
@@ -44,7 +45,7 @@ impl<S, P> ConcurrencyLimit<S, P> {
     pub(super) fn new(inner: S, shared: Arc<Shared>, hold: Option<Arc<Hold>>, protocol: P) -> Self {
         Self {
             inner,
-            shared,
+            shared: Arc::new(Lanes::new(shared)),
             hold,
             protocol,
             ticket: Ticket::default(),
@@ -54,7 +55,7 @@ impl<S, P> ConcurrencyLimit<S, P> {
     /// Looks at the limit, and moves it.
     #[must_use]
     pub fn handle(&self) -> ConcurrencyLimitHandle {
-        ConcurrencyLimitHandle::of(Arc::clone(&self.shared))
+        ConcurrencyLimitHandle::of(Arc::clone(self.shared.shared()))
     }
 }
 
@@ -82,7 +83,7 @@ where
         let units = self.units(&request);
         if self.shared.try_acquire(units) {
             // Before the call, which may panic.
-            let completion = Completion::new(Permit::new(Arc::clone(&self.shared), units));
+            let completion = Completion::new(Permit::new(self.shared.share(), units));
             let call = self.inner.call(request);
             let protocol = self.protocol.clone();
             return ResponseFuture::called(Guarded::calling(call, completion, protocol));
@@ -124,7 +125,7 @@ impl<S, P> ConcurrencyLimit<S, P> {
                 // The readied instance waits with the call; the next call readies its own.
                 let clone = self.inner.clone();
                 let readied = mem::replace(&mut self.inner, clone);
-                let shared = Arc::clone(&self.shared);
+                let shared = self.shared.share();
                 let wait = Wait::new(shared, units, readied, request, deadline);
                 ResponseFuture::waiting(wait, protocol)
             }
@@ -140,12 +141,13 @@ impl<S, P> ConcurrencyLimit<S, P> {
 impl<S: Clone, P: Clone> Clone for ConcurrencyLimit<S, P> {
     /// A clone that waits for nothing and holds nothing.
     fn clone(&self) -> Self {
-        Self::new(
-            self.inner.clone(),
-            Arc::clone(&self.shared),
-            self.hold.clone(),
-            self.protocol.clone(),
-        )
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+            hold: self.hold.clone(),
+            protocol: self.protocol.clone(),
+            ticket: Ticket::default(),
+        }
     }
 }
 

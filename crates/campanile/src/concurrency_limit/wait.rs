@@ -2,7 +2,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -13,7 +12,10 @@ use super::{
     permits::{Entered, Place},
     shared::Shared,
 };
-use crate::rejection::{Rejection, RejectionKind};
+use crate::{
+    lane::Share,
+    rejection::{Rejection, RejectionKind},
+};
 
 /// A call that waits for permits, with the instance that was readied for it.
 pub(super) struct Wait<S, Req> {
@@ -28,7 +30,7 @@ pub(super) struct Wait<S, Req> {
 /// A place in the queue, from the first poll on: a future that nobody drives stands in nobody's way. Given up when it is
 /// dropped.
 struct Turn {
-    shared: Arc<Shared>,
+    shared: Share<Shared>,
     units: u32,
     place: Option<Place>,
 }
@@ -44,7 +46,7 @@ struct Timer {
 
 impl<S, Req> Wait<S, Req> {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Share<Shared>,
         units: u32,
         service: S,
         request: Req,
@@ -82,7 +84,7 @@ impl<S, Req> Wait<S, Req> {
         })
     }
 
-    pub(super) const fn shared(&self) -> &Arc<Shared> {
+    pub(super) const fn shared(&self) -> &Share<Shared> {
         &self.turn.shared
     }
 

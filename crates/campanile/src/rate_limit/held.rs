@@ -1,4 +1,4 @@
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, mem};
 
 use super::{
     buckets::{Place, Store},
@@ -7,14 +7,14 @@ use super::{
     settle::{Notes, Settle},
     state::Amounts,
 };
-use crate::{completion::Completion, time::Timestamp};
+use crate::{completion::Completion, lane::Share, time::Timestamp};
 
 /// A reservation while its call has no answer yet. Dropped, it ends the call as cancelled, or as panicked.
 ///
 /// It becomes a [`Completion`] with the answer, and is none before: a completion is moved as a block, and to read as a
 /// block what was just written word by word makes the processor wait for the writing.
 pub(super) struct Held<B: Store> {
-    link: Option<(Arc<Limiter<B>>, B::Key)>,
+    link: Option<(Share<Limiter<B>>, B::Key)>,
     requests: u64,
     tokens: u64,
     nano_dollars: u64,
@@ -23,7 +23,7 @@ pub(super) struct Held<B: Store> {
 
 /// A reservation whose call has its answer.
 pub(super) struct Released<B: Store> {
-    limiter: Arc<Limiter<B>>,
+    limiter: Share<Limiter<B>>,
     key: B::Key,
     reserved: Amounts,
     notes: u64,
@@ -37,7 +37,7 @@ struct Watch<'a, B: Store>(&'a mut Held<B>);
 impl<B: Store> Held<B> {
     #[inline(always)]
     pub(super) const fn new(
-        limiter: Arc<Limiter<B>>,
+        limiter: Share<Limiter<B>>,
         key: B::Key,
         place: Place,
         reserved: Amounts,

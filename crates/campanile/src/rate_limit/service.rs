@@ -21,7 +21,8 @@ use super::{
     wait::Wait,
 };
 use crate::{
-    endpoint::Endpoint, protocol::Protocol, rejection::Rejection, time::Timestamp, waiters::Ticket,
+    endpoint::Endpoint, lane::Lanes, protocol::Protocol, rejection::Rejection, time::Timestamp,
+    waiters::Ticket,
 };
 
 /// A service that is limited in how much it is asked for. See the [module](super).
@@ -29,7 +30,7 @@ use crate::{
 // async blocks over boxed errors from being `Send`.
 pub struct RateLimit<S: 'static, P, B: Store, F, A> {
     inner: S,
-    limiter: Arc<Limiter<B>>,
+    limiter: Arc<Lanes<Limiter<B>>>,
     protocol: P,
     key: F,
     advise: A,
@@ -59,7 +60,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         let gate = gate.map(|endpoint| Arc::new(Watch::new(Arc::clone(&limiter), endpoint)));
         Self {
             inner,
-            limiter,
+            limiter: Arc::new(Lanes::new(limiter)),
             protocol,
             key,
             advise,
@@ -71,7 +72,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
     /// What an operator sees and moves.
     #[must_use]
     pub fn handle(&self) -> RateLimitHandle<B> {
-        RateLimitHandle::of(Arc::clone(&self.limiter))
+        RateLimitHandle::of(Arc::clone(self.limiter.shared()))
     }
 
     /// The service that is limited.
@@ -84,7 +85,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
     #[cold]
     fn poll_quota(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Timestamp::now();
-        let limiter = &self.limiter;
+        let limiter = self.limiter.shared();
         let unready = self.unready.get_or_insert_with(|| {
             Box::new(Unready {
                 limiter: Arc::clone(limiter),
@@ -173,7 +174,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         mem::forget(calling);
         ResponseFuture::calling(
             future,
-            Held::new(Arc::clone(&self.limiter), key, place, cost, now),
+            Held::new(self.limiter.share(), key, place, cost, now),
             self.protocol.clone(),
             self.advise.clone(),
         )
@@ -205,7 +206,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
                 // The instance that was readied is the one that will be called.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                let limiter = Arc::clone(&self.limiter);
+                let limiter = self.limiter.share();
                 let wait = Wait::new(ready, request, limiter, key, queued);
                 ResponseFuture::waiting(wait, protocol, advise)
             }

@@ -1,9 +1,6 @@
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::{
@@ -15,6 +12,7 @@ use super::{
 use crate::{
     completion::Observe,
     cost::Usage,
+    lane::Share,
     outcome::{FailureKind, Outcome},
     rejection::Rejection,
     time::Timestamp,
@@ -31,7 +29,7 @@ use crate::{
 /// | timed out, cancelled, broken off, nothing reported | stay taken | as estimated: the upstream may well have worked |
 /// | succeeded, nothing reported | stay taken | as estimated |
 pub struct Settle<B: Store> {
-    limiter: Arc<Limiter<B>>,
+    limiter: Share<Limiter<B>>,
     key: B::Key,
     reserved: Amounts,
     used: Used,
@@ -68,7 +66,7 @@ struct Told(u64);
 impl<B: Store> Settle<B> {
     #[inline(always)]
     pub(super) const fn new(
-        limiter: Arc<Limiter<B>>,
+        limiter: Share<Limiter<B>>,
         key: B::Key,
         reserved: Amounts,
         notes: Notes,

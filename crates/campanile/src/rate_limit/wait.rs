@@ -1,7 +1,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,7 +11,7 @@ use super::{
     limiter::{Limiter, Queued, Turn},
     state::Amounts,
 };
-use crate::{rejection::Rejection, time::Timestamp};
+use crate::{lane::Share, rejection::Rejection, time::Timestamp};
 
 /// A call that waits, with the readied service that it will go to.
 pub(super) struct Wait<S, B: Store, Req> {
@@ -25,7 +24,7 @@ pub(super) struct Wait<S, B: Store, Req> {
 
 /// A place in a queue. Given up when it is dropped.
 struct InLine<B: Store> {
-    limiter: Arc<Limiter<B>>,
+    limiter: Share<Limiter<B>>,
     key: B::Key,
     queued: Queued,
     over: bool,
@@ -35,7 +34,7 @@ struct InLine<B: Store> {
 pub(super) struct Turned<S, B: Store, Req> {
     pub(super) service: S,
     pub(super) request: Req,
-    pub(super) limiter: Arc<Limiter<B>>,
+    pub(super) limiter: Share<Limiter<B>>,
     pub(super) key: B::Key,
     pub(super) place: Place,
     pub(super) cost: Amounts,
@@ -48,7 +47,7 @@ impl<S, B: Store, Req> Wait<S, B, Req> {
     pub(super) fn new(
         service: S,
         request: Req,
-        limiter: Arc<Limiter<B>>,
+        limiter: Share<Limiter<B>>,
         key: B::Key,
         queued: Queued,
     ) -> Self {
@@ -83,7 +82,7 @@ impl<S, B: Store, Req> Wait<S, B, Req> {
                     return Poll::Ready(Ok(Turned {
                         service,
                         request,
-                        limiter: Arc::clone(&turn.limiter),
+                        limiter: turn.limiter.clone(),
                         key: turn.key.clone(),
                         place: turn.queued.place,
                         cost: turn.queued.cost,

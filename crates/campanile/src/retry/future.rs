@@ -2,7 +2,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use super::{
     state::{Ended, Next, is_retryable},
     wait::Wait,
 };
-use crate::{budget::Extra, context::Trail, outcome::Outcome, protocol::Protocol};
+use crate::{budget::Extra, context::Trail, lane::Share, outcome::Outcome, protocol::Protocol};
 
 pin_project! {
     /// The response of a [`Retry`](super::Retry).
@@ -30,7 +29,7 @@ pin_project! {
         R: 'static,
         Req: 'static,
     {
-        shared: Arc<Shared<S, P, A, R>>,
+        shared: Share<Shared<S, P, A, R>>,
         call: Call<R::Kept>,
         #[pin]
         state: State<S, R::Request>,
@@ -141,7 +140,7 @@ where
 {
     #[inline]
     pub(super) const fn new(
-        shared: Arc<Shared<S, P, A, R>>,
+        shared: Share<Shared<S, P, A, R>>,
         call: Call<R::Kept>,
         future: S::Future,
     ) -> Self {

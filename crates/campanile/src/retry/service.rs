@@ -10,6 +10,7 @@ use super::{Advise, KeepTrail, Replay, RetryConfig, RetryFuture, future::Call};
 use crate::{
     budget::Budget,
     context::SpareTrail,
+    lane::Lanes,
     protocol::Protocol,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -20,7 +21,7 @@ use crate::{
 pub struct Retry<S: 'static, P, A, R: 'static> {
     inner: S,
     spare: SpareTrail,
-    shared: Arc<Shared<S, P, A, R>>,
+    shared: Arc<Lanes<Shared<S, P, A, R>>>,
 }
 
 /// What all clones share.
@@ -43,7 +44,7 @@ impl<S: Clone, P, A, R> Retry<S, P, A, R> {
         Self {
             inner,
             spare: SpareTrail::default(),
-            shared: Arc::new(shared(master)),
+            shared: Arc::new(Lanes::new(Arc::new(shared(master)))),
         }
     }
 }
@@ -99,7 +100,7 @@ where
             call.deadline = context.deadline;
             call.first = context.attempt;
         }
-        RetryFuture::new(Arc::clone(shared), call, self.inner.call(request))
+        RetryFuture::new(shared.share(), call, self.inner.call(request))
     }
 }
 
