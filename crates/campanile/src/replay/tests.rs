@@ -146,7 +146,8 @@ async fn bodies_of_clonable_kinds_need_no_record() {
 async fn attempts_send_a_body_that_is_on_record_at_once() {
     let replay = ReplayBodies::new(100);
     let (first, mut kept) = replay.keep(Request::new(ScriptBody::new(pieces())));
-    let sent = |kept| Replay::<Request<ScriptBody>>::is_sent(&replay, kept);
+    let sent =
+        |kept: &KeptRequest<ScriptBody>| Replay::<Request<ScriptBody>>::is_sent(&replay, kept);
     let mut first = first.into_body();
     assert_eq!(frame(&mut first).await.unwrap(), "one ");
     assert!(!sent(&kept), "the rest is in nobody's hands yet");
