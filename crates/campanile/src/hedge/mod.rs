@@ -25,7 +25,8 @@
 //! **Streaming.** What decides is the [`Signal`]: the head for whole answers, the first frame of a body
 //! ([`OnFirstFrame`]) or the first item of a stream ([`OnFirstItem`]) for others. LLM upstreams send their heads at
 //! once, so those of both copies are held while their first data are awaited; the answer then begins with what has been
-//! read.
+//! read. An HTTP body that breaks off before that is marked
+//! [`FirstDataFailed`](crate::outcome::FirstDataFailed), and so a retry around this layer tries the call again.
 //!
 //! **Requests** are cloned before the first copy is sent, hedged or not: the original is gone by then. Bodies that cannot
 //! be cloned are recorded while they are sent, up to a size ([`ReplayBodies`]); a call is hedged once its body was sent.

@@ -19,6 +19,13 @@ pub struct ClassifyHttp {
     cap: Duration,
 }
 
+/// An extension of a response whose body is known to have broken off before its first data, since a layer further in
+/// waited for them. [`Http`](crate::protocol::Http) judges it as
+/// [`Failure(Interrupted)`](FailureKind::Interrupted), whatever its status: nothing has been passed on, so it can be tried
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FirstDataFailed;
+
 /// The wait that an upstream asks for: `retry-after-ms` (milliseconds), else `Retry-After` as seconds (fractions
 /// allowed) or as an HTTP date, never more than `cap`. A date in the past is no wait; what cannot be read is `None`.
 #[must_use]

@@ -22,7 +22,7 @@ mod tests;
 
 pub use classify::{Classify, ClassifyResult, classify_error};
 #[cfg(feature = "http")]
-pub use http::{ClassifyHttp, retry_after};
+pub use http::{ClassifyHttp, FirstDataFailed, retry_after};
 
 /// What a finished call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

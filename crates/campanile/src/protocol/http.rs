@@ -5,7 +5,7 @@ use super::{Protocol, head};
 use crate::{
     completion::{Chunks, Completion, GuardedBody, Observe},
     context::Context,
-    outcome::{Classify, ClassifyHttp, Outcome},
+    outcome::{Classify, ClassifyHttp, FailureKind, FirstDataFailed, Outcome},
     time::Timestamp,
 };
 
@@ -51,7 +51,7 @@ where
     where
         Err: 'static,
     {
-        self.classify.classify(result)
+        judge(&self.classify, result)
     }
 
     fn complete<O: Observe>(
@@ -63,9 +63,26 @@ where
     where
         Err: 'static,
     {
-        let outcome = self.classify.classify(result.as_ref());
+        let outcome = judge(&self.classify, result.as_ref());
         let (response, completion) = head(result, completion, outcome, now)?;
         Ok(response
             .map(|body| GuardedBody::new(body, completion, self.meter.clone(), outcome, now)))
+    }
+}
+
+/// What an answer means, whose first data may have been waited for already.
+fn judge<C, R, Err>(classify: &C, result: Result<&Response<R>, &Err>) -> Outcome
+where
+    C: Classify<Response<R>, Err>,
+    Err: 'static,
+{
+    let outcome = classify.classify(result);
+    match result {
+        Ok(response)
+            if outcome.is_success() && response.extensions().get::<FirstDataFailed>().is_some() =>
+        {
+            Outcome::Failure(FailureKind::Interrupted)
+        }
+        _ => outcome,
     }
 }

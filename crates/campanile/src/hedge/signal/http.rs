@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{First, Signal};
+use crate::outcome::FirstDataFailed;
 
 /// The first data of an HTTP body decide: a frame that is not empty, or the end of the body. Bodies must be `Unpin`, as
 /// hyper's, axum's and boxed ones are.
@@ -61,6 +62,10 @@ impl<B: Body + Unpin> Signal<Response<B>> for OnFirstFrame {
             }
             let good = !matches!(frame, Some(Err(_)));
             body.first = frame.map_or(First::Ended, First::Read);
+            if !good {
+                // Whoever is around it can still try again.
+                held.extensions_mut().insert(FirstDataFailed);
+            }
             return Poll::Ready(good);
         }
     }

@@ -143,3 +143,20 @@ async fn a_call_whose_body_is_still_being_sent_is_left_alone() {
     let body = ScriptBody::new(stream.piece("two".into()));
     assert_eq!(upload(body, 100).await, (vec!["one two".into()], false));
 }
+
+/// To the caller it would have broken off; nothing has been passed on yet.
+#[cfg(feature = "retry")]
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_before_its_data_is_tried_again_by_a_retry_around_it() {
+    use crate::retry::{RetryConfig, RetryLayer};
+
+    let cut = ScriptBody::new(ScriptStream::new().pause(MS).cut("reset"));
+    let script = Script::<_>::new(respond(200, body("second", MS))).then(respond(200, cut));
+    let retry = RetryLayer::new(RetryConfig::default()).unwrap().http();
+    let service = retry.layer(over(&script));
+    let request = Request::new(Empty::<Bytes>::new());
+    let answer = service.oneshot(request).await.unwrap();
+    let read = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(read, "second end");
+    assert_eq!(script.counts().calls, 2);
+}
