@@ -105,7 +105,7 @@ impl<K> Call<K> {
         };
         tracing::debug!(retry = self.retries + 1, outcome = ?ended.outcome, ?wait, "a call will be tried again");
         self.previous = wait;
-        Some((extra, now + wait))
+        Some((extra, after(now, wait)))
     }
 
     /// The request once more, for the next attempt.
@@ -198,7 +198,7 @@ where
                     let Some((extra, at)) = this.call.next(shared, ended, now) else {
                         return Poll::Ready(result);
                     };
-                    let patience = at + shared.config.patience;
+                    let patience = after(at, shared.config.patience);
                     let until = deadline.map_or(patience, |deadline| deadline.min(patience));
                     let wait = Box::pin(Wait::new(result, extra, at, until));
                     this.state.set(State::Waiting { wait });
@@ -223,6 +223,12 @@ where
             }
         }
     }
+}
+
+/// So much later; for ever is some decades, since time cannot hold more.
+fn after(at: Instant, wait: Duration) -> Instant {
+    const EVER: Duration = Duration::from_secs(1_000_000_000);
+    at + wait.min(EVER)
 }
 
 /// The `Retry-After` that a retry waits for.

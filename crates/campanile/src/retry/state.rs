@@ -62,7 +62,7 @@ impl Ended {
                 let latest = self
                     .left
                     .map_or(Duration::MAX, |left| left.saturating_sub(asked) / 2);
-                (asked + spread.min(latest), true)
+                (asked.saturating_add(spread.min(latest)), true)
             }
             Some(asked) => (asked, false),
         };

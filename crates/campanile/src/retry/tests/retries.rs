@@ -291,3 +291,19 @@ async fn a_retry_that_is_not_made_is_given_back() {
     assert_eq!((budget.snapshot().balance, trail.left()), (1.0, Some(2)));
     assert_eq!(script.counts().calls, 2);
 }
+
+/// Whoever means "as long as it takes" says so.
+#[tokio::test(start_paused = true)]
+async fn the_longest_times_do_not_overflow() {
+    let longest = plain()
+        .with_patience(Duration::MAX)
+        .with_max_retry_after(Duration::MAX);
+    let script = Script::answering("well").then(Step::error("reset"));
+    assert_eq!(
+        over(&script, longest.clone()).oneshot(()).await.unwrap(),
+        "well"
+    );
+    let script = Script::<()>::new(Step::error_with(|| throttled(Duration::MAX)));
+    let waits = over(&script, longest).oneshot(());
+    assert!(tokio::time::timeout(SEC, waits).await.is_err());
+}
