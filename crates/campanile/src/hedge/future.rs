@@ -7,7 +7,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
 
 use super::{Signal, leg::Leg, service::Shared};
@@ -94,12 +94,19 @@ impl<K> Call<K> {
         if self.units == 0 || !shared.replay.is_sent(&kept) {
             return None;
         }
+        let mut request = shared.replay.again(&mut kept)?;
+        let context = shared.protocol.context(&request);
+        if context
+            .and_then(|context| context.deadline)
+            .is_some_and(|deadline| deadline <= Instant::now())
+        {
+            return None;
+        }
         let extra = Extra::ask(self.trail.as_ref(), Some((&shared.budget, self.units)))?;
         let mut service = shared.instance();
         let Poll::Ready(Ok(())) = service.poll_ready(cx) else {
             return None;
         };
-        let mut request = shared.replay.again(&mut kept)?;
         if let Some(context) = shared.protocol.context_mut(&mut request) {
             context.attempt = context.attempt.saturating_add(1);
             if self.trail.is_some() {

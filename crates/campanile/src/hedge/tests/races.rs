@@ -275,3 +275,20 @@ async fn refusals_are_failures_here_too() {
     let (answer, took) = timed(service.oneshot(())).await;
     assert_eq!((answer.unwrap(), took), ("first", 150 * MS));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_deadline_has_passed_is_not_hedged() {
+    for (deadline, calls) in [(50 * MS, 1), (150 * MS, 2)] {
+        let script = Script::<_>::new(Step::answer("well").after(SEC));
+        let service = HedgeLayer::new(plain())
+            .unwrap()
+            .calls()
+            .budget(rich())
+            .layer(script.service());
+        let mut call = Call::new(());
+        call.context.deadline = Some(Instant::now() + deadline);
+        service.clone().oneshot(call).await.unwrap();
+        assert_eq!(script.counts().calls, calls);
+        assert_eq!(service.snapshot().budget.withdrawn, calls - 1);
+    }
+}
