@@ -2,7 +2,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use ::http::HeaderMap;
@@ -48,6 +48,8 @@ struct Record<B> {
     cap: usize,
     /// The last attempt.
     attempt: u32,
+    /// Who waits for more of the source.
+    reader: Option<Waker>,
     state: State,
 }
 
@@ -82,6 +84,7 @@ impl<B: Body> ReplayBody<B> {
             read: 0,
             cap,
             attempt: 0,
+            reader: None,
             state: State::Recording,
         }));
         let recorded = |record| {
@@ -126,6 +129,10 @@ impl<B> ReplayBody<B> {
                     return None;
                 }
                 held.attempt += 1;
+                // That of the attempt before: told that it has ended, it lets go of what it is sent through.
+                if let Some(reader) = held.reader.take() {
+                    reader.wake();
+                }
                 Kind::Recorded {
                     record: Arc::clone(record),
                     attempt: held.attempt,
@@ -169,7 +176,13 @@ where
                 }
                 let frame = match record.frames.get(*next) {
                     Some(data) => Some(Ok(Frame::data(data.clone()))),
-                    None => ready!(record.read_on(cx)),
+                    None => match record.read_on(cx) {
+                        Poll::Ready(frame) => frame,
+                        Poll::Pending => {
+                            record.reader = Some(cx.waker().clone());
+                            return Poll::Pending;
+                        }
+                    },
                 };
                 *next += 1;
                 *ended = !matches!(&frame, Some(Ok(frame)) if frame.is_data());

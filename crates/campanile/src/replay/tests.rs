@@ -157,3 +157,15 @@ async fn attempts_send_a_body_that_is_on_record_at_once() {
     assert_eq!(frame(&mut first).await.unwrap(), "two");
     assert!(first.is_end_stream() && frame(&mut first).await.is_none());
 }
+
+/// Else it would keep the connection it is sent through, whose other end waits for it too.
+#[tokio::test(start_paused = true)]
+async fn an_earlier_attempt_that_waits_for_data_is_woken_to_be_stopped() {
+    let (mut first, kept) = pair(ScriptBody::new(ScriptStream::new().stall()), 100);
+    let first = tokio::spawn(async move { first.frame().await });
+    tokio::task::yield_now().await;
+    let second = kept.again().unwrap();
+    let end = tokio::time::timeout(std::time::Duration::from_secs(1), first).await;
+    assert!(end.unwrap().unwrap().unwrap().is_err());
+    drop(second);
+}
