@@ -118,6 +118,12 @@ impl<O: Observe> Completion<O> {
         self.finish(now, outcome);
     }
 
+    /// The call is over; the completion is to be dropped where it lies.
+    #[inline(always)]
+    pub(crate) fn end_in_place(&mut self, now: Timestamp, outcome: Outcome) {
+        self.finish(now, outcome);
+    }
+
     /// Runs `poll`, which drives the service that the call went to. A panic in there ends the call as
     /// [`FailureKind::Panic`] at once, also where somebody further out catches it and drops the call only later.
     #[inline]
@@ -152,6 +158,18 @@ impl<O: Observe> Completion<O> {
         &self.observer
     }
 
+    /// It is dropped without an end. Apart, so that the end of a call that goes well stays in registers.
+    #[cold]
+    #[inline(never)]
+    fn cancel(&mut self) {
+        let outcome = if thread::panicking() {
+            Outcome::Failure(FailureKind::Panic)
+        } else {
+            Outcome::Cancelled
+        };
+        self.finish(self.clock(), outcome);
+    }
+
     #[inline(always)]
     fn finish(&mut self, now: Timestamp, outcome: Outcome) {
         // The flag first: an observer that panics is not told again.
@@ -161,15 +179,10 @@ impl<O: Observe> Completion<O> {
 }
 
 impl<O: Observe> Drop for Completion<O> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.ended {
-            let outcome = if thread::panicking() {
-                Outcome::Failure(FailureKind::Panic)
-            } else {
-                Outcome::Cancelled
-            };
-            self.finish(self.clock(), outcome);
+            self.cancel();
         }
     }
 }

@@ -32,23 +32,23 @@ pin_project! {
     {
         protocol: P,
         #[pin]
-        state: State<S, O, Req>,
+        state: State<S, Req>,
+        // Behind the state, so that what the service's future holds is given back before the call ends.
+        completion: Option<Completion<O>>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, O, Req>
+    enum State<S, Req>
     where
         S: Service<Req>,
         S: 'static,
-        O: Observe,
         Req: 'static,
     {
         Calling {
             #[pin]
             future: S::Future,
-            completion: Option<Completion<O>>,
         },
         Over {
             rejection: Option<Rejection>,
@@ -64,10 +64,8 @@ impl<S: Service<Req>, P, O: Observe, Req> Guarded<S, P, O, Req> {
     pub const fn calling(future: S::Future, completion: Completion<O>, protocol: P) -> Self {
         Self {
             protocol,
-            state: State::Calling {
-                future,
-                completion: Some(completion),
-            },
+            state: State::Calling { future },
+            completion: Some(completion),
         }
     }
 
@@ -79,6 +77,7 @@ impl<S: Service<Req>, P, O: Observe, Req> Guarded<S, P, O, Req> {
             state: State::Over {
                 rejection: Some(rejection),
             },
+            completion: None,
         }
     }
 }
@@ -99,9 +98,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         match this.state.as_mut().project() {
-            StateProj::Calling { future, completion } => {
-                let result = ready!(Completion::watch(completion, || future.poll(cx)));
-                let Some(mut completion) = completion.take() else {
+            StateProj::Calling { future } => {
+                let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
+                let Some(completion) = this.completion else {
                     unreachable!("polled after it was ready");
                 };
                 if let Err(error) = &result
@@ -112,7 +111,7 @@ where
                 let now = completion.clock();
                 // Before the end of the call wakes those who wait for what the future holds.
                 this.state.set(State::Over { rejection: None });
-                Poll::Ready(this.protocol.complete(result, completion, now))
+                Poll::Ready(this.protocol.complete_in(result, this.completion, now))
             }
             StateProj::Over { rejection } => {
                 let Some(rejection) = rejection.take() else {

@@ -42,6 +42,19 @@ macro_rules! forward_answers {
         {
             self.inner.complete(result, completion, now)
         }
+
+        #[inline(always)]
+        fn complete_in<O: Observe>(
+            &self,
+            result: Result<Res, Err>,
+            completion: &mut Option<Completion<O>>,
+            now: Timestamp,
+        ) -> Result<Self::Response<O>, Err>
+        where
+            Err: 'static,
+        {
+            self.inner.complete_in(result, completion, now)
+        }
     };
 }
 
@@ -109,6 +122,32 @@ pub trait Protocol<Req, Res, Err>: Clone {
     ) -> Result<Self::Response<O>, Err>
     where
         Err: 'static;
+
+    /// [`complete`](Self::complete), for a completion that lies in the response future. A protocol whose calls end with the
+    /// response ends it where it lies: to move it costs as much as the rest of a cheap guard.
+    ///
+    /// # Errors
+    ///
+    /// The error that it was given.
+    ///
+    /// # Panics
+    ///
+    /// When the completion is gone.
+    #[inline(always)]
+    fn complete_in<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: &mut Option<Completion<O>>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Err>
+    where
+        Err: 'static,
+    {
+        let Some(completion) = completion.take() else {
+            unreachable!("a call ends once");
+        };
+        self.complete(result, completion, now)
+    }
 }
 
 /// Answers that are whole when they arrive: the call ends with its response. Any request, no context.
@@ -144,6 +183,22 @@ impl<C> Unary<C> {
     pub const fn new(classify: C) -> Self {
         Self { classify }
     }
+
+    #[inline(always)]
+    fn end<Res, Err: 'static, O: Observe>(
+        &self,
+        result: &Result<Res, Err>,
+        completion: &mut Completion<O>,
+        now: Timestamp,
+    ) where
+        C: Classify<Res, Err>,
+    {
+        let outcome = self.classify.classify(result.as_ref());
+        if result.is_ok() {
+            completion.head(now);
+        }
+        completion.end_in_place(now, outcome);
+    }
 }
 
 impl<Req, Res, Err, C> Protocol<Req, Res, Err> for Unary<C>
@@ -152,7 +207,7 @@ where
 {
     type Response<O: Observe> = Res;
 
-    #[inline]
+    #[inline(always)]
     fn classify(&self, result: Result<&Res, &Err>) -> Outcome
     where
         Err: 'static,
@@ -160,7 +215,7 @@ where
         self.classify.classify(result)
     }
 
-    #[inline]
+    #[inline(always)]
     fn complete<O: Observe>(
         &self,
         result: Result<Res, Err>,
@@ -170,11 +225,25 @@ where
     where
         Err: 'static,
     {
-        let outcome = self.classify.classify(result.as_ref());
-        if result.is_ok() {
-            completion.head(now);
-        }
-        completion.end(now, outcome);
+        self.end(&result, &mut completion, now);
+        result
+    }
+
+    #[inline(always)]
+    fn complete_in<O: Observe>(
+        &self,
+        result: Result<Res, Err>,
+        completion: &mut Option<Completion<O>>,
+        now: Timestamp,
+    ) -> Result<Res, Err>
+    where
+        Err: 'static,
+    {
+        let Some(ending) = completion else {
+            unreachable!("a call ends once");
+        };
+        self.end(&result, ending, now);
+        *completion = None;
         result
     }
 }
