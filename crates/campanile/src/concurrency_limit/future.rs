@@ -80,7 +80,7 @@ where
     /// # Panics
     ///
     /// When it is polled after it was ready.
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

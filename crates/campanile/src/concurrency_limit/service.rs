@@ -78,7 +78,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         let units = self.units(&request);
         if self.shared.try_acquire(units) {
