@@ -24,6 +24,7 @@ use campanile::{
     discover::{PerEndpointLayer, Roster},
     hedge::{Delay, HedgeConfig, HedgeLayer},
     load_shed::{LoadShedLayer, RejectionLayer},
+    rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
     retry::{Backoff, RetryAfter, RetryConfig, RetryLayer},
     timeout::{TimeoutConfig, TimeoutLayer},
 };
@@ -206,6 +207,8 @@ impl Site {
             .with_first_data(500 * MS)
             .with_between_data(5_000 * MS);
 
+        let rate = RateLimitConfig::requests(Limit::per_second(10_000.0));
+        let rate = RateLimitLayer::new(rate).unwrap().http();
         let breaker = CircuitBreakerLayer::new(breaker).unwrap().http();
         let clocks = TimeoutLayer::new(clocks).unwrap().http();
         let handles: Arc<Mutex<Vec<ConcurrencyLimitHandle>>> = Arc::clone(&limits);
@@ -236,6 +239,7 @@ impl Site {
                     ServiceBuilder::new()
                         .layer(breaker.clone().gate(endpoint))
                         .layer(Stamp("x-guarded"))
+                        .layer(rate.clone().gate(endpoint))
                         .layer(ConcurrencyLimitLayer::shared(&limit).http().gate(endpoint))
                         .layer(GlobalConcurrencyLimitLayer::new(64))
                         .layer(clocks.clone())
