@@ -28,8 +28,9 @@ pub struct HedgeConfig {
     /// The most that is saved up, in that unit. 3 calls or 100,000 tokens by default. A call that is estimated at more
     /// tokens is never hedged.
     pub burst: Option<u64>,
-    /// How often a call may be sent in all, the first time included, by this layer and those within it that share its
-    /// attempts; counts where the call carries a context, unless a layer further out has set it. No limit by default.
+    /// How often a call may be sent in all, the first time included, by all layers that share its attempts (retry, hedge,
+    /// fallback); counts where the call carries a context, unless a layer further out has set it. Set it on the outermost
+    /// of them: a limit that is set further in binds those further out too. No limit by default.
     pub attempts: Option<u32>,
     /// Which calls note where they have been, so that a hedge goes elsewhere. All that can, by default.
     pub trail: KeepTrail,

@@ -39,9 +39,9 @@ pub struct RetryConfig {
     /// What retries may add to the calls of all. `None` for no bound, which is for tests. 0.2 for each success, 3 at
     /// most, by default.
     pub budget: Option<BudgetConfig>,
-    /// How often a call may be sent in all, the first time included, by this layer and those within it that share its
-    /// attempts (hedge, fallback); counts where the call carries a context, unless a layer further out has set it. No
-    /// limit by default.
+    /// How often a call may be sent in all, the first time included, by all layers that share its attempts (retry, hedge,
+    /// fallback); counts where the call carries a context, unless a layer further out has set it. Set it on the outermost
+    /// of them: a limit that is set further in binds those further out too. No limit by default.
     pub attempts: Option<u32>,
     /// Which calls note where they have been. All that can, by default.
     pub trail: KeepTrail,
