@@ -49,6 +49,8 @@ enum Table {
 pub(super) struct Reopening {
     /// The first time that is known.
     pub(super) earliest: Option<Timestamp>,
+    /// The first time at which a member opens that may open at any time before.
+    pub(super) latest: Option<Timestamp>,
     /// Whether some member may be opened, or join, at any time.
     pub(super) any_time: bool,
 }
@@ -121,14 +123,21 @@ impl<S, St: Strategy> Members<S, St> {
     pub(super) fn reopening(&self, now: Timestamp) -> Reopening {
         let mut reopening = Reopening {
             earliest: None,
+            latest: None,
             any_time: self.slots.is_empty(),
         };
         for index in 0..self.len() {
             if !self.cell(index).is_closed() {
                 continue;
             }
-            match self.slots[index].member.endpoint.gate().reopens_at(now) {
+            let gate = self.slots[index].member.endpoint.gate();
+            match gate.reopens_at(now) {
                 Some(Timestamp::MAX) => reopening.any_time = true,
+                Some(at) if gate.may_reopen_earlier(now) => {
+                    reopening.any_time = true;
+                    reopening.latest =
+                        Some(reopening.latest.map_or(at, |earliest| earliest.min(at)));
+                }
                 Some(at) => {
                     reopening.earliest =
                         Some(reopening.earliest.map_or(at, |earliest| earliest.min(at)));

@@ -174,7 +174,8 @@ where
         if now >= self.until || hopeless {
             return Poll::Ready(Err(self.refusal(members, reopens, now)));
         }
-        self.sleep_until(reopens.map_or(limit, |at| at.min(limit)), now, cx)
+        let wake = [reopens, reopening.latest].into_iter().flatten();
+        self.sleep_until(wake.fold(limit, Ord::min), now, cx)
     }
 
     fn refusal(

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, GateHandle};
 use crate::{
-    sync::{AtomicU64, Ordering},
+    sync::{AtomicU32, AtomicU64, Ordering},
     time::Timestamp,
 };
 
@@ -40,6 +40,8 @@ pub enum Reason {
 /// The times until which each reason holds. Whether it holds at all is a bit in the endpoint's cell.
 pub struct Gate {
     until: [AtomicU64; Reason::ALL.len()],
+    /// The reasons that may be withdrawn before their time.
+    loose: AtomicU32,
 }
 
 // ===== impl Reason =====
@@ -72,6 +74,22 @@ impl Reason {
 impl Gate {
     /// Closes for `reason`; says whether the reason was there already with a later time.
     pub(crate) fn close(&self, cell: Cell<'_>, reason: Reason, until: Timestamp) -> bool {
+        self.close_as(cell, reason, until, false)
+    }
+
+    /// [`close`](Self::close), and whether the reason may be withdrawn before that time.
+    pub(crate) fn close_as(
+        &self,
+        cell: Cell<'_>,
+        reason: Reason,
+        until: Timestamp,
+        loose: bool,
+    ) -> bool {
+        let bit = u32::from(reason.bit());
+        // A hint for those who wait, whose order to all else does not matter. Hardly ever written.
+        if (self.loose.load(Ordering::Relaxed) & bit != 0) != loose {
+            self.loose.fetch_xor(bit, Ordering::Relaxed);
+        }
         // The time first: whoever sees the bit sees a time that is not older.
         let earlier = self.until[reason as usize].swap(until.as_nanos(), Ordering::SeqCst);
         let before = cell.set_reasons(reason.bit());
@@ -136,6 +154,20 @@ impl Gate {
             .max()
     }
 
+    /// Whether the last of the present reasons may be withdrawn before its time.
+    pub(crate) fn may_reopen_earlier(&self, cell: Cell<'_>, now: Timestamp) -> bool {
+        let loose = self.loose.load(Ordering::Relaxed);
+        if loose == 0 {
+            return false;
+        }
+        let reasons = cell.reasons();
+        let last = Reason::ALL
+            .into_iter()
+            .filter(|reason| reasons & reason.bit() != 0 && self.read(*reason) > now)
+            .max_by_key(|reason| self.read(*reason));
+        last.is_some_and(|reason| loose & u32::from(reason.bit()) != 0)
+    }
+
     /// Until when `reason` holds, if its bit is set.
     pub(crate) fn until(&self, cell: Cell<'_>, reason: Reason) -> Option<Timestamp> {
         (cell.reasons() & reason.bit() != 0).then(|| self.read(reason))
@@ -163,6 +195,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             until: std::array::from_fn(|_| AtomicU64::new(0)),
+            loose: AtomicU32::new(0),
         }
     }
 }

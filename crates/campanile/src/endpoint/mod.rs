@@ -312,6 +312,16 @@ impl GateHandle<'_> {
         }
     }
 
+    /// Closes it for `reason` until [`open`](Self::open) is called, and not beyond `until`. Unlike with
+    /// [`close_until`](Self::close_until), calls wait for it as long as they have patience, and are not told to come again
+    /// at that time.
+    pub fn close_at_most_until(&self, reason: Reason, until: Timestamp) {
+        let (gate, cell) = self.parts();
+        if gate.close_as(cell, reason, until, true) {
+            self.endpoint.notify();
+        }
+    }
+
     /// Withdraws `reason`. Waiting calls are woken.
     pub fn open(&self, reason: Reason) {
         let (gate, cell) = self.parts();
@@ -332,6 +342,14 @@ impl GateHandle<'_> {
     pub fn reopens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let (gate, cell) = self.parts();
         gate.reopens_at(cell, now)
+    }
+
+    /// Whether it may open before [`reopens_at`](Self::reopens_at): whoever closed it last did so
+    /// [at most](Self::close_at_most_until) until then.
+    #[must_use]
+    pub fn may_reopen_earlier(&self, now: Timestamp) -> bool {
+        let (gate, cell) = self.parts();
+        gate.may_reopen_earlier(cell, now)
     }
 
     /// Whether it is closed for `reason`, among others perhaps.

@@ -1,6 +1,6 @@
 //! The gates that a breaker closes and opens.
 
-use super::{Breaker, Locked};
+use super::{Breaker, BreakerState, Locked};
 use crate::{
     endpoint::{Endpoint, Reason},
     time::Timestamp,
@@ -10,6 +10,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Shut {
     pub(super) breaker: Timestamp,
+    /// Whether that is because all places in half-open are taken, of which any may be given back earlier.
+    pub(super) on_trial: bool,
     pub(super) quota: Timestamp,
     /// Until when the gates were closed for quota, where that was called off; zero if it was not.
     pub(super) called_off: Timestamp,
@@ -78,6 +80,7 @@ fn closed_until(endpoint: &Endpoint, reason: Reason, now: Timestamp) -> Option<T
 impl Locked {
     /// Notes how the gates should be; whether that is something new.
     pub(super) fn shut_changed(&mut self, now: Timestamp) -> bool {
+        let breaker = self.machine.closed_until(now);
         let quota = self.machine.parked();
         let called_off = match self.shut {
             _ if quota > Timestamp::ZERO => Timestamp::ZERO,
@@ -85,7 +88,8 @@ impl Locked {
             Shut { called_off, .. } => called_off,
         };
         let shut = Shut {
-            breaker: self.machine.closed_until(now),
+            breaker,
+            on_trial: breaker > Timestamp::ZERO && self.machine.state() == BreakerState::HalfOpen,
             quota,
             called_off,
         };
@@ -104,7 +108,9 @@ impl Locked {
 impl Shut {
     fn apply(self, endpoint: &Endpoint, now: Timestamp) {
         let gate = endpoint.gate();
-        if self.breaker > now {
+        if self.breaker > now && self.on_trial {
+            gate.close_at_most_until(Reason::Breaker, self.breaker);
+        } else if self.breaker > now {
             gate.close_until(Reason::Breaker, self.breaker);
         } else {
             gate.open(Reason::Breaker);

@@ -285,3 +285,43 @@ async fn a_pool_goes_elsewhere_and_comes_back() {
     }
     assert_eq!((sick.counts().calls, well.counts().in_flight), (25, 0));
 }
+
+/// While all places in half-open are taken, a pool's calls wait for one, and are not sent away for as long as a place may
+/// be kept.
+#[cfg(feature = "balance")]
+#[tokio::test(start_paused = true)]
+async fn a_pools_calls_wait_for_a_place_in_half_open() {
+    use crate::{balance::BalanceLayer, balance::RoundRobin, testing::discovery};
+
+    let it = gated(config());
+    trip(&it.service).await;
+    tokio::time::advance(30 * SEC).await;
+    it.script.set(Step::answer("well").after(10 * MS));
+    let (members, discover) = discovery();
+    members.insert(it.endpoint.clone(), it.service.clone());
+    let pool = BalanceLayer::bare(RoundRobin::default()).layer(discover);
+    tokio::time::sleep(MS).await;
+    let calls = (0..20).map(|_| pool.clone().oneshot(()));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.unwrap(), "well");
+    }
+    assert_eq!(it.service.handle().state(), BreakerState::Closed);
+
+    // One that is not given back within the pool's patience: nobody knows when, and nobody waits for long.
+    it.script.set(Step::error("out of order"));
+    trip(&it.service).await;
+    tokio::time::sleep(60 * SEC).await;
+    it.script.set(Step::stall());
+    let hung: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(pool.clone().oneshot(())))
+        .collect();
+    tokio::time::sleep(MS).await;
+    let refused = rejection(&pool.clone().oneshot(()).await.unwrap_err());
+    assert_eq!(refused.kind(), RejectionKind::Unavailable);
+    assert_eq!(refused.retry_after(), None);
+    // And the deadline of the places is kept to.
+    tokio::time::sleep(58_500 * MS).await;
+    it.script.set(Step::answer("well"));
+    assert_eq!(pool.clone().oneshot(()).await.unwrap(), "well");
+    hung.iter().for_each(tokio::task::JoinHandle::abort);
+}
