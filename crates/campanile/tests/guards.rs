@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, panic, sync::Once, time::Duration};
 
 use bytes::Bytes;
 use campanile::{
-    BoxError, Endpoint,
+    BoxError, Endpoint, Rejection,
     balance::{AvoidTried, BalanceLayer, RoundRobin},
     circuit_breaker::{
         BreakerState, CircuitBreakerConfig, CircuitBreakerHandle, CircuitBreakerLayer,
@@ -691,4 +691,51 @@ async fn ten_thousand_random_endings_of_bodies_leave_every_count_at_its_start() 
         );
     }
     members.iter().for_each(Member::assert_at_rest);
+}
+
+/// On several threads at once: whoever waits for a gate is woken, long before the pool's patience ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_several_threads_nobody_is_left_waiting_at_a_gate() {
+    let breaker = CircuitBreakerConfig::default()
+        .with_open_for(2 * MS)
+        .with_open_max(2 * MS);
+    let requests = Limit::per_second(2_000.0).with_burst(5);
+    let settings = Settings {
+        breaker,
+        rate: RateLimitConfig::requests(requests),
+        limit: ConcurrencyLimitConfig::fixed(3),
+        ..Settings::default()
+    };
+    let members = ["a", "b", "c"].map(|key| {
+        let script = Script::rule(move |call| match call % 40 {
+            0..=7 => Step::error("out of order"),
+            rest if rest % 2 == 0 => Step::answer(key).after(MS),
+            _ => Step::answer(key),
+        });
+        Member::new(key, &settings, script)
+    });
+    let pool = pool(&members, &settings);
+    let mut clients = JoinSet::new();
+    for _ in 0..48 {
+        let pool = pool.clone();
+        clients.spawn(async move {
+            let mut refusals = Vec::new();
+            for _ in 0..100 {
+                if let Err(error) = ask(&pool).await
+                    && let Some(rejection) = Rejection::find(&*error)
+                    && rejection.layer() == "balance"
+                {
+                    refusals.push(*rejection);
+                }
+            }
+            refusals
+        });
+    }
+    while let Some(refusals) = clients.join_next().await {
+        assert_eq!(refusals.unwrap(), []);
+    }
+    for member in &members {
+        member.assert_at_rest();
+        assert!(member.script.counts().calls > 500);
+    }
 }
