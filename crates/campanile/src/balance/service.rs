@@ -178,7 +178,10 @@ impl<S, St: Strategy, P> Balance<S, St, P> {
             // Nobody can open in time: `call` refuses, and says when to come back.
             return Poll::Ready(());
         }
-        let wake = reopens.map_or(until, |at| at.min(until));
+        let wake = [reopens, reopening.latest]
+            .into_iter()
+            .flatten()
+            .fold(until, Ord::min);
         if let Some(waiting) = &mut self.waiting {
             waiting.sleep.as_mut().reset(wake.to_instant(now));
             if waiting.sleep.as_mut().poll(cx).is_ready() {
