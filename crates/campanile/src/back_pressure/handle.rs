@@ -46,13 +46,18 @@ impl BackPressureHandle {
 
     /// Moves this capacity too, from the next decision on. One whose [owner is gone](Dial::is_alive) is let go.
     pub fn add_capacity(&self, dial: impl Dial + 'static) {
-        self.shared
-            .rule(|rule| rule.capacities.push(Arc::new(dial)));
+        self.shared.rule(|rule| {
+            rule.capacities.retain(|dial| dial.is_alive());
+            rule.capacities.push(Arc::new(dial));
+        });
     }
 
     /// Moves this rate too, from the next decision on.
     pub fn add_rate(&self, dial: impl Dial + 'static) {
-        self.shared.rule(|rule| rule.rates.push(Arc::new(dial)));
+        self.shared.rule(|rule| {
+            rule.rates.retain(|dial| dial.is_alive());
+            rule.rates.push(Arc::new(dial));
+        });
     }
 
     /// Takes other settings. The window begins anew.

@@ -101,7 +101,7 @@ impl<P> ConcurrencyLimitLayer<P> {
 
     /// For a member of a pool: while the limit is reached, the endpoint's gate is closed for
     /// [`Reason::Concurrency`](crate::endpoint::Reason::Concurrency) and the service is not ready, so that the pool goes
-    /// elsewhere. One limit may close several gates; a gate has one limit.
+    /// elsewhere. One limit may close several gates; a gate has one limit, as long as the service or a clone of it lives.
     #[must_use]
     pub fn gate(mut self, endpoint: &Endpoint) -> Self {
         self.gate = Some(endpoint.clone());

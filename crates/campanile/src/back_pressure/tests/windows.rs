@@ -185,6 +185,23 @@ async fn a_dial_whose_owner_is_gone_is_let_go() {
     assert_eq!(handle.snapshot().capacities, [7.0]);
 }
 
+/// Members of a pool come and go while nothing has to be decided.
+#[test]
+fn dials_whose_owners_are_gone_do_not_gather() {
+    let handle = Scene::new().service.handle();
+    for _ in 0..1_000 {
+        let (capacity, rate) = (Knob::whole(10.0), Knob::real(10.0));
+        handle.add_capacity(capacity.clone());
+        handle.add_rate(rate.clone());
+        for dial in [capacity, rate] {
+            dial.gone.store(true, Ordering::Relaxed);
+        }
+    }
+    let snapshot = handle.snapshot();
+    assert_eq!(snapshot.capacities, [40.0, 10.0]);
+    assert_eq!(snapshot.rates, [80.0, 10.0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_told() {
     let scene = Scene::new();
