@@ -362,8 +362,10 @@ async fn while_one_upstream_is_well_no_caller_sees_what_happens_to_the_others() 
     let answered = all_whole(&site, 40).await;
     assert!(answered.iter().all(|by| by == "busy"), "{answered:?}");
 
-    // One is back, and now one refuses, and one stalls still.
+    // One is back, and once its breaker has found out, one refuses, and one stalls still.
     mortal.restart().await.unwrap();
+    let back = |answered: Vec<String>| answered.iter().any(|by| by == "mortal");
+    bounded(async { while !back(all_whole(&site, 8).await) {} }).await;
     busy.is(REFUSES);
     let answered = all_whole(&site, 40).await;
     assert!(answered.iter().all(|by| by == "mortal"), "{answered:?}");
