@@ -68,8 +68,8 @@ pub mod testing;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
-// Every feature that counts calls uses it; without them it lies idle.
-#[cfg_attr(not(feature = "balance"), allow(dead_code))]
+// Each feature that counts calls by thread uses a part of it; the others lie idle.
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod lane;
 mod sync;
 mod waiters;
@@ -84,8 +84,8 @@ pub use rejection::Rejection;
 /// A boxed error of any kind, the same type as tower's.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Compiles and runs the program in the README.
-#[cfg(all(doctest, feature = "balance"))]
+/// Compiles and runs the programs in the README.
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../../../README.md")]
 #[derive(Debug)]
 pub struct Readme;

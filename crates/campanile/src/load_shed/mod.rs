@@ -18,6 +18,9 @@
 //! that get ready only by being polled, one instance for itself, need
 //! [`keep_instances`](LoadShedConfig::keep_instances).
 //!
+//! Whatever is not ready at once is shed: a pool whose gates are all closed for a moment, whose members have not joined
+//! yet, or whose adaptive limits are new and low. Put it where that is what you want.
+//!
 //! Not for the stack of an endpoint within a pool, which goes elsewhere while an endpoint is not ready: this one always is.
 //!
 //! # Cancellation

@@ -39,6 +39,11 @@
 //! is handed on before a clock is looked at. `between_data` does not run while the reader stays away; `total` and the
 //! deadline do. Comments and keep-alives can be told not to count as data, by [`TimeoutLayer::counting`]; see [`SseData`].
 //!
+//! # Order
+//!
+//! Within an endpoint's stack the clocks stand inside its limits: a wait for a limit of one's own is then no time of the
+//! endpoint, and trips no breaker.
+//!
 //! # Sharing
 //!
 //! Clones share nothing. A clone waits for nothing, whatever its original waits for.
