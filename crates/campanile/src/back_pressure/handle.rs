@@ -39,9 +39,13 @@ impl BackPressureHandle {
     ///
     /// When a setting is out of range.
     pub fn new(config: BackPressureConfig) -> Result<Self, Invalid> {
-        Ok(Self {
-            shared: Arc::new(Shared::new(config.build()?)),
-        })
+        Ok(Self::checked(config.build()?))
+    }
+
+    pub(super) fn checked(config: BackPressureConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(config)),
+        }
     }
 
     /// Moves this capacity too, from the next decision on. One whose [owner is gone](Dial::is_alive) is let go.

@@ -100,7 +100,7 @@ impl<S, P: Clone> Layer<S> for BackPressureLayer<P> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let handle = self.handle.clone().unwrap_or_else(|| {
-            let handle = BackPressureHandle::new(self.config.clone()).unwrap();
+            let handle = BackPressureHandle::checked(self.config.clone());
             for dial in &self.capacities {
                 handle.add_capacity(Arc::clone(dial));
             }

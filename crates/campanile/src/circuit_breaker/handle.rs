@@ -34,9 +34,13 @@ impl CircuitBreakerHandle {
     ///
     /// When a setting is out of range.
     pub fn new(config: CircuitBreakerConfig) -> Result<Self, Invalid> {
-        Ok(Self {
-            breaker: Arc::new(Breaker::new(config.build()?)),
-        })
+        Ok(Self::checked(config.build()?))
+    }
+
+    pub(super) fn checked(config: CircuitBreakerConfig) -> Self {
+        Self {
+            breaker: Arc::new(Breaker::new(config)),
+        }
     }
 
     /// The state. An open breaker whose time is over is open until a call comes.

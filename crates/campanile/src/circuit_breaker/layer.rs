@@ -107,7 +107,7 @@ impl<S, P: Clone> Layer<S> for CircuitBreakerLayer<P> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let handle = match &self.source {
-            Source::Config(config) => CircuitBreakerHandle::new(*config).unwrap(),
+            Source::Config(config) => CircuitBreakerHandle::checked(*config),
             Source::Shared(handle) => handle.clone(),
         };
         if let Some(name) = &self.name {
