@@ -5,7 +5,9 @@
 
 use std::{hint::black_box, process::ExitCode};
 
-use campanile::balance::{Ebw, LeastLoaded, PeakEwma, Pick, Random};
+use campanile::balance::{
+    Ebw, Fastest, FastestConfig, LeastCost, LeastLoaded, PeakEwma, Pick, Prequal, Random, Wjsq,
+};
 use campanile_benches::{Table, median, pool, report, runtime};
 use tokio::time::Instant;
 
@@ -20,10 +22,23 @@ fn main() -> ExitCode {
     runtime(1).block_on(async {
         table.row(compare("random", Random::default).await);
         table.row(compare("least loaded, two choices", LeastLoaded::two_choices).await);
+        table.row(compare("least cost", LeastCost::two_choices).await);
         table.row(compare("peak EWMA", PeakEwma::default).await);
+        table.row(compare("fastest, two choices", fastest).await);
+        table.row(compare("WJSQ, reports on responses", Wjsq::piggybacked).await);
+        table.row(compare("Prequal, reports on responses", Prequal::default).await);
         table.row(compare("EBW", Ebw::default).await);
     });
     report(&table, "pick")
+}
+
+/// By default it compares all members, which is for small pools.
+fn fastest() -> Fastest {
+    let config = FastestConfig {
+        full_scan: false,
+        ..FastestConfig::default()
+    };
+    Fastest::new(config).expect("the settings are valid")
 }
 
 async fn compare<St: Pick<u64>>(name: &str, strategy: impl Fn() -> St) -> Vec<String> {
