@@ -90,7 +90,7 @@ where
                     let (wait, protocol) = &mut **wait;
                     let granted = ready!(wait.poll(cx));
                     let call = match granted {
-                        Ok(()) => call(wait, protocol.clone()),
+                        Ok(()) => call(wait, protocol),
                         Err(rejection) => Guarded::refused(rejection, protocol.clone()),
                     };
                     this.state.set(State::Called { call });
@@ -103,12 +103,17 @@ where
 /// Makes the call that waited. It has its permits.
 fn call<S: Service<Req>, P, Req>(
     wait: &mut Wait<S, Req>,
-    protocol: P,
-) -> Guarded<S, P, Permit, Req> {
+    protocol: &P,
+) -> Guarded<S, P, Permit, Req>
+where
+    P: Clone,
+{
+    // First of all: whatever panics from here on gives the permits back.
     let completion = Completion::new(Permit::new(wait.shared().clone(), wait.units()));
     let Some(request) = wait.request.take() else {
         unreachable!("a call waits once");
     };
+    let protocol = protocol.clone();
     Guarded::calling(wait.service.call(request), completion, protocol)
 }
 

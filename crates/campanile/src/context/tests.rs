@@ -155,13 +155,13 @@ fn a_spare_trail_is_lent_again_when_nobody_holds_it() {
     let a = Endpoint::new("a");
 
     let mut first = Context::new();
-    spare.lend(&mut first).limit(2);
+    spare.lend(&mut first, Some(2));
     let entry = first.trail.as_ref().unwrap().begin(&a);
     let inner = |context: &Context| Arc::as_ptr(&context.trail.as_ref().unwrap().0);
     let place = inner(&first);
 
     let mut second = Context::new();
-    spare.lend(&mut second);
+    spare.lend(&mut second, None);
     assert_ne!(inner(&second), place, "the first call is still under way");
     drop((first, entry));
 
@@ -170,12 +170,16 @@ fn a_spare_trail_is_lent_again_when_nobody_holds_it() {
     let _ = second.trail.as_ref().unwrap().begin(&a);
     drop(second);
     let mut third = Context::new();
-    let lent = spare.lend(&mut third);
+    let lent = spare.lend(&mut third, None);
     assert!(!lent.tried(&a) && lent.left().is_none(), "it was wiped");
     assert_eq!(inner(&third), place);
 
     let own = Trail::with_attempts(4);
     let mut carried = Context::new().with_trail(own);
-    assert_eq!(spare.lend(&mut carried).left(), Some(3), "its own stays");
+    assert_eq!(
+        spare.lend(&mut carried, Some(9)).left(),
+        Some(3),
+        "its own stays"
+    );
     assert!(spare.clone().0.is_none(), "a clone keeps none");
 }

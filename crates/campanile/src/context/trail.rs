@@ -178,15 +178,31 @@ impl fmt::Debug for Trail {
     }
 }
 
+// ===== impl KeepTrail =====
+
+// The layers that keep one are features.
+#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+impl KeepTrail {
+    /// Whether a call keeps a trail.
+    #[inline]
+    pub(crate) fn applies(self, has_context: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::WithContext => has_context(),
+            Self::Never => false,
+        }
+    }
+}
+
 // ===== impl SpareTrail =====
 
 // The layers that keep one are features.
 #[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
 impl SpareTrail {
     /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
-    /// on.
-    pub(crate) fn lend<'a>(&mut self, context: &'a mut Context) -> &'a Trail {
-        context.trail.get_or_insert_with(|| {
+    /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.
+    pub(crate) fn lend(&mut self, context: &mut Context, attempts: Option<u32>) -> Trail {
+        let trail = context.trail.get_or_insert_with(|| {
             if let Some(spare) = &self.0
                 // Nobody else holds it, so nobody can come to hold it meanwhile.
                 && Arc::strong_count(&spare.0) == 1
@@ -196,7 +212,11 @@ impl SpareTrail {
                 return spare.clone();
             }
             self.0.insert(Trail::new()).clone()
-        })
+        });
+        if let Some(attempts) = attempts {
+            trail.limit(attempts);
+        }
+        trail.clone()
     }
 }
 

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::{Delay, HedgeConfig, HedgeFuture, Signal, Unit, future::Call, state::Learned};
 use crate::{
     budget::{Budget, BudgetSnapshot},
-    context::{KeepTrail, SpareTrail},
+    context::SpareTrail,
     protocol::Protocol,
     replay::{Cloned, Replay},
     sync::{AtomicU64, Mutex, Ordering, lock},
@@ -126,18 +126,12 @@ where
             }
         };
         shared.budget.deposit(units);
-        let keep = match shared.config.trail {
-            KeepTrail::Always => true,
-            KeepTrail::WithContext => shared.protocol.context(&request).is_some(),
-            KeepTrail::Never => false,
-        };
+        let keep = shared.config.trail;
         let mut trail = None;
-        if keep && let Some(context) = shared.protocol.context_mut(&mut request) {
-            let lent = self.spare.lend(context);
-            if let Some(attempts) = shared.config.attempts {
-                lent.limit(attempts);
-            }
-            trail = Some(lent.clone());
+        if keep.applies(|| shared.protocol.context(&request).is_some())
+            && let Some(context) = shared.protocol.context_mut(&mut request)
+        {
+            trail = Some(self.spare.lend(context, shared.config.attempts));
         }
         let call = Call::new(kept, trail, units);
         HedgeFuture::new(Arc::clone(shared), call, self.inner.call(request))

@@ -6,7 +6,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Advise, KeepTrail, Replay, RetryConfig, RetryFuture, future::Call};
+use super::{Advise, Replay, RetryConfig, RetryFuture, future::Call};
 use crate::{
     budget::Budget,
     context::SpareTrail,
@@ -84,17 +84,11 @@ where
         let shared = &self.shared;
         let (mut request, kept) = shared.replay.keep(request);
         let mut call = Call::new(kept);
-        let trail = match shared.config.trail {
-            KeepTrail::Always => true,
-            KeepTrail::WithContext => shared.protocol.context(&request).is_some(),
-            KeepTrail::Never => false,
-        };
-        if trail && let Some(context) = shared.protocol.context_mut(&mut request) {
-            let trail = self.spare.lend(context);
-            if let Some(attempts) = shared.config.attempts {
-                trail.limit(attempts);
-            }
-            call.trail = Some(trail.clone());
+        let keep = shared.config.trail;
+        if keep.applies(|| shared.protocol.context(&request).is_some())
+            && let Some(context) = shared.protocol.context_mut(&mut request)
+        {
+            call.trail = Some(self.spare.lend(context, shared.config.attempts));
         }
         if let Some(context) = shared.protocol.context(&request) {
             call.deadline = context.deadline;
