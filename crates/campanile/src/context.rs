@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::cost::Cost;
+use crate::{cost::Cost, time::Timestamp};
 
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -31,12 +31,32 @@ pub struct Context {
     pub tenant: Option<Arc<str>>,
     /// Which conversation it belongs to; calls of one conversation may be kept together.
     pub conversation: Option<Arc<str>>,
+    /// What tells the call from others in logs and traces, and stays the same in all its attempts.
+    pub id: Option<Arc<str>>,
     /// Which attempt this is, from 0.
     pub attempt: u32,
+    /// Why there is another attempt; `None` for the first.
+    pub repeat: Option<Repeat>,
+    /// Since when this attempt has been on its way to an endpoint: what is waited for in between is waiting in queues.
+    /// Somebody who measures sets it; layers that send another attempt set it anew, if it was set.
+    pub queued_since: Option<Timestamp>,
     /// What it is estimated to take.
     pub cost: Option<Cost>,
     /// Where earlier attempts went. `None` keeps no trail, which saves an allocation.
     pub trail: Option<Trail>,
+}
+
+/// Why a call is sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Repeat {
+    /// The attempt before it failed.
+    Retry,
+    /// The attempt before it takes long.
+    Hedge,
+    /// It goes to another service than the one that failed.
+    Fallback,
 }
 
 /// How much a call matters; the first is served first.
@@ -102,6 +122,13 @@ impl Context {
         self
     }
 
+    /// Sets what tells the call from others.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
     /// Sets what the call is estimated to take.
     #[must_use]
     pub const fn with_cost(mut self, cost: Cost) -> Self {
@@ -114,6 +141,16 @@ impl Context {
     pub fn with_trail(mut self, trail: Trail) -> Self {
         self.trail = Some(trail);
         self
+    }
+
+    /// Makes this the context of another attempt.
+    #[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+    pub(crate) fn repeat(&mut self, attempt: u32, repeat: Repeat) {
+        self.attempt = attempt;
+        self.repeat = Some(repeat);
+        if let Some(since) = &mut self.queued_since {
+            *since = Timestamp::now();
+        }
     }
 
     /// The context of a request, if it carries one.

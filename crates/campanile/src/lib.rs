@@ -2,7 +2,7 @@
 //!
 //! Every concern is a [`tower_layer::Layer`]. Layers compose, with `tower::ServiceBuilder`, into one service whose
 //! inner end is a `tower::discover::Discover` of processors. The modules below are the words that all layers share
-//! ([`outcome`], [`budget`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
+//! ([`outcome`], [`budget`], [`collect`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
 //! [`control`], [`time`], and [`replay`] with those that use it) and one module for each concern, behind a cargo feature of the same name.
 //!
 //! | feature | what it brings |
@@ -19,6 +19,10 @@
 //! | `hedge` | sends a second copy of a call that takes long, within a budget |
 //! | `fallback` | answers a failed call from elsewhere |
 //! | `load_shed` | refuses at once what cannot be served now |
+//! | `health` | probes endpoints, ejects outliers, and closes their gates |
+//! | `batch` | lets compatible requests travel together |
+//! | `metrics` | counts and times calls by stage and endpoint: snapshots, tables, Prometheus and OpenMetrics text |
+//! | `trace` | spans for call, attempt and endpoint, and one line in the log for each call that failed |
 //! | `testing` | scripted endpoints, mock discovery, a readiness probe; time follows tokio's paused clock |
 //! | `full` | all of them |
 #![cfg_attr(
@@ -29,6 +33,7 @@
 #![cfg_attr(campanile_loom, allow(dead_code, unused_imports))]
 
 pub mod budget;
+pub mod collect;
 pub mod completion;
 pub mod config;
 pub mod context;
@@ -47,6 +52,8 @@ pub mod back_pressure;
 // Not under loom: the pool's own parts are other crates', which loom cannot see into; see `endpoint::loom`.
 #[cfg(all(feature = "balance", not(campanile_loom)))]
 pub mod balance;
+#[cfg(feature = "batch")]
+pub mod batch;
 #[cfg(feature = "circuit_breaker")]
 pub mod circuit_breaker;
 #[cfg(feature = "concurrency_limit")]
@@ -55,10 +62,14 @@ pub mod concurrency_limit;
 pub mod discover;
 #[cfg(feature = "fallback")]
 pub mod fallback;
+#[cfg(all(feature = "health", not(campanile_loom)))]
+pub mod health;
 #[cfg(feature = "hedge")]
 pub mod hedge;
 #[cfg(feature = "load_shed")]
 pub mod load_shed;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 #[cfg(feature = "retry")]
@@ -67,6 +78,8 @@ pub mod retry;
 pub mod testing;
 #[cfg(feature = "timeout")]
 pub mod timeout;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 // Each feature that counts calls by thread uses a part of it; the others lie idle.
 #[cfg_attr(not(feature = "full"), allow(dead_code))]

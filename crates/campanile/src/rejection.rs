@@ -56,6 +56,30 @@ pub enum RejectionKind {
     Shed,
     /// One of the call's clocks ran out, which the layer's name says.
     TimedOut,
+    /// The work was given up before its end: what did it panicked, or is shut down.
+    Aborted,
+}
+
+// ===== impl RejectionKind =====
+
+impl RejectionKind {
+    /// Its name: lower case, words joined by underscores, as in its serialised form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unavailable => "unavailable",
+            Self::NotReady => "not_ready",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::CircuitOpen => "circuit_open",
+            Self::RateLimited => "rate_limited",
+            Self::ConcurrencyLimited => "concurrency_limited",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::Shed => "shed",
+            Self::TimedOut => "timed_out",
+            Self::Aborted => "aborted",
+        }
+    }
 }
 
 // ===== impl Rejection =====
@@ -175,6 +199,7 @@ impl fmt::Display for Rejection {
             RejectionKind::BudgetExhausted => "the budget is used up",
             RejectionKind::Shed => "the load was shed",
             RejectionKind::TimedOut => "the call took too long",
+            RejectionKind::Aborted => "the work was given up before its end",
         };
         write!(f, "{}: {why}", self.layer)?;
         match self.retry_after {

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -95,6 +96,7 @@ where
             let over = match &frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
+                        completion.bytes(data.remaining() as u64);
                         super::meter::observe(completion, this.meter.read(data), this.outcome, now);
                     }
                     this.inner.is_end_stream()

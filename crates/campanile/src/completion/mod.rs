@@ -43,6 +43,12 @@ pub trait Observe {
         let _ = (now, units);
     }
 
+    /// That piece was so many bytes, of an HTTP body. Told before [`data`](Self::data).
+    #[inline]
+    fn bytes(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// The upstream reported what the call took. The last report counts.
     fn usage(&mut self, usage: &Usage) {
         let _ = usage;
@@ -93,6 +99,12 @@ impl<O: Observe> Completion<O> {
     #[inline]
     pub fn data(&mut self, now: Timestamp, units: u64) {
         self.observer.data(now, units);
+    }
+
+    /// The piece that arrives is so many bytes.
+    #[inline]
+    pub fn bytes(&mut self, bytes: u64) {
+        self.observer.bytes(bytes);
     }
 
     /// The upstream has reported what the call took.

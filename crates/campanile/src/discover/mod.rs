@@ -13,10 +13,13 @@ use std::{any::Any, fmt::Display, hash::Hash};
 use crate::endpoint::Endpoint;
 
 mod drain;
+mod known;
 mod per_endpoint;
 mod roster;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
+
+pub(crate) use known::Known;
 
 pub use drain::Drain;
 pub use per_endpoint::{PerEndpoint, PerEndpointLayer};

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower::discover::{Change, Discover};
 use tower_layer::Layer;
 
-use super::Key;
+use super::{Key, Known};
 use crate::endpoint::Endpoint;
 
 /// Builds each endpoint's own stack, inside discovery: `Discover` of targets to `Discover` of services.
@@ -48,6 +48,7 @@ pin_project! {
         #[pin]
         discover: D,
         build: F,
+        known: Known,
     }
 }
 
@@ -67,6 +68,7 @@ impl<D, F: Clone> Layer<D> for PerEndpointLayer<F> {
         PerEndpoint {
             discover,
             build: self.build.clone(),
+            known: Known::default(),
         }
     }
 }
@@ -96,20 +98,13 @@ where
         };
         Poll::Ready(Some(Ok(match change {
             Change::Insert(key, target) => {
-                let endpoint = endpoint(&key);
+                let endpoint = this.known.insert(&key);
                 let service = (this.build)(&endpoint, target);
                 Change::Insert(endpoint, service)
             }
-            Change::Remove(key) => Change::Remove(endpoint(&key)),
+            Change::Remove(key) => Change::Remove(this.known.remove(&key)),
         })))
     }
-}
-
-/// The endpoint that a key is, or a new one of its name. Two of one name are equal, which is all a removal needs.
-fn endpoint<K: Key>(key: &K) -> Endpoint {
-    key.endpoint()
-        .cloned()
-        .unwrap_or_else(|| Endpoint::new(key.to_string()))
 }
 
 impl<D: fmt::Debug, F> fmt::Debug for PerEndpoint<D, F> {

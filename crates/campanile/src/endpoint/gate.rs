@@ -35,6 +35,8 @@ pub enum Reason {
     Custom = 8,
     /// A pool has been told that it left. The pool's own; an operator's drain is [`Draining`](Self::Draining).
     Removed = 9,
+    /// It does worse than the rest of its pool.
+    Outlier = 10,
 }
 
 /// The times until which each reason holds. Whether it holds at all is a bit in the endpoint's cell.
@@ -48,7 +50,7 @@ pub struct Gate {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Breaker,
         Self::Health,
         Self::Quota,
@@ -59,7 +61,26 @@ impl Reason {
         Self::Readiness,
         Self::Custom,
         Self::Removed,
+        Self::Outlier,
     ];
+
+    /// Its name: lower case, words joined by underscores, as in its serialised form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::Health => "health",
+            Self::Quota => "quota",
+            Self::Concurrency => "concurrency",
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+            Self::FastFail => "fast_fail",
+            Self::Readiness => "readiness",
+            Self::Custom => "custom",
+            Self::Removed => "removed",
+            Self::Outlier => "outlier",
+        }
+    }
 
     /// The reasons for which somebody waits until the last call has left.
     pub(super) const LEAVING: u16 = Self::Draining.bit() | Self::Removed.bit();

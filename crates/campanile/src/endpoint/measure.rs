@@ -26,6 +26,9 @@ pub struct Measurements {
     last_used: AtomicU64,
     sampled: AtomicU64,
     outcomes: [AtomicU64; 6],
+    streak: AtomicU64,
+    /// How many successes there had been when the streak last grew.
+    successes_before: AtomicU64,
     outstanding_tokens: AtomicU64,
     outstanding_nano_dollars: AtomicU64,
     used_tokens: AtomicU64,
@@ -204,6 +207,26 @@ impl Measurements {
     #[cold]
     pub(crate) fn count(&self, outcome: Outcome) {
         self.outcomes[index(outcome)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call failed after `successes` had gone well; how many have failed in a row, this one included. Two that fail at
+    /// once beside a success may count as one.
+    #[cold]
+    pub(super) fn fail(&self, successes: u64) -> u64 {
+        if self.successes_before.swap(successes, Ordering::Relaxed) == successes {
+            self.streak.fetch_add(1, Ordering::Relaxed) + 1
+        } else {
+            self.streak.store(1, Ordering::Relaxed);
+            1
+        }
+    }
+
+    pub(super) fn failures_in_row(&self, successes: u64) -> u64 {
+        if self.successes_before.load(Ordering::Relaxed) == successes {
+            self.streak.load(Ordering::Relaxed)
+        } else {
+            0
+        }
     }
 
     #[cold]

@@ -70,6 +70,8 @@ struct Inner {
     labels: BTreeMap<String, String>,
     /// The pools and drains that want to know when the gate opens, the weight changes or the last call leaves.
     listeners: Mutex<Vec<Listener>>,
+    /// The shortest row of failures that a listener wants to know of.
+    fails_at: AtomicU64,
 }
 
 /// Who is woken when an endpoint changes, and the count that says that a weight did.
@@ -80,6 +82,8 @@ pub(crate) struct Listener {
     /// Woken when the last call of an endpoint that leaves has ended.
     pub(crate) leaving: Arc<Waiters>,
     pub(crate) weights: Arc<AtomicU64>,
+    /// Woken whenever so many calls, or more, have failed in a row.
+    pub(crate) failing: Option<(u64, Arc<Waiters>)>,
 }
 
 // ===== impl Endpoint =====
@@ -112,6 +116,7 @@ impl Endpoint {
                 key,
                 labels,
                 listeners: Mutex::new(Vec::new()),
+                fails_at: AtomicU64::new(u64::MAX),
             }),
         }
     }
@@ -157,6 +162,14 @@ impl Endpoint {
         GateHandle { endpoint: self }
     }
 
+    /// How many calls have failed, or found it overloaded, since the latest one that went well. Those that were throttled,
+    /// ignored or cancelled do not count, and end no row.
+    #[must_use]
+    pub fn failures_in_row(&self) -> u64 {
+        let successes = self.outcomes().success;
+        self.inner.measurements.failures_in_row(successes)
+    }
+
     /// Calls in flight, each until the end of its body.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
@@ -199,11 +212,15 @@ impl Endpoint {
     }
 
     pub(crate) fn listen(&self, listener: Listener) {
-        lock(&self.inner.listeners).push(listener);
+        let mut listeners = lock(&self.inner.listeners);
+        listeners.push(listener);
+        self.inner.note_failing(&listeners);
     }
 
     pub(crate) fn unlisten(&self, waiters: &Arc<Waiters>) {
-        lock(&self.inner.listeners).retain(|listener| !Arc::ptr_eq(&listener.waiters, waiters));
+        let mut listeners = lock(&self.inner.listeners);
+        listeners.retain(|listener| !Arc::ptr_eq(&listener.waiters, waiters));
+        self.inner.note_failing(&listeners);
     }
 
     /// Wakes everyone whom a change of the gate may free.
@@ -231,7 +248,7 @@ impl Endpoint {
     #[inline(always)]
     pub(crate) fn leave(&self, outcome: Outcome) {
         if !outcome.is_success() {
-            self.inner.measurements.count(outcome);
+            self.left_badly(outcome);
         }
         let reasons = self.inner.cell.get().leave(outcome.is_success());
         if reasons != 0 {
@@ -239,6 +256,28 @@ impl Endpoint {
         }
         if let Some(spilled) = self.inner.cell.get().spill() {
             self.inner.measurements.add_successes(spilled);
+        }
+    }
+
+    #[cold]
+    fn left_badly(&self, outcome: Outcome) {
+        let measurements = &self.inner.measurements;
+        measurements.count(outcome);
+        if !matches!(outcome, Outcome::Failure(_) | Outcome::Overloaded { .. }) {
+            return;
+        }
+        let row = measurements.fail(self.outcomes().success);
+        if row < self.inner.fails_at.load(Ordering::Relaxed) {
+            return;
+        }
+        let listeners = lock(&self.inner.listeners).clone();
+        for (at, waiters) in listeners
+            .into_iter()
+            .filter_map(|listener| listener.failing)
+        {
+            if row >= at {
+                waiters.wake_all();
+            }
         }
     }
 
@@ -252,6 +291,16 @@ impl Endpoint {
         for listener in listeners {
             listener.leaving.wake_all();
         }
+    }
+}
+
+impl Inner {
+    fn note_failing(&self, listeners: &[Listener]) {
+        let rows = listeners
+            .iter()
+            .filter_map(|listener| listener.failing.as_ref());
+        let shortest = rows.map(|(row, _)| *row).min().unwrap_or(u64::MAX);
+        self.fails_at.store(shortest, Ordering::Relaxed);
     }
 }
 

@@ -12,7 +12,11 @@ use tower_service::Service;
 
 use super::{Signal, leg::Leg, service::Shared};
 use crate::{
-    budget::Extra, context::Trail, protocol::Protocol, replay::Replay, sync::Ordering,
+    budget::Extra,
+    context::{Repeat, Trail},
+    protocol::Protocol,
+    replay::Replay,
+    sync::Ordering,
     time::Timestamp,
 };
 
@@ -108,7 +112,7 @@ impl<K> Call<K> {
             return None;
         };
         if let Some(context) = shared.protocol.context_mut(&mut request) {
-            context.attempt = context.attempt.saturating_add(1);
+            context.repeat(context.attempt.saturating_add(1), Repeat::Hedge);
             if self.trail.is_some() {
                 context.trail.clone_from(&self.trail);
             }

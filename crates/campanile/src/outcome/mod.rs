@@ -71,6 +71,19 @@ pub enum FailureKind {
 // ===== impl Outcome =====
 
 impl Outcome {
+    /// Its name: lower case, words joined by underscores, without the kind of failure.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure(_) => "failure",
+            Self::Throttled { .. } => "throttled",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Ignored => "ignored",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether the endpoint did the work.
     #[must_use]
     pub const fn is_success(&self) -> bool {
@@ -101,6 +114,33 @@ impl Outcome {
         match self {
             Self::Throttled { retry_after } | Self::Overloaded { retry_after } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+// ===== impl FailureKind =====
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Error,
+        Self::Server,
+        Self::Timeout,
+        Self::Interrupted,
+        Self::NotReady,
+        Self::Panic,
+    ];
+
+    /// Its name: lower case, words joined by underscores, as in its serialised form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Server => "server",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::NotReady => "not_ready",
+            Self::Panic => "panic",
         }
     }
 }

@@ -20,6 +20,10 @@ macro_rules! forward_context {
         fn context_mut<'a>(&self, request: &'a mut Req) -> Option<&'a mut Context> {
             self.inner.context_mut(request)
         }
+
+        fn bytes(&self, request: &Req) -> u64 {
+            self.inner.bytes(request)
+        }
     };
 }
 

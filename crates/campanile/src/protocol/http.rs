@@ -47,6 +47,13 @@ where
         Some(Context::of_mut(request))
     }
 
+    fn bytes(&self, request: &Request<B>) -> u64 {
+        let length = request.headers().get(http::header::CONTENT_LENGTH);
+        length
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            .unwrap_or(0)
+    }
+
     fn classify(&self, result: Result<&Response<R>, &Err>) -> Outcome
     where
         Err: 'static,

@@ -94,6 +94,12 @@ pub trait Protocol<Req, Res, Err>: Clone {
         Cost::default()
     }
 
+    /// How many bytes the body of a request is, where that is known beforehand; 0 otherwise.
+    fn bytes(&self, request: &Req) -> u64 {
+        let _ = request;
+        0
+    }
+
     /// The load that an endpoint reports on a response.
     fn report(&self, response: &Res) -> Option<LoadReport> {
         let _ = response;
@@ -348,6 +354,10 @@ where
 
     fn cost(&self, request: &Call<T>) -> Cost {
         self.inner.cost(&request.message)
+    }
+
+    fn bytes(&self, request: &Call<T>) -> u64 {
+        self.inner.bytes(&request.message)
     }
 
     fn report(&self, response: &Res) -> Option<LoadReport> {

@@ -16,7 +16,13 @@ use super::{
     state::{Ended, Next, is_retryable},
     wait::Wait,
 };
-use crate::{budget::Extra, context::Trail, lane::Share, outcome::Outcome, protocol::Protocol};
+use crate::{
+    budget::Extra,
+    context::{Repeat, Trail},
+    lane::Share,
+    outcome::Outcome,
+    protocol::Protocol,
+};
 
 pin_project! {
     /// The response of a [`Retry`](super::Retry).
@@ -120,7 +126,7 @@ impl<K> Call<K> {
         let mut request = shared.replay.again(&mut self.kept)?;
         self.retries += 1;
         if let Some(context) = shared.protocol.context_mut(&mut request) {
-            context.attempt = self.first.saturating_add(self.retries);
+            context.repeat(self.first.saturating_add(self.retries), Repeat::Retry);
             if let Some(trail) = &self.trail {
                 context.trail = Some(trail.clone());
             } else if shared.config.trail != super::KeepTrail::Never {

@@ -1,0 +1,1 @@
+//! Lets compatible requests travel together.

@@ -1,0 +1,136 @@
+//! What looks whether an endpoint is healthy.
+
+use std::{borrow::Cow, fmt, future::Future};
+
+use crate::endpoint::Endpoint;
+
+/// What a probe is to look at.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Check<T> {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// What discovery found of it where the health layer stands: an address, a client, its built service.
+    pub target: T,
+}
+
+/// Looks whether an endpoint is healthy. Every function from a [`Check`] to a future of something that becomes a
+/// [`Report`] is one: `|check: Check<Client>| async move { check.target.ping().await }`.
+///
+/// The future may be dropped at any moment: when its time is up, or its endpoint leaves.
+pub trait Probe<T>: Send + Sync + 'static {
+    /// Looks once.
+    fn check(&self, check: Check<T>) -> impl Future<Output = Report> + Send + 'static;
+
+    /// Whether looking costs money: such a probe runs only where a cap is set for it.
+    fn is_paid(&self) -> bool {
+        false
+    }
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Whether the endpoint is healthy.
+    pub verdict: Verdict,
+    /// Why, for people; may be empty.
+    pub message: Cow<'static, str>,
+    /// What was measured, by name.
+    pub metrics: Vec<(Cow<'static, str>, f64)>,
+}
+
+/// Whether an endpoint is healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+    /// The probe cannot tell: it changes nothing.
+    Unknown,
+}
+
+// ===== impl Probe =====
+
+impl<T, F, Fut, R> Probe<T> for F
+where
+    F: Fn(Check<T>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+    R: Into<Report>,
+{
+    fn check(&self, check: Check<T>) -> impl Future<Output = Report> + Send + 'static {
+        let checking = self(check);
+        async move { checking.await.into() }
+    }
+}
+
+// ===== impl Report =====
+
+impl Report {
+    fn new(verdict: Verdict, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            verdict,
+            message: message.into(),
+            metrics: Vec::new(),
+        }
+    }
+
+    /// It is healthy.
+    #[must_use]
+    pub fn healthy() -> Self {
+        Self::new(Verdict::Healthy, "")
+    }
+
+    /// It is not healthy, and why.
+    #[must_use]
+    pub fn unhealthy(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Verdict::Unhealthy, message)
+    }
+
+    /// The probe cannot tell, and why.
+    #[must_use]
+    pub fn unknown(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Verdict::Unknown, message)
+    }
+
+    /// Sets what is said to people.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Adds something that was measured.
+    #[must_use]
+    pub fn with_metric(mut self, name: impl Into<Cow<'static, str>>, value: f64) -> Self {
+        self.metrics.push((name.into(), value));
+        self
+    }
+}
+
+impl From<bool> for Report {
+    fn from(healthy: bool) -> Self {
+        if healthy {
+            Self::healthy()
+        } else {
+            Self::unhealthy("")
+        }
+    }
+}
+
+impl From<()> for Report {
+    fn from((): ()) -> Self {
+        Self::healthy()
+    }
+}
+
+impl<R: Into<Report>, E: fmt::Display> From<Result<R, E>> for Report {
+    fn from(result: Result<R, E>) -> Self {
+        match result {
+            Ok(report) => report.into(),
+            Err(error) => Self::unhealthy(error.to_string()),
+        }
+    }
+}
