@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, GateHandle};
+use super::{Cell, GateHandle, GateHistory, history::Ledger};
 use crate::{
     sync::{AtomicU32, AtomicU64, Ordering},
     time::Timestamp,
@@ -42,6 +42,8 @@ pub enum Reason {
 /// The times until which each reason holds. Whether it holds at all is a bit in the endpoint's cell.
 pub struct Gate {
     until: [AtomicU64; Reason::ALL.len()],
+    /// What has been of each reason. Only changes of a time write it, and nothing that a call does reads it.
+    ledgers: [Ledger; Reason::ALL.len()],
     /// The reasons that may be withdrawn before their time.
     loose: AtomicU32,
 }
@@ -93,9 +95,15 @@ impl Reason {
 // ===== impl Gate =====
 
 impl Gate {
-    /// Closes for `reason`; says whether the reason was there already with a later time.
-    pub(crate) fn close(&self, cell: Cell<'_>, reason: Reason, until: Timestamp) -> bool {
-        self.close_as(cell, reason, until, false)
+    /// Closes for `reason` from `now` on; says whether the reason was there already with a later time.
+    pub(crate) fn close(
+        &self,
+        cell: Cell<'_>,
+        reason: Reason,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        self.close_as(cell, reason, until, now, false)
     }
 
     /// [`close`](Self::close), and whether the reason may be withdrawn before that time.
@@ -104,6 +112,7 @@ impl Gate {
         cell: Cell<'_>,
         reason: Reason,
         until: Timestamp,
+        now: Timestamp,
         loose: bool,
     ) -> bool {
         let bit = u32::from(reason.bit());
@@ -112,21 +121,26 @@ impl Gate {
             self.loose.fetch_xor(bit, Ordering::Relaxed);
         }
         // The time first: whoever sees the bit sees a time that is not older.
-        let earlier = self.until[reason as usize].swap(until.as_nanos(), Ordering::SeqCst);
+        let earlier = self.replace(reason, until, now);
         let before = cell.set_reasons(reason.bit());
-        before & reason.bit() != 0 && until.as_nanos() < earlier
+        before & reason.bit() != 0 && until < earlier
     }
 
     /// Withdraws `reason`; says whether it was there. Those who wait must know of it even while other reasons are left:
     /// these may be over already, or end before the time that the waiting have armed their timers for.
-    pub(crate) fn open(&self, cell: Cell<'_>, reason: Reason) -> bool {
+    pub(crate) fn open(
+        &self,
+        cell: Cell<'_>,
+        reason: Reason,
+        now: impl FnOnce() -> Timestamp,
+    ) -> bool {
         if self.read(reason) == Timestamp::ZERO && cell.reasons() & reason.bit() == 0 {
             return false;
         }
-        let until = self.until[reason as usize].swap(0, Ordering::SeqCst);
+        let until = self.replace(reason, Timestamp::ZERO, now());
         let before = cell.clear_reasons(reason.bit());
         // The time counts too: an expiry that runs meanwhile may have taken the bit away for a moment.
-        before & reason.bit() != 0 || until != 0
+        before & reason.bit() != 0 || until != Timestamp::ZERO
     }
 
     /// Forgets the reasons whose time is over; says whether the gate is open now.
@@ -194,6 +208,23 @@ impl Gate {
         (cell.reasons() & reason.bit() != 0).then(|| self.read(reason))
     }
 
+    /// For how long, and how often, it has been closed for `reason`.
+    pub(crate) fn history(&self, cell: Cell<'_>, reason: Reason, now: Timestamp) -> GateHistory {
+        let ledger = &self.ledgers[reason as usize];
+        GateHistory {
+            reason,
+            closed: self.until(cell, reason).is_some_and(|until| until > now),
+            closings: ledger.closings(),
+            time: ledger.time(&self.until[reason as usize], now),
+        }
+    }
+
+    /// Sets until when `reason` holds; returns until when it did.
+    fn replace(&self, reason: Reason, until: Timestamp, now: Timestamp) -> Timestamp {
+        let index = reason as usize;
+        self.ledgers[index].replace(&self.until[index], until, now)
+    }
+
     fn read(&self, reason: Reason) -> Timestamp {
         Timestamp::from_nanos(self.until[reason as usize].load(Ordering::SeqCst))
     }
@@ -208,7 +239,7 @@ impl GateHandle<'_> {
     #[must_use]
     pub(crate) fn open_quietly(&self, reason: Reason) -> bool {
         let (gate, cell) = self.parts();
-        gate.open(cell, reason)
+        gate.open(cell, reason, Self::clock)
     }
 }
 
@@ -216,6 +247,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             until: std::array::from_fn(|_| AtomicU64::new(0)),
+            ledgers: std::array::from_fn(|_| Ledger::default()),
             loose: AtomicU32::new(0),
         }
     }

@@ -55,7 +55,21 @@ impl Gated {
     }
 
     fn close(&self, reason: Reason, until: Timestamp) {
-        let _ = self.gate.close(self.cell.get(), reason, until);
+        self.close_at(reason, until, NOW);
+    }
+
+    fn close_at(&self, reason: Reason, until: Timestamp, now: Timestamp) {
+        let _ = self.gate.close(self.cell.get(), reason, until, now);
+    }
+
+    fn open_at(&self, reason: Reason, now: Timestamp) {
+        let _ = self.gate.open(self.cell.get(), reason, || now);
+    }
+
+    /// Whether it is closed, how often it was, and for how many nanoseconds.
+    fn history(&self, reason: Reason, now: Timestamp) -> (bool, u64, u128) {
+        let history = self.gate.history(self.cell.get(), reason, now);
+        (history.closed, history.closings, history.time.as_nanos())
     }
 
     fn is_open(&self, now: Timestamp) -> bool {
@@ -135,7 +149,7 @@ fn reasons_are_independent_of_each_other() {
         gated.close(Reason::Health, Timestamp::MAX);
         let other = Arc::clone(&gated);
         let breaker = thread::spawn(move || other.close(Reason::Breaker, LATER));
-        let opened = gated.gate.open(gated.cell.get(), Reason::Health);
+        let opened = gated.gate.open(gated.cell.get(), Reason::Health, || NOW);
         breaker.join().unwrap();
         assert!(opened);
         assert!(!gated.is_open(NOW), "the breaker's reason was lost");
@@ -184,13 +198,86 @@ fn an_expiry_leaves_no_reason_behind_that_was_withdrawn_meanwhile() {
         let writer = thread::spawn(move || {
             other.close(Reason::Breaker, LATER);
             assert!(
-                other.gate.open(other.cell.get(), Reason::Breaker),
+                other.gate.open(other.cell.get(), Reason::Breaker, || NOW),
                 "a withdrawal that nobody is told of"
             );
         });
         let _ = gated.is_open(NOW);
         writer.join().unwrap();
         assert!(!gated.cell.get().is_closed(), "a bit without a writer");
+    });
+}
+
+// ===== what the gate remembers =====
+
+#[test]
+fn a_stretch_counts_once_whoever_ends_it_and_whoever_begins_the_next() {
+    check(|| {
+        let gated = Gated::new();
+        gated.close_at(Reason::Concurrency, Timestamp::MAX, PAST);
+        let (one, two) = (Arc::clone(&gated), Arc::clone(&gated));
+        let closer = thread::spawn(move || one.close_at(Reason::Concurrency, Timestamp::MAX, NOW));
+        let opener = thread::spawn(move || two.open_at(Reason::Concurrency, NOW));
+        gated.open_at(Reason::Concurrency, NOW);
+        closer.join().unwrap();
+        opener.join().unwrap();
+        let after = Timestamp::from_nanos(1_500);
+        match gated.history(Reason::Concurrency, after) {
+            // Closed once more by the one who came last, or between the two who opened.
+            (true, 2, 1_490) | (false, 2, 990) => {}
+            // Closed again before it was open.
+            (false, 1, 990) => {}
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn two_who_close_what_ran_out_unnoticed_count_one_closing_and_no_gap() {
+    check(|| {
+        let gated = Gated::new();
+        gated.close_at(Reason::Quota, Timestamp::from_nanos(100), PAST);
+        let other = Arc::clone(&gated);
+        let closer = thread::spawn(move || other.close_at(Reason::Quota, LATER, NOW));
+        gated.close_at(Reason::Quota, LATER, NOW);
+        closer.join().unwrap();
+        assert_eq!(gated.history(Reason::Quota, NOW), (true, 2, 90));
+        assert_eq!(
+            gated.history(Reason::Quota, Timestamp::MAX),
+            (false, 2, 4_090)
+        );
+    });
+}
+
+#[test]
+fn a_closing_that_ran_out_is_ended_once_though_it_is_closed_and_opened_at_once() {
+    check(|| {
+        let gated = Gated::new();
+        gated.close_at(Reason::Quota, Timestamp::from_nanos(100), PAST);
+        let (one, two) = (Arc::clone(&gated), Arc::clone(&gated));
+        let closer = thread::spawn(move || one.close_at(Reason::Quota, LATER, NOW));
+        let opener = thread::spawn(move || two.open_at(Reason::Quota, NOW));
+        let _ = gated.is_open(NOW);
+        closer.join().unwrap();
+        opener.join().unwrap();
+        let (closed, closings, time) = gated.history(Reason::Quota, Timestamp::from_nanos(1_500));
+        assert_eq!((closings, time), (2, if closed { 590 } else { 90 }));
+    });
+}
+
+#[test]
+fn a_look_never_sees_less_than_was_or_a_gap_that_was_open() {
+    check(|| {
+        let gated = Gated::new();
+        gated.close_at(Reason::Quota, Timestamp::from_nanos(100), PAST);
+        let other = Arc::clone(&gated);
+        let writer = thread::spawn(move || {
+            other.close_at(Reason::Quota, LATER, NOW);
+            other.open_at(Reason::Quota, NOW);
+        });
+        assert_eq!(gated.history(Reason::Quota, NOW).2, 90);
+        writer.join().unwrap();
+        assert_eq!(gated.history(Reason::Quota, NOW), (false, 2, 90));
     });
 }
 
@@ -263,7 +350,7 @@ fn a_change_between_registration_and_look_is_seen() {
         gated.close(Reason::Health, Timestamp::MAX);
         let (opener, bell) = (Arc::clone(&gated), Arc::clone(&waiters));
         let health = thread::spawn(move || {
-            if opener.gate.open(opener.cell.get(), Reason::Health) {
+            if opener.gate.open(opener.cell.get(), Reason::Health, || NOW) {
                 bell.wake_all();
             }
         });
@@ -285,7 +372,7 @@ fn every_waiter_is_woken_by_one_change() {
                 thread::spawn(move || Task::new().run(&waiters, || gated.is_open(NOW)))
             })
             .collect();
-        if gated.gate.open(gated.cell.get(), Reason::Health) {
+        if gated.gate.open(gated.cell.get(), Reason::Health, || NOW) {
             waiters.wake_all();
         }
         for task in tasks {
@@ -312,7 +399,7 @@ fn a_waiter_that_leaves_takes_nobody_elses_wake_up() {
         let opener = {
             let (gated, waiters) = (Arc::clone(&gated), Arc::clone(&waiters));
             thread::spawn(move || {
-                if gated.gate.open(gated.cell.get(), Reason::Health) {
+                if gated.gate.open(gated.cell.get(), Reason::Health, || NOW) {
                     waiters.wake_all();
                 }
             })

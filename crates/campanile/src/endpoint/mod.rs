@@ -37,6 +37,7 @@ use crate::{
 mod builder;
 mod cell;
 mod gate;
+mod history;
 #[cfg(all(test, campanile_loom))]
 mod loom;
 mod measure;
@@ -48,6 +49,7 @@ mod weight;
 
 pub use builder::{Builder, InvalidEndpoint};
 pub use gate::{Gate, Reason};
+pub use history::GateHistory;
 pub use measure::{Latency, LatencySnapshot, Measurements, Outcomes};
 pub use report::LoadReport;
 pub use snapshot::{Closed, EndpointSnapshot};
@@ -347,6 +349,15 @@ impl GateHandle<'_> {
         (&self.endpoint.inner.gate, self.endpoint.cell())
     }
 
+    /// The present, read when the gate changes.
+    fn clock() -> Timestamp {
+        // What loom runs must not depend on a clock: it stands still there, before all that tests tell of.
+        if cfg!(campanile_loom) {
+            return Timestamp::from_nanos(1);
+        }
+        Timestamp::now()
+    }
+
     /// Closes it for `reason` until [`open`](Self::open) is called with the same reason.
     pub fn close(&self, reason: Reason) {
         self.close_until(reason, Timestamp::MAX);
@@ -355,7 +366,7 @@ impl GateHandle<'_> {
     /// Closes it for `reason` until `until`; it opens by itself then. Closing again moves the time.
     pub fn close_until(&self, reason: Reason, until: Timestamp) {
         let (gate, cell) = self.parts();
-        if gate.close(cell, reason, until) {
+        if gate.close(cell, reason, until, Self::clock()) {
             // It may open earlier than waiting calls believe.
             self.endpoint.notify();
         }
@@ -366,7 +377,7 @@ impl GateHandle<'_> {
     /// at that time.
     pub fn close_at_most_until(&self, reason: Reason, until: Timestamp) {
         let (gate, cell) = self.parts();
-        if gate.close_as(cell, reason, until, true) {
+        if gate.close_as(cell, reason, until, Self::clock(), true) {
             self.endpoint.notify();
         }
     }
@@ -374,7 +385,7 @@ impl GateHandle<'_> {
     /// Withdraws `reason`. Waiting calls are woken.
     pub fn open(&self, reason: Reason) {
         let (gate, cell) = self.parts();
-        if gate.open(cell, reason) {
+        if gate.open(cell, reason, Self::clock) {
             self.endpoint.notify();
         }
     }
@@ -415,5 +426,17 @@ impl GateHandle<'_> {
             let until = gate.until(cell, reason).filter(|until| *until > now)?;
             Some((reason, until))
         })
+    }
+}
+
+impl<'a> GateHandle<'a> {
+    /// How often, and for how long, it has been closed for each reason up to `now`, which is the present. A closing that
+    /// nobody ended counts to the end of its time; to move that time is not another closing. Every reason is told, also
+    /// those that never were.
+    pub fn history(self, now: Timestamp) -> impl Iterator<Item = GateHistory> + 'a {
+        let (gate, cell) = (&self.endpoint.inner.gate, self.endpoint.cell());
+        Reason::ALL
+            .into_iter()
+            .map(move |reason| gate.history(cell, reason, now))
     }
 }

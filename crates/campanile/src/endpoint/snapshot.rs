@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, LatencySnapshot, Outcomes, Reason, Weight};
+use super::{Endpoint, GateHistory, LatencySnapshot, Outcomes, Reason, Weight};
 use crate::{cost::Cost, time::Timestamp};
 
 /// Everything that is known of an endpoint at one moment.
@@ -17,6 +17,9 @@ pub struct EndpointSnapshot {
     pub labels: BTreeMap<String, String>,
     /// Why it may not be picked; empty when it may.
     pub closed: Vec<Closed>,
+    /// How often, and for how long, it was closed for each of the reasons that it has ever been closed for.
+    #[serde(default)]
+    pub gate: Vec<GateHistory>,
     /// Calls in flight.
     pub in_flight: u32,
     /// The estimated cost of the calls in flight.
@@ -56,6 +59,11 @@ impl EndpointSnapshot {
                     reason,
                     reopens_in: (until != Timestamp::MAX).then(|| until.since(now).as_secs_f64()),
                 })
+                .collect(),
+            gate: endpoint
+                .gate()
+                .history(now)
+                .filter(|history| history.closings > 0)
                 .collect(),
             in_flight: endpoint.in_flight(),
             outstanding: measurements.outstanding(),

@@ -16,6 +16,7 @@ use crate::{
 
 mod counts;
 mod gates;
+mod history;
 mod makers;
 
 /// A moment far from the origin.
