@@ -137,8 +137,11 @@ impl Gate {
         if self.read(reason) == Timestamp::ZERO && cell.reasons() & reason.bit() == 0 {
             return false;
         }
-        let until = self.replace(reason, Timestamp::ZERO, now());
+        let now = now();
+        let until = self.replace(reason, Timestamp::ZERO, now);
         let before = cell.clear_reasons(reason.bit());
+        // Where several threads write one reason, another may have closed between the two, and its time stands.
+        self.restore(cell, reason, now);
         // The time counts too: an expiry that runs meanwhile may have taken the bit away for a moment.
         before & reason.bit() != 0 || until != Timestamp::ZERO
     }
