@@ -15,7 +15,10 @@ mod tests;
 mod trail;
 
 // The layers that keep one are features.
-#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(unused_imports))]
+#[cfg_attr(
+    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    allow(unused_imports)
+)]
 pub(crate) use trail::SpareTrail;
 pub use trail::{Attempt, KeepTrail, Trail, TrailEntry};
 
@@ -144,7 +147,10 @@ impl Context {
     }
 
     /// Makes this the context of another attempt.
-    #[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "retry", feature = "hedge", feature = "fallback")),
+        allow(dead_code)
+    )]
     pub(crate) fn repeat(&mut self, attempt: u32, repeat: Repeat) {
         self.attempt = attempt;
         self.repeat = Some(repeat);

@@ -153,6 +153,12 @@ impl Trail {
             .any(|attempt| attempt.endpoint == *endpoint)
     }
 
+    /// How many attempts there have been.
+    #[cfg_attr(not(feature = "fallback"), allow(dead_code))]
+    pub(crate) fn made(&self) -> u32 {
+        u32::try_from(lock(&self.0.attempts).len()).unwrap_or(u32::MAX)
+    }
+
     /// The attempts so far.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
@@ -181,7 +187,10 @@ impl fmt::Debug for Trail {
 // ===== impl KeepTrail =====
 
 // The layers that keep one are features.
-#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    allow(dead_code)
+)]
 impl KeepTrail {
     /// Whether a call keeps a trail.
     #[inline]
@@ -197,7 +206,10 @@ impl KeepTrail {
 // ===== impl SpareTrail =====
 
 // The layers that keep one are features.
-#[cfg_attr(not(any(feature = "retry", feature = "hedge")), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    allow(dead_code)
+)]
 impl SpareTrail {
     /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
     /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.

@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     fmt,
     future::Future,
     pin::Pin,
@@ -13,7 +14,10 @@ use super::{
     Failed, Keep,
     answer::{BoxFuture, Elsewhere},
 };
-use crate::{context::Trail, protocol::Protocol};
+use crate::{
+    context::{Repeat, Trail},
+    protocol::Protocol,
+};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -25,6 +29,7 @@ pin_project! {
         S: Service<Req>,
         S: 'static,
         K: Keep<Req>,
+        K: 'static,
         Req: 'static,
     {
         answer: Elsewhere<K::Kept, S::Response, S::Error>,
@@ -100,7 +105,7 @@ where
             };
             // What the first call holds is given back before anything else begins.
             this.state.set(State::Over);
-            let Some(kept) = this.kept.take() else {
+            let Some(mut kept) = this.kept.take() else {
                 return Poll::Ready(result);
             };
             let outcome = this.protocol.classify(result.as_ref());
@@ -110,6 +115,15 @@ where
             let overdue = |deadline: &Instant| *deadline <= Instant::now();
             if this.deadline.as_ref().is_some_and(overdue) {
                 return Poll::Ready(result);
+            }
+            // Where it is a whole request, and not something derived of it.
+            if let Some(request) = (&mut kept as &mut dyn Any).downcast_mut::<Req>()
+                && this.protocol.context(request).is_some()
+                && let Some(context) = this.protocol.context_mut(request)
+            {
+                let made = this.trail.as_ref().map_or(0, Trail::made);
+                let attempt = context.attempt.saturating_add(1).max(made);
+                context.repeat(attempt, Repeat::Fallback);
             }
             let failed = Failed {
                 outcome,

@@ -32,7 +32,8 @@
 //!
 //! Clones share the other service as a template to clone, and nothing that changes. A call that goes to another service
 //! takes one of the attempts in its context's [`Trail`](crate::context::Trail), which it shares with retries and hedges:
-//! when none is left, or its deadline has passed, the first answer stands.
+//! when none is left, or its deadline has passed, the first answer stands. The context of a request that goes elsewhere
+//! whole says that it is a [`Fallback`](crate::context::Repeat::Fallback); one that was derived keeps what it was given.
 //!
 //! # Errors
 //!

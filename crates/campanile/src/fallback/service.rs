@@ -19,7 +19,7 @@ use crate::protocol::Protocol;
 pub struct Fallback<S, K, P, Req>
 where
     S: Service<Req> + 'static,
-    K: Keep<Req>,
+    K: Keep<Req> + 'static,
     Req: 'static,
 {
     inner: S,
@@ -34,7 +34,7 @@ impl<S: Service<Req>, B: Keep<Req>, P, Req> Fallback<S, B, P, Req> {
     /// Lets `backup` answer the calls of `inner` that fail as `when` says.
     pub fn new<W>(inner: S, backup: B, when: W, protocol: P) -> Self
     where
-        B: Backup<Req, S::Response, S::Error> + Clone + Send + Sync + 'static,
+        B: Backup<Req, S::Response, S::Error> + Clone + Send + Sync,
         B::Future: Send + 'static,
         W: When<S::Response, S::Error> + Send + Sync + 'static,
     {

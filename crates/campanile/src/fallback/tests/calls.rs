@@ -290,3 +290,43 @@ fn it_is_send_sync_and_clone() {
     assert!(format!("{layer:?}").contains("ToService"));
     assert!(format!("{:?}", layer.layer(failing().service())).contains("Scripted"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_other_service_is_told_that_it_is_a_fallback() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = Arc::clone(&told);
+    let second = tower::service_fn(move |call: Call<()>| {
+        let context = &call.context;
+        let since = context.queued_since;
+        list.lock()
+            .unwrap()
+            .push((context.attempt, context.repeat, since));
+        async { Ok::<_, BoxError>("second") }
+    });
+    let first = tower::service_fn(|call: Call<()>| async move {
+        assert_eq!(call.context.repeat, None);
+        tokio::time::sleep(SEC).await;
+        if let Some(trail) = &call.context.trail {
+            // As a pool with retries in front of it does.
+            for _ in 0..3 {
+                let _ = trail.begin(&crate::Endpoint::new("a"));
+            }
+        }
+        Err::<&str, BoxError>("down".into())
+    });
+    let service = FallbackLayer::to(second).calls().layer(first);
+    let began = crate::time::Timestamp::now();
+    let mut call = Call::new(());
+    call.context.queued_since = Some(began);
+    assert_eq!(service.clone().oneshot(call).await.unwrap(), "second");
+    let call = with_attempts(5);
+    assert_eq!(service.oneshot(call).await.unwrap(), "second");
+    use crate::context::Repeat::Fallback;
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            (1, Some(Fallback), Some(began.after(SEC))),
+            (3, Some(Fallback), None)
+        ]
+    );
+}
