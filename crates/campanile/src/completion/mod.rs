@@ -66,6 +66,16 @@ pub trait Observe {
         Timestamp::now()
     }
 
+    /// Runs `work`, which is the call's own: a poll of its future, body or stream. For an observer that has something
+    /// in force meanwhile, such as a span.
+    #[inline(always)]
+    fn around<T>(&self, work: impl FnOnce() -> T) -> T
+    where
+        Self: Sized,
+    {
+        work()
+    }
+
     /// The call is over. Called exactly once, and last.
     fn end(&mut self, now: Timestamp, outcome: Outcome);
 }
@@ -150,7 +160,10 @@ impl<O: Observe> Completion<O> {
         }
 
         let watch = Watch(call);
-        let polled = poll();
+        let polled = match watch.0 {
+            Some(completion) => completion.observer.around(poll),
+            None => poll(),
+        };
         std::mem::forget(watch);
         polled
     }
@@ -168,6 +181,12 @@ impl<O: Observe> Completion<O> {
     #[must_use]
     pub const fn observer(&self) -> &O {
         &self.observer
+    }
+
+    /// What hangs on this call, to tell it more.
+    #[cfg(feature = "trace")]
+    pub(crate) const fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
     }
 
     /// It is dropped without an end. Apart, so that the end of a call that goes well stays in registers.

@@ -54,6 +54,10 @@ where
             .unwrap_or(0)
     }
 
+    fn status(&self, response: &Response<R>) -> Option<u16> {
+        Some(response.status().as_u16())
+    }
+
     fn classify(&self, result: Result<&Response<R>, &Err>) -> Outcome
     where
         Err: 'static,

@@ -30,6 +30,10 @@ macro_rules! forward_answers {
             self.inner.classify(result)
         }
 
+        fn status(&self, response: &Res) -> Option<u16> {
+            self.inner.status(response)
+        }
+
         #[inline]
         fn complete<O: Observe>(
             &self,
@@ -102,6 +106,12 @@ pub trait Protocol<Req, Res, Err>: Clone {
 
     /// The load that an endpoint reports on a response.
     fn report(&self, response: &Res) -> Option<LoadReport> {
+        let _ = response;
+        None
+    }
+
+    /// The status code of a response, where responses have one.
+    fn status(&self, response: &Res) -> Option<u16> {
         let _ = response;
         None
     }

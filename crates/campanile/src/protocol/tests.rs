@@ -140,3 +140,22 @@ fn an_answer_can_be_judged_without_ending_its_call() {
     let judge = |n: u32| Protocol::<Call<()>, u32, BoxError>::classify(&protocol, Ok(&n));
     assert_eq!((judge(1), judge(2)), (Outcome::Ignored, Outcome::Success));
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn a_status_is_told_where_there_is_one() {
+    type Res = ::http::Response<String>;
+    type Req = ::http::Request<String>;
+    let mut response = Res::default();
+    *response.status_mut() = ::http::StatusCode::IM_A_TEAPOT;
+    let http = Costed::new(Http::default(), |_: &Req| Cost::ZERO);
+    assert_eq!(
+        Protocol::<Req, Res, BoxError>::status(&http, &response),
+        Some(418)
+    );
+    let unary = Unary::default();
+    assert_eq!(
+        Protocol::<Req, Res, BoxError>::status(&unary, &response),
+        None
+    );
+}

@@ -174,3 +174,33 @@ fn it_shows_what_hangs_on_it() {
     assert!(format!("{completion:?}").contains("Log"));
     assert!(completion.observer().told().is_empty());
 }
+
+#[test]
+fn an_observer_is_around_all_that_a_call_does() {
+    struct Around(Rc<RefCell<Vec<&'static str>>>);
+
+    impl Observe for Around {
+        fn around<T>(&self, work: impl FnOnce() -> T) -> T {
+            self.0.borrow_mut().push("in");
+            let done = work();
+            self.0.borrow_mut().push("out");
+            done
+        }
+
+        fn end(&mut self, _: Timestamp, _: Outcome) {}
+    }
+
+    let log = Rc::default();
+    let mut call = Some(Completion::new(Around(Rc::clone(&log))));
+    let polled = Completion::watch(&mut call, || {
+        log.borrow_mut().push("work");
+        7
+    });
+    assert_eq!(polled, 7);
+    assert!(call.is_some(), "the call goes on");
+    assert_eq!(*log.borrow(), ["in", "work", "out"]);
+    // A call that is over has nobody around it.
+    call = None;
+    Completion::watch(&mut call, || log.borrow_mut().push("after"));
+    assert_eq!(log.borrow().len(), 4);
+}
