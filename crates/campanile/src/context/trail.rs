@@ -154,7 +154,7 @@ impl Trail {
     }
 
     /// How many attempts there have been.
-    #[cfg_attr(not(feature = "fallback"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "fallback", feature = "trace")), allow(dead_code))]
     pub(crate) fn made(&self) -> u32 {
         u32::try_from(lock(&self.0.attempts).len()).unwrap_or(u32::MAX)
     }
