@@ -58,6 +58,8 @@ pub enum RejectionKind {
     TimedOut,
     /// The work was given up before its end: what did it panicked, or is shut down.
     Aborted,
+    /// The upstream's answer does not fit what it was asked, so that nobody can tell which part of it is whose.
+    Mismatched,
 }
 
 // ===== impl RejectionKind =====
@@ -78,6 +80,7 @@ impl RejectionKind {
             Self::Shed => "shed",
             Self::TimedOut => "timed_out",
             Self::Aborted => "aborted",
+            Self::Mismatched => "mismatched",
         }
     }
 }
@@ -140,12 +143,14 @@ impl Rejection {
         error.downcast_ref()
     }
 
-    /// The HTTP status of this refusal: 429 where the caller used up its share, 504 when time ran out, otherwise 503.
+    /// The HTTP status of this refusal: 429 where the caller used up its share, 504 when time ran out, 502 where the
+    /// upstream's answer makes no sense, otherwise 503.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self.kind {
             RejectionKind::RateLimited | RejectionKind::BudgetExhausted => 429,
             RejectionKind::DeadlineExceeded | RejectionKind::TimedOut => 504,
+            RejectionKind::Mismatched => 502,
             _ => 503,
         }
     }
@@ -200,6 +205,7 @@ impl fmt::Display for Rejection {
             RejectionKind::Shed => "the load was shed",
             RejectionKind::TimedOut => "the call took too long",
             RejectionKind::Aborted => "the work was given up before its end",
+            RejectionKind::Mismatched => "the answer does not fit the request",
         };
         write!(f, "{}: {why}", self.layer)?;
         match self.retry_after {

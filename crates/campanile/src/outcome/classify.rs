@@ -38,7 +38,8 @@ pub struct ClassifyResult;
 
 /// What an error means when nothing is known of its type: a failure, or a timeout if it is one of the standard library's
 /// or tokio's; unless it is a [`Rejection`] from a layer of this stack, which says nothing bad about the endpoint behind
-/// it, save that a call [`TimedOut`](RejectionKind::TimedOut). [`BoxError`]s, [`io::Error`]s and their sources are searched; a type of your own is not, so classify it yourself.
+/// it, save that a call [`TimedOut`](RejectionKind::TimedOut), or that its answer is [`Mismatched`](RejectionKind::Mismatched).
+/// [`BoxError`]s, [`io::Error`]s and their sources are searched; a type of your own is not, so classify it yourself.
 pub fn classify_error<E: 'static>(error: &E) -> Outcome {
     let error: &dyn Any = error;
     if let Some(rejection) = error.downcast_ref::<Rejection>() {
@@ -80,8 +81,9 @@ fn classify_rejection(rejection: &Rejection) -> Outcome {
             Outcome::Throttled { retry_after }
         }
         RejectionKind::DeadlineExceeded => Outcome::Ignored,
-        // The one kind that does say something of the endpoint behind it.
+        // The kinds that do say something of the endpoint behind it.
         RejectionKind::TimedOut => Outcome::Failure(FailureKind::Timeout),
+        RejectionKind::Mismatched => Outcome::Failure(FailureKind::Error),
         _ => Outcome::Overloaded { retry_after },
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use super::*;
 use crate::BoxError;
 
-const KINDS: [RejectionKind; 9] = [
+const KINDS: [RejectionKind; 12] = [
     RejectionKind::Empty,
     RejectionKind::Unavailable,
     RejectionKind::NotReady,
@@ -13,6 +13,9 @@ const KINDS: [RejectionKind; 9] = [
     RejectionKind::ConcurrencyLimited,
     RejectionKind::BudgetExhausted,
     RejectionKind::Shed,
+    RejectionKind::TimedOut,
+    RejectionKind::Aborted,
+    RejectionKind::Mismatched,
 ];
 
 /// A user's own error, with the one conversion that layers ask for.
@@ -45,7 +48,8 @@ fn the_status_says_whose_turn_it_is() {
     for kind in KINDS {
         let expected = match kind {
             RejectionKind::RateLimited | RejectionKind::BudgetExhausted => 429,
-            RejectionKind::DeadlineExceeded => 504,
+            RejectionKind::DeadlineExceeded | RejectionKind::TimedOut => 504,
+            RejectionKind::Mismatched => 502,
             _ => 503,
         };
         assert_eq!(Rejection::new(kind, "test").status(), expected, "{kind:?}");
