@@ -43,7 +43,7 @@ pub mod endpoint;
 pub mod outcome;
 pub mod protocol;
 pub mod rejection;
-#[cfg(any(feature = "retry", feature = "hedge"))]
+#[cfg(any(feature = "retry", feature = "hedge", feature = "batch"))]
 pub mod replay;
 pub mod time;
 
