@@ -94,7 +94,7 @@ impl<Req, Res, Err> Seat<Req, Res, Err> {
     {
         let seen = lock(&self.cell.slots).poll(self.place, waker);
         let answer = match seen {
-            Seen::Pending => return Poll::Pending,
+            Seen::Pending(_former) => return Poll::Pending,
             Seen::Answer(answer) => answer,
             Seen::Refused(rejection) => Err(rejection.into()),
         };

@@ -181,7 +181,9 @@ impl<Req, P, K, A, E, R> BatchLayer<Req, P, K, A, E, R> {
         self.errors_of(Made(share))
     }
 
-    fn errors_of<D>(self, errors: D) -> BatchLayer<Req, P, K, A, D, R> {
+    /// [`share_errors`](Self::share_errors), by a type of your own.
+    #[must_use]
+    pub fn errors_of<D>(self, errors: D) -> BatchLayer<Req, P, K, A, D, R> {
         self.map(|how| How {
             protocol: how.protocol,
             key: how.key,

@@ -95,6 +95,7 @@ mod handle;
 mod key;
 mod kind;
 mod layer;
+mod sending;
 mod service;
 mod size;
 mod slots;

@@ -86,8 +86,8 @@ pub(super) enum Look {
 /// What a caller sees.
 #[derive(Debug)]
 pub(super) enum Seen<Res, Err> {
-    /// Nothing yet.
-    Pending,
+    /// Nothing yet; the waker that another takes the place of is to be dropped.
+    Pending(Option<Waker>),
     /// The answer.
     Answer(Result<Res, Err>),
     /// A refusal.
@@ -360,11 +360,10 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
             State::Refused(rejection) => Seen::Refused(rejection),
             state => {
                 slot.state = state;
-                match &mut slot.waker {
-                    Some(known) => known.clone_from(waker),
-                    None => slot.waker = Some(waker.clone()),
+                match &slot.waker {
+                    Some(known) if known.will_wake(waker) => Seen::Pending(None),
+                    _ => Seen::Pending(slot.waker.replace(waker.clone())),
                 }
-                Seen::Pending
             }
         }
     }
