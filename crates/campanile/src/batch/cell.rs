@@ -55,9 +55,11 @@ impl<Req, Res, Err> Cell<Req, Res, Err> {
     pub(super) fn answer(&self, places: &[u32], answers: Vec<Result<Res, Err>>) {
         let mut unwanted = Vec::new();
         let mut wakers = Vec::with_capacity(places.len());
+        let mut answers = answers.into_iter();
         let mut places = places.iter();
         let mut slots = lock(&self.slots);
-        for (place, answer) in places.by_ref().zip(answers) {
+        // As many as there are answers, and no more: who is left over is refused below.
+        for (place, answer) in places.by_ref().take(answers.len()).zip(&mut answers) {
             unwanted.extend(slots.answer(*place, answer, &mut wakers));
         }
         let none = Rejection::new(RejectionKind::Aborted, super::LAYER);

@@ -1,8 +1,11 @@
 //! What is common to all batches of a service, whatever their types: settings, bounds and counts.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     cause::FlushCause,
@@ -42,6 +45,10 @@ pub(super) trait Batches: Send + Sync {
     /// The one that has been open longest goes as soon as it can. Whether there was any.
     fn flush_oldest(&self, cause: FlushCause) -> bool;
 }
+
+/// An item that waits, unless what comes next panics.
+#[derive(Debug)]
+pub(super) struct Admitted<'a>(&'a Control);
 
 /// A batch in flight.
 #[derive(Debug)]
@@ -101,14 +108,21 @@ impl Control {
 
     /// One more item waits, if it may.
     #[inline]
-    pub(super) fn admit(&self) -> bool {
+    pub(super) fn admit(&self) -> Option<Admitted<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let admitted = Admitted(self);
         if before < self.config.max_waiting {
-            return true;
+            return Some(admitted);
         }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.refused.fetch_add(1, Ordering::Relaxed);
-        false
+        None
+    }
+
+    /// When a batch goes that begins now.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        // Time cannot hold much more.
+        const EVER: Duration = Duration::from_secs(1_000_000_000);
+        now + self.config.batch_timeout.min(EVER)
     }
 
     /// So many items wait no more.
@@ -159,7 +173,7 @@ impl Control {
     }
 
     /// A batch took so long.
-    pub(super) fn learn(&self, number: u64, full: bool, took: std::time::Duration) {
+    pub(super) fn learn(&self, number: u64, full: bool, took: Duration) {
         if let Some(aimd) = &self.aimd {
             let mut aimd = lock(aimd);
             aimd.ended(number, full, took, self.sent.load(Ordering::Relaxed));
@@ -214,6 +228,21 @@ impl Control {
             left: count(&self.left),
             size: self.size(),
         }
+    }
+}
+
+// ===== impl Admitted =====
+
+impl Admitted<'_> {
+    /// It has joined a batch.
+    pub(super) fn joined(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.0.release(1);
     }
 }
 

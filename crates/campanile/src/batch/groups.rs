@@ -96,9 +96,9 @@ impl<K: Kind> Groups<K> {
             deadline,
             due: now.zip(left).map(|(now, left)| now + left / PATIENCE),
         };
-        if !self.control.admit() {
+        let Some(admitted) = self.control.admit() else {
             return Err(refusal(RejectionKind::Shed));
-        }
+        };
 
         let size = self.control.size();
         let max_cost = config.max_cost;
@@ -110,9 +110,10 @@ impl<K: Kind> Groups<K> {
             let mut slots = lock(&cell.slots);
             if slots.fits(cost, max_cost) {
                 if slots.wanted() == 0 {
-                    slots.restart(Instant::now() + config.batch_timeout);
+                    slots.restart(self.control.due(Instant::now()));
                 }
                 let (place, wake) = slots.join(item);
+                admitted.joined();
                 wakers[0] = wake;
                 if let Some(cause) = full(&slots, size, max_cost) {
                     wakers[1] = slots.close(cause);
@@ -132,14 +133,14 @@ impl<K: Kind> Groups<K> {
 
         let Ok(runtime) = Handle::try_current() else {
             drop(open);
-            self.control.release(1);
             wakers.into_iter().flatten().for_each(Waker::wake);
             return Err(refusal(RejectionKind::Aborted));
         };
         let room = if alone { 1 } else { size.min(ROOM) };
-        let due = now.unwrap_or_else(Instant::now) + config.batch_timeout;
+        let due = self.control.due(now.unwrap_or_else(Instant::now));
         let mut slots = Slots::new(room, due);
         let (place, _) = slots.join(item);
+        admitted.joined();
         let cause = match alone {
             true => Some(FlushCause::Cost),
             false => full(&slots, size, max_cost),
