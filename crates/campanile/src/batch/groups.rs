@@ -103,7 +103,7 @@ impl<K: Kind> Groups<K> {
         let size = self.control.size();
         let max_cost = config.max_cost;
         let alone = max_cost.is_some_and(|max| cost > max);
-        let mut wakers = [None, None];
+        let (mut wake, mut wake_other) = (None, None);
         let mut open = lock(&self.open);
         if !alone && let Some(cell) = open.by_key.get(&key) {
             let cell = Arc::clone(cell);
@@ -112,28 +112,29 @@ impl<K: Kind> Groups<K> {
                 if slots.wanted() == 0 {
                     slots.restart(self.control.due(Instant::now()));
                 }
-                let (place, wake) = slots.join(item);
+                let (place, sooner) = slots.join(item);
                 admitted.joined();
-                wakers[0] = wake;
+                wake = sooner;
                 if let Some(cause) = full(&slots, size, max_cost) {
-                    wakers[1] = slots.close(cause);
+                    wake_other = slots.close(cause);
                     drop(slots);
                     open.remove(&key, &cell);
                 } else {
                     drop(slots);
                 }
                 drop(open);
-                wakers.into_iter().flatten().for_each(Waker::wake);
+                wake_any(wake);
+                wake_any(wake_other);
                 return Ok(Seat::new(cell, place));
             }
-            wakers[0] = slots.close(FlushCause::Cost);
+            wake = slots.close(FlushCause::Cost);
             drop(slots);
             open.remove(&key, &cell);
         }
 
         let Ok(runtime) = Handle::try_current() else {
             drop(open);
-            wakers.into_iter().flatten().for_each(Waker::wake);
+            wake_any(wake);
             return Err(refusal(RejectionKind::Aborted));
         };
         let room = if alone { 1 } else { size.min(ROOM) };
@@ -159,7 +160,7 @@ impl<K: Kind> Groups<K> {
         }
         self.control.opened();
         drop(open);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wake_any(wake);
         // Outside of the locks: a runtime that is shut down drops the task here and now.
         let seat = Seat::new(Arc::clone(&cell), place);
         let driver = Driver::new(Arc::clone(self), cell, key);
@@ -227,6 +228,13 @@ pub(super) const fn refusal(kind: RejectionKind) -> Rejection {
     Rejection::new(kind, super::LAYER)
 }
 
+#[inline]
+fn wake_any(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
 /// Whether a batch has all that it may have.
 fn full<Req, Res, Err>(
     slots: &Slots<Req, Res, Err>,
@@ -249,7 +257,7 @@ impl<K: Kind> Batches for Groups<K> {
         drop(open);
         for cell in cells {
             let wake = lock(&cell.slots).flush(cause);
-            wake.into_iter().for_each(Waker::wake);
+            wake_any(wake);
         }
     }
 
@@ -261,7 +269,7 @@ impl<K: Kind> Batches for Groups<K> {
         };
         drop(open);
         let wake = lock(&cell.slots).flush(cause);
-        wake.into_iter().for_each(Waker::wake);
+        wake_any(wake);
         true
     }
 }

@@ -222,3 +222,25 @@ async fn a_plain_list_is_taken_apart_and_so_is_anything_by_a_function() {
         7
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_may_be_for_ever() {
+    let service = over(
+        &Upstream::taking(MS),
+        plain().with_batch_timeout(Duration::MAX),
+    );
+    let call = begin(&service, 1).await;
+    tokio::time::sleep(3_600 * SEC).await;
+    service.handle().flush();
+    assert_eq!(call.await.unwrap().unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_of_one_waits_for_nobody() {
+    let upstream = Upstream::taking(MS);
+    let service = over(&upstream, plain().with_max_size(1));
+    let calls = (1..=3).map(|n| service.clone().oneshot(n));
+    let (answers, took) = timed(join_all(calls)).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!((took, upstream.sizes()), (MS, vec![1, 1, 1]));
+}
