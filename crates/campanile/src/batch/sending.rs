@@ -98,7 +98,8 @@ impl<K: Kind> Driver<K> {
             tracing::debug!(?outcome, items, "a batch failed and is split");
             self.groups.control.failed();
             self.groups.control.split();
-            let half = items / 2;
+            self.keep_wanted(&mut part);
+            let half = part.places.len() / 2;
             let later = Part {
                 places: part.places.split_off(half),
                 kept: part.kept.split_off(half),
@@ -126,9 +127,11 @@ impl<K: Kind> Driver<K> {
     /// Whether there may be two calls more for this part, which are taken.
     fn may_split(&self, part: &Part<K::Kept>, extra: &mut u32) -> bool {
         let kind = &self.groups.kind;
-        let whole = part.kept.iter().all(|kept| kind.is_whole(kept));
-        // Nothing is kept of a part that is not to be split.
-        if part.places.len() < 2 || part.kept.is_empty() || !whole || *extra < 2 {
+        // Nothing is kept of a part that is not to be split, and what only one still wants has no halves.
+        if *extra < 2 || part.kept.is_empty() || lock(&self.cell.slots).wanted() < 2 {
+            return false;
+        }
+        if !part.kept.iter().all(|kept| kind.is_whole(kept)) {
             return false;
         }
         if !kind.budget().is_none_or(|budget| budget.withdraw(2)) {
@@ -185,6 +188,7 @@ impl<K: Kind> Driver<K> {
 
     /// A call failed as a whole.
     pub(super) fn fail(&self, places: &[u32], error: K::Error) {
+        tracing::debug!(items = places.len(), "a batch failed");
         self.groups.control.failed();
         let errors = self.groups.kind.share(error, places.len());
         self.cell

@@ -100,12 +100,11 @@ async fn a_future_may_move_from_task_to_task() {
     let mut call = Box::pin(service.clone().oneshot(1));
     for _ in 0..3 {
         let mut moved = call;
-        call = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             assert!(once(&mut moved).await.is_pending());
-            moved
-        })
-        .await
-        .unwrap();
+            Some(moved)
+        });
+        call = task.await.unwrap().unwrap();
     }
     assert_eq!(tokio::spawn(call).await.unwrap().unwrap(), 2);
 }

@@ -158,6 +158,22 @@ async fn who_has_left_is_not_sent_again() {
     assert_at_rest(service.snapshot());
 }
 
+/// What a single caller still wants is not sent again: that would be a retry.
+#[tokio::test(start_paused = true)]
+async fn what_only_one_still_wants_is_not_split() {
+    let upstream = Upstream::new(|_| (SEC, Act::Fail(down)));
+    let service = split(&upstream, plain().with_max_size(4));
+    let mut calls = Vec::new();
+    for n in 1..=4 {
+        calls.push(begin(&service, n).await);
+    }
+    for call in calls.drain(1..) {
+        call.abort();
+    }
+    assert!(calls.remove(0).await.unwrap().is_err());
+    assert_eq!(upstream.calls().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_part_that_nobody_waits_for_is_dropped_and_the_next_one_sent() {
     let upstream = Upstream::new(|batch| match batch {
