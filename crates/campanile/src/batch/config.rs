@@ -28,7 +28,8 @@ pub struct BatchConfig {
     #[serde(with = "human")]
     pub batch_timeout: Duration,
     /// Whether a batch goes at once while no other is in flight, of whatever key: under little load nobody waits, and under
-    /// more of it batches collect while the one before them is under way. Off by default.
+    /// more of it batches collect while the one before them is under way; when that is back, the oldest goes. Batches that
+    /// begin in the same moment may all find nothing in flight, and go. Off by default.
     pub when_idle: bool,
     /// How many batches are in flight at once; others go on filling meanwhile. No limit by default.
     pub max_in_flight: Option<usize>,

@@ -13,6 +13,9 @@
 //! Then a clone of the inner service is driven to ready, and called once. While that is not ready, or as many batches are in
 //! flight [as may be](BatchConfig::max_in_flight), a batch that is not full goes on filling.
 //!
+//! Items in the [`Call`] envelope tell their deadlines and costs where the layer is made with [`calls`](BatchLayer::calls); the
+//! inner service gets a `Vec<Call<T>>` then, each with its own context.
+//!
 //! The answer to a batch is a list with a `Result` for each item, in their order. [`plain`](BatchLayer::plain) takes lists of
 //! answers, and [`answers`](BatchLayer::answers) takes anything apart.
 //!
@@ -76,6 +79,7 @@
 //! ```
 //!
 //! [`BoxError`]: crate::BoxError
+//! [`Call`]: crate::Call
 //! [`Rejection`]: crate::Rejection
 //! [`RejectionKind`]: crate::rejection::RejectionKind
 
