@@ -9,7 +9,8 @@ pub trait Answers<Res, Err> {
     fn answers(&self, response: Res) -> impl Iterator<Item = Result<Self::Answer, Err>>;
 }
 
-/// The answer to a batch is a list of results: `Vec<Result<Answer, Error>>`, or whatever can be iterated so. The default.
+/// The answer to a batch is a list of results: `Vec<Result<Answer, Error>>`, or whatever can be iterated so. The
+/// default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Results;
 

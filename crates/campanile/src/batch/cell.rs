@@ -16,10 +16,10 @@ use crate::{
 ///
 /// # Correctness
 ///
-/// Everything of a batch is behind its one lock. Whoever waits leaves its waker under that lock, after it has looked; whoever
-/// changes anything does so under that lock, and takes out the wakers that this concerns: so none is lost. Wakers are woken,
-/// and requests, answers and errors dropped, after the lock: they may run anything. Where the lock of the service's groups
-/// is needed too, it is taken first.
+/// Everything of a batch is behind its one lock. Whoever waits leaves its waker under that lock, after it has looked;
+/// whoever changes anything does so under that lock, and takes out the wakers that this concerns: so none is lost.
+/// Wakers are woken, and requests, answers and errors dropped, after the lock: they may run anything. Where the lock of
+/// the service's groups is needed too, it is taken first.
 #[derive(Debug)]
 pub(super) struct Cell<Req, Res, Err> {
     pub(super) slots: Mutex<Slots<Req, Res, Err>>,

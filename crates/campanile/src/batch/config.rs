@@ -23,17 +23,18 @@ pub struct BatchConfig {
     /// The most that the items of a batch are estimated to take together, in the tokens of their
     /// [`Cost`](crate::Cost). An item above it travels alone. No limit by default.
     pub max_cost: Option<u64>,
-    /// How long the first item of a batch waits for others. 200 ms by default; with 0 only those travel together that come
-    /// at the same moment.
+    /// How long the first item of a batch waits for others. 200 ms by default; with 0 only those travel together that
+    /// come at the same moment.
     #[serde(with = "human")]
     pub batch_timeout: Duration,
-    /// Whether a batch goes at once while no other is in flight, of whatever key: under little load nobody waits, and under
-    /// more of it batches collect while the one before them is under way; when that is back, the oldest goes. Batches that
-    /// begin in the same moment may all find nothing in flight, and go. Off by default.
+    /// Whether a batch goes at once while no other is in flight, of whatever key: under little load nobody waits, and
+    /// under more of it batches collect while the one before them is under way; when that is back, the oldest goes.
+    /// Batches that begin in the same moment may all find nothing in flight, and go. Off by default.
     pub when_idle: bool,
     /// How many batches are in flight at once; others go on filling meanwhile. No limit by default.
     pub max_in_flight: Option<usize>,
-    /// The most items that wait to be sent, of all keys: what is beyond is refused. 10,000 by default; at least `max_size`.
+    /// The most items that wait to be sent, of all keys: what is beyond is refused. 10,000 by default; at least
+    /// `max_size`.
     pub max_waiting: usize,
     /// How many more calls a batch that failed may be split into. Two for each time that it is halved: 10 find the one
     /// bad item among 32. 16 by default. Counts where the layer [splits](super::BatchLayer::split).
@@ -42,11 +43,12 @@ pub struct BatchConfig {
     pub adaptive: Option<AdaptiveSize>,
 }
 
-/// A size of batches that follows a latency target, by additive increase and multiplicative decrease: one more after each
-/// full batch that was answered in time, a tenth less after one that was late. The rule is that of Clipper (Crankshaw et
-/// al., *Clipper: A Low-Latency Online Prediction Serving System*, NSDI 2017).
+/// A size of batches that follows a latency target, by additive increase and multiplicative decrease: one more after
+/// each full batch that was answered in time, a tenth less after one that was late. The rule is that of Clipper
+/// (Crankshaw et al., *Clipper: A Low-Latency Online Prediction Serving System*, NSDI 2017).
 ///
-/// Only answers count, and calls that timed out, as late ones. A batch that was sent before the last decrease causes none.
+/// Only answers count, and calls that timed out, as late ones. A batch that was sent before the last decrease causes
+/// none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -190,9 +190,10 @@ impl Control {
     ///
     /// # Correctness
     ///
-    /// A batch is among the open ones before its task looks whether anything is in flight, and whoever ends a flight counts
-    /// it out before looking for an open batch, by the same lock: so either the task sees that nothing is in flight, or the
-    /// batch is seen here. A batch that was chosen here and then left by everyone passes the turn on when its task ends.
+    /// A batch is among the open ones before its task looks whether anything is in flight, and whoever ends a flight
+    /// counts it out before looking for an open batch, by the same lock: so either the task sees that nothing is in
+    /// flight, or the batch is seen here. A batch that was chosen here and then left by everyone passes the turn on
+    /// when its task ends.
     pub(super) fn pass_on(&self) {
         if self.is_idle() {
             let _ = self

@@ -23,13 +23,13 @@ use super::{
 };
 use crate::sync::lock;
 
-/// Waits until a batch goes, drives a service to ready for it, calls that, and hands the answers out. It ends early when
-/// nobody is left.
+/// Waits until a batch goes, drives a service to ready for it, calls that, and hands the answers out. It ends early
+/// when nobody is left.
 ///
 /// # Correctness
 ///
-/// However it ends (a panic in the service, a runtime that is shut down, before it was polled at all), dropping it answers
-/// everyone who has no answer yet.
+/// However it ends (a panic in the service, a runtime that is shut down, before it was polled at all), dropping it
+/// answers everyone who has no answer yet.
 pub(super) struct Driver<K: Kind> {
     pub(super) groups: Arc<Groups<K>>,
     pub(super) cell: Arc<CellOf<K>>,

@@ -14,8 +14,8 @@ pub trait ShareError<E> {
     fn share(&self, error: E, callers: usize) -> Vec<E>;
 }
 
-/// Shares a [`BoxError`] behind a [`SharedError`]; a [`Rejection`] is copied. The default. A single caller gets the error
-/// itself.
+/// Shares a [`BoxError`] behind a [`SharedError`]; a [`Rejection`] is copied. The default. A single caller gets the
+/// error itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Boxed;
 

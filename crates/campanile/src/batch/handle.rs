@@ -10,8 +10,8 @@ use crate::{
 
 /// Batches in the hand: to look at them, and to send them. Clones are the same.
 ///
-/// What is made [of one handle](super::BatchLayer::shared) shares its bounds: batches in flight, items that wait, and the
-/// size that was found.
+/// What is made [of one handle](super::BatchLayer::shared) shares its bounds: batches in flight, items that wait, and
+/// the size that was found.
 ///
 /// ```
 /// use campanile::batch::{BatchConfig, BatchHandle};

@@ -94,8 +94,8 @@ impl<Req, P, K, A, E, R> BatchLayer<Req, P, K, A, E, R> {
         self.protocol(Enveloped::default())
     }
 
-    /// Only requests of equal keys travel together: the model, the parameters, a semantic group. A key is known only while
-    /// a batch of it is open.
+    /// Only requests of equal keys travel together: the model, the parameters, a semantic group. A key is known only
+    /// while a batch of it is open.
     #[must_use]
     pub fn key<Q, F>(self, key: F) -> BatchLayer<Req, P, By<F>, A, E, R>
     where

@@ -1,47 +1,49 @@
 //! Lets compatible requests travel together: one call of a `Service<Vec<Req>>` for many of a `Service<Req>`.
 //!
-//! For embeddings (`input: [...]`), classification, rerankers, bulk writes: whatever costs less together than apart. The first
-//! request of a [key](BatchLayer::key) opens a batch, and others join it until
+//! For embeddings (`input: [...]`), classification, rerankers, bulk writes: whatever costs less together than apart.
+//! The first request of a [key](BatchLayer::key) opens a batch, and others join it until
 //!
 //! - it has [`max_size`](BatchConfig::max_size) items, or another would cost more than
 //!   [`max_cost`](BatchConfig::max_cost): it goes at once, never above either;
 //! - its first item has waited for [`batch_timeout`](BatchConfig::batch_timeout);
 //! - an item's deadline is near: an item waits for others a quarter of the time that is left to it at most;
 //! - nothing else is in flight, where [`when_idle`](BatchConfig::when_idle) is set;
-//! - somebody [says so](BatchHandle::flush), or the last handle of the service is dropped, so that nobody can join any more.
+//! - somebody [says so](BatchHandle::flush), or the last handle of the service is dropped, so that nobody can join any
+//!   more.
 //!
-//! Then a clone of the inner service is driven to ready, and called once. While that is not ready, or as many batches are in
-//! flight [as may be](BatchConfig::max_in_flight), a batch that is not full goes on filling.
+//! Then a clone of the inner service is driven to ready, and called once. While that is not ready, or as many batches
+//! are in flight [as may be](BatchConfig::max_in_flight), a batch that is not full goes on filling.
 //!
-//! Items in the [`Call`] envelope tell their deadlines and costs where the layer is made with [`calls`](BatchLayer::calls); the
-//! inner service gets a `Vec<Call<T>>` then, each with its own context.
+//! Items in the [`Call`] envelope tell their deadlines and costs where the layer is made with
+//! [`calls`](BatchLayer::calls); the inner service gets a `Vec<Call<T>>` then, each with its own context.
 //!
-//! The answer to a batch is a list with a `Result` for each item, in their order. [`plain`](BatchLayer::plain) takes lists of
-//! answers, and [`answers`](BatchLayer::answers) takes anything apart.
+//! The answer to a batch is a list with a `Result` for each item, in their order. [`plain`](BatchLayer::plain) takes
+//! lists of answers, and [`answers`](BatchLayer::answers) takes anything apart.
 //!
-//! **State.** The open batches by key, behind a lock: a key is known only while a batch of it is open. Each batch has a lock
-//! of its own, and a task, which is spawned by its first item and ends with it. There is nothing else that runs, so whatever
-//! happens to one batch is nothing to the next. With [`adaptive`](BatchConfig::adaptive) the size of batches follows a
-//! latency target.
+//! **State.** The open batches by key, behind a lock: a key is known only while a batch of it is open. Each batch has a
+//! lock of its own, and a task, which is spawned by its first item and ends with it. There is nothing else that runs,
+//! so whatever happens to one batch is nothing to the next. With [`adaptive`](BatchConfig::adaptive) the size of
+//! batches follows a latency target.
 //!
-//! **Readiness.** Always ready, and nothing is reserved. The inner service is driven to ready for each batch, by its task, once
-//! it is to be sent: only the instance that was readied is called. What waits is bounded by
+//! **Readiness.** Always ready, and nothing is reserved. The inner service is driven to ready for each batch, by its
+//! task, once it is to be sent: only the instance that was readied is called. What waits is bounded by
 //! [`max_waiting`](BatchConfig::max_waiting), and what is beyond is refused.
 //!
-//! **Cancellation.** A request joins a batch when its future is first polled. One whose future is dropped before the batch is
-//! sent leaves it, and its room and cost are another's; when all have left nothing is called. After that its answer is dropped;
-//! when nobody waits for the call any more, that is dropped too.
+//! **Cancellation.** A request joins a batch when its future is first polled. One whose future is dropped before the
+//! batch is sent leaves it, and its room and cost are another's; when all have left nothing is called. After that its
+//! answer is dropped; when nobody waits for the call any more, that is dropped too.
 //!
-//! **Streaming.** The answer to a batch is taken apart when it has arrived. Answers may be streams themselves; the batch counts
-//! as in flight until they are handed out.
+//! **Streaming.** The answer to a batch is taken apart when it has arrived. Answers may be streams themselves; the
+//! batch counts as in flight until they are handed out.
 //!
-//! **Sharing.** All clones share the batches. [Layers of one handle](BatchLayer::shared) share bounds and counts. The task of a
-//! batch runs on the tokio runtime, with time enabled, on which its first item was polled.
+//! **Sharing.** All clones share the batches. [Layers of one handle](BatchLayer::shared) share bounds and counts. The
+//! task of a batch runs on the tokio runtime, with time enabled, on which its first item was polled.
 //!
-//! **Errors.** An item's own error goes to its caller. The error of a whole call goes to all its callers: [`BoxError`]s behind a
-//! [`SharedError`], others [cloned](BatchLayer::cloned_errors) or [made](BatchLayer::share_errors). If `poll_ready` fails that
-//! fails one batch, not the service. A batch that failed can be [split](BatchLayer::split) and its halves sent again, so that
-//! one bad item fails alone; one that was throttled or met an overloaded endpoint is not. Its own are [`Rejection`]s:
+//! **Errors.** An item's own error goes to its caller. The error of a whole call goes to all its callers: [`BoxError`]s
+//! behind a [`SharedError`], others [cloned](BatchLayer::cloned_errors) or [made](BatchLayer::share_errors). If
+//! `poll_ready` fails that fails one batch, not the service. A batch that failed can be [split](BatchLayer::split) and
+//! its halves sent again, so that one bad item fails alone; one that was throttled or met an overloaded endpoint is
+//! not. Its own are [`Rejection`]s:
 //!
 //! | kind | |
 //! |---|---|

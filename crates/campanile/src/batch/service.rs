@@ -18,8 +18,8 @@ use crate::rejection::Rejection;
 
 /// A service whose requests travel together; made by [`BatchLayer`](super::BatchLayer). See the [module](super).
 ///
-/// The service within is erased: it is called by the tasks of batches, which are boxed anyhow, and its type would otherwise
-/// be part of this one.
+/// The service within is erased: it is called by the tasks of batches, which are boxed anyhow, and its type would
+/// otherwise be part of this one.
 pub struct Batch<Req, Res, Err> {
     door: Arc<dyn Join<Req, Res, Err>>,
 }

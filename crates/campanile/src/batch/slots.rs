@@ -1,5 +1,5 @@
-//! The items of one batch, and what becomes of each. No lock and no clock in here; nothing of the caller's is run or dropped
-//! here, it is handed out instead.
+//! The items of one batch, and what becomes of each. No lock and no clock in here; nothing of the caller's is run or
+//! dropped here, it is handed out instead.
 
 use std::task::Waker;
 
@@ -195,7 +195,8 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         self.flush(cause)
     }
 
-    /// Whether the batch goes now. Its task is woken when that changes. `passed` is up to when time is known to have come.
+    /// Whether the batch goes now. Its task is woken when that changes. `passed` is up to when time is known to have
+    /// come.
     pub(super) fn look(&mut self, passed: Option<Instant>, waker: &Waker) -> Look {
         let (due, why) = self.due;
         if self.wanted == 0 {
@@ -232,8 +233,8 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         }
     }
 
-    /// Refuses the items of the present stage whose deadlines have passed at `now`. How many; their callers are pushed to
-    /// `wakers`, their requests to `requests`.
+    /// Refuses the items of the present stage whose deadlines have passed at `now`. How many; their callers are pushed
+    /// to `wakers`, their requests to `requests`.
     pub(super) fn expire(
         &mut self,
         now: Instant,
