@@ -57,6 +57,12 @@ impl Fleet {
         id
     }
 
+    /// A member that has just joined is shut for `reason` until it is first judged for it. Nothing is known of it, so it
+    /// counts neither as fit nor as unfit until then: a pool whose members all start shut does not panic.
+    pub(crate) fn hold(&self, id: MemberId, reason: Reason, now: Timestamp) {
+        self.judge(id, reason, Some(Timestamp::MAX), now);
+    }
+
     /// A member leaves; its gate is opened for the fleet's reasons.
     pub(crate) fn leave(&self, id: MemberId, now: Timestamp) {
         let _ = now;

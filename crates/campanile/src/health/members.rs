@@ -147,7 +147,7 @@ impl<T> Roll<T> {
         let now = Timestamp::now();
         let id = self.fleet.join(endpoint, now);
         if let Some(reason) = self.shut {
-            self.fleet.judge(id, reason, Some(Timestamp::MAX), now);
+            self.fleet.hold(id, reason, now);
         }
         let joined = Membership::Joined {
             id,
