@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     endpoint::{Endpoint, Reason},
     sync::{Mutex, lock},
@@ -10,7 +12,8 @@ use crate::{
 
 /// Below what share of fit members a pool panics: it then uses all of them, fit or not, since the few would break under
 /// the load of all. Envoy's rule; half by default, 0 for never.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PanicThreshold(pub f64);
 
 /// The members of one pool, and what its probes and its outlier detection think of each. Closes the gate of those that
@@ -32,6 +35,14 @@ struct Inner {
 /// One member of a [`Fleet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MemberId(u64);
+
+// ===== impl PanicThreshold =====
+
+impl Default for PanicThreshold {
+    fn default() -> Self {
+        Self(0.5)
+    }
+}
 
 // ===== impl Fleet =====
 
