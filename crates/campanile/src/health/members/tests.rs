@@ -8,14 +8,9 @@ use crate::{
 };
 
 type Told<T> = mpsc::UnboundedReceiver<Membership<T>>;
+type Members<K> = Monitored<MockDiscover<K, u32>, u32>;
 
-fn monitored<K: Key>(
-    shut: Option<Reason>,
-) -> (
-    DiscoverHandle<K, u32>,
-    Monitored<MockDiscover<K, u32>, u32>,
-    Told<u32>,
-) {
+fn monitored<K: Key>(shut: Option<Reason>) -> (DiscoverHandle<K, u32>, Members<K>, Told<u32>) {
     let (members, discover) = discovery();
     let fleet = Fleet::new(PanicThreshold(0.0));
     let (monitored, told) = Monitored::new(discover, fleet, shut);
