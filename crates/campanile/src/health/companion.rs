@@ -12,9 +12,8 @@ pub(super) trait Companion: Send {
     fn join(&mut self, id: MemberId, endpoint: &Endpoint, now: Timestamp);
 
     /// A member left; the fleet has let it go already.
-    fn leave(&mut self, id: MemberId, now: Timestamp);
+    fn leave(&mut self, id: MemberId);
 
-    /// Does what is to be done by `now`, registers the waker of `cx` for whatever else should wake it, and says when it
-    /// wants to be polled by time.
-    fn poll(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Option<Timestamp>;
+    /// Does what is to be done now, and registers the waker of `cx` for whatever comes next, timers included.
+    fn poll(&mut self, cx: &mut Context<'_>);
 }

@@ -115,7 +115,7 @@ impl<P, T> Monitor<P, T> {
         self.members.insert(id, member);
     }
 
-    fn leave(&mut self, id: MemberId, now: Timestamp) {
+    fn leave(&mut self, id: MemberId) {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
@@ -125,7 +125,7 @@ impl<P, T> Monitor<P, T> {
         }
         self.shared.leave(&member.entry);
         if let Some(companion) = &mut self.companion {
-            companion.leave(id, now);
+            companion.leave(id);
         }
     }
 
@@ -301,10 +301,9 @@ where
                 self.hasten(request);
             }
             self.check(cx, now);
-            let companion = match &mut self.companion {
-                Some(companion) => companion.poll(cx, now),
-                None => None,
-            };
+            if let Some(companion) = &mut self.companion {
+                companion.poll(cx);
+            }
             let fleet = &self.shared.fleet;
             if fleet.next_tick().is_some_and(|at| at <= now) {
                 fleet.tick(now);
@@ -315,7 +314,6 @@ where
                 .next(self.has_place(), cap_free_at)
                 .into_iter()
                 .chain(fleet.next_tick())
-                .chain(companion)
                 .min();
             ready!(self.sleep(cx, next, now));
         }
@@ -339,7 +337,7 @@ where
                         member.target = target;
                     }
                 }
-                Membership::Left { id } => self.leave(id, now),
+                Membership::Left { id } => self.leave(id),
             }
         }
         Poll::Ready(())
