@@ -244,6 +244,14 @@ impl GateHandle<'_> {
         let (gate, cell) = self.parts();
         gate.open(cell, reason, Self::clock)
     }
+
+    /// [`close_until`](Self::close_until) without waking anyone, like [`open_quietly`](Self::open_quietly).
+    #[cfg(feature = "health")]
+    #[must_use]
+    pub(crate) fn close_quietly(&self, reason: Reason, until: Timestamp) -> bool {
+        let (gate, cell) = self.parts();
+        gate.close(cell, reason, until)
+    }
 }
 
 impl Default for Gate {

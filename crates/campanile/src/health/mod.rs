@@ -92,6 +92,7 @@
 mod cap;
 mod companion;
 mod config;
+#[allow(dead_code)] // of outlier detection to come
 mod fleet;
 mod handle;
 mod layer;
