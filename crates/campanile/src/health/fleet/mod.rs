@@ -31,8 +31,8 @@ pub struct PanicThreshold(pub f64);
 /// The members of one pool, and what its probes and its outlier detection think of each. Closes the gate of those that
 /// are unfit, for [`Reason::Health`] and [`Reason::Outlier`], unless the pool panics. A handle: clones are the same fleet.
 ///
-/// Nobody else writes these reasons. Joining, leaving and judging take `O(log n)`, and a panic that begins or ends as
-/// many steps as there are unfit members. While there are any, [`tick`](Self::tick) counts once a second who is in
+/// Nobody else writes these reasons. Joining, leaving and judging take `O(log n)`, and a panic that begins or ends a look at
+/// every member. While some are unfit, [`tick`](Self::tick) counts once a second who is in
 /// service.
 #[derive(Debug, Clone)]
 pub(crate) struct Fleet {
@@ -58,7 +58,7 @@ pub(crate) struct Fitness {
     pub(crate) members: usize,
     /// Those that are in service: no operator has switched them off, and they are not leaving.
     pub(crate) counted: usize,
-    /// Those in service that are fit.
+    /// Those in service that are fit, or have yet to be judged.
     pub(crate) fit: usize,
     /// Whether all are used, fit or not.
     pub(crate) panicking: bool,
@@ -100,9 +100,13 @@ impl Fleet {
         id
     }
 
-    /// A member that has just joined is shut for `reason` until it is first judged for it.
+    /// A member that has just joined is shut for `reason` until it is first judged for it. Nothing is known of it, so it is
+    /// taken to be fit until then: a pool whose members all start shut does not panic, and opens them only if too many of
+    /// the others are unfit.
     pub(crate) fn hold(&self, id: MemberId, reason: Reason, now: Timestamp) {
-        self.judge(id, reason, Some(Timestamp::MAX), now);
+        change(lock(&self.inner), now, |state, aside, changes| {
+            state.hold(id, reason, aside, changes);
+        });
     }
 
     /// A member leaves; its gate is opened for the fleet's reasons.
@@ -145,14 +149,14 @@ impl Fleet {
     /// service.
     pub(crate) fn next_tick(&self) -> Option<Timestamp> {
         let inner = lock(&self.inner);
-        let look = inner.state.has_unfit().then_some(inner.next_look);
+        let look = inner.state.has_shut().then_some(inner.next_look);
         inner.state.first_end().into_iter().chain(look).min()
     }
 
     /// Looks again at who is fit, as time has passed.
     pub(crate) fn tick(&self, now: Timestamp) {
         let mut inner = lock(&self.inner);
-        let looks = now >= inner.next_look && inner.state.has_unfit();
+        let looks = now >= inner.next_look && inner.state.has_shut();
         if looks {
             inner.next_look = now.after(LOOK);
         }

@@ -13,8 +13,8 @@ pub(super) const REASONS: [Reason; 2] = [Reason::Health, Reason::Outlier];
 pub(super) struct State {
     threshold: f64,
     members: BTreeMap<MemberId, Member>,
-    /// Those with a verdict, so that a panic begins and ends without a look at the others.
-    unfit: BTreeSet<MemberId>,
+    /// Those that are unfit or held, so that a panic begins and ends without a look at the others.
+    shut: BTreeSet<MemberId>,
     /// When a timed verdict ends.
     ends: BTreeSet<(Timestamp, MemberId)>,
     /// How many members count: those that nobody has taken out of service.
@@ -28,8 +28,10 @@ pub(super) struct State {
 /// What is thought of one member.
 #[derive(Debug, Default)]
 struct Member {
-    /// Until when it is unfit, by [`REASONS`].
+    /// Until when it is unfit or held, by [`REASONS`].
     until: [Option<Timestamp>; REASONS.len()],
+    /// It is held, and nothing is known of it yet.
+    held: [bool; REASONS.len()],
     /// An operator has taken it out of service, or it is leaving.
     aside: bool,
 }
@@ -52,7 +54,7 @@ impl State {
         Self {
             threshold: threshold.0,
             members: BTreeMap::new(),
-            unfit: BTreeSet::new(),
+            shut: BTreeSet::new(),
             ends: BTreeSet::new(),
             counted: 0,
             fit: 0,
@@ -75,7 +77,7 @@ impl State {
             return;
         };
         self.uncount(&member);
-        self.unfit.remove(&id);
+        self.shut.remove(&id);
         for until in member.until.into_iter().flatten() {
             self.ends.remove(&(until, id));
         }
@@ -85,7 +87,7 @@ impl State {
     /// All members leave; their gates are the caller's.
     pub(super) fn disband(&mut self) {
         self.members.clear();
-        self.unfit.clear();
+        self.shut.clear();
         self.ends.clear();
         (self.counted, self.fit, self.panicking) = (0, 0, false);
     }
@@ -99,6 +101,29 @@ impl State {
         aside: Aside<'_>,
         changes: &mut Vec<Change>,
     ) {
+        self.set(id, reason, until, false, aside, changes);
+    }
+
+    /// A member is kept out for `reason` until it is first judged for it, and is taken to be fit meanwhile.
+    pub(super) fn hold(
+        &mut self,
+        id: MemberId,
+        reason: Reason,
+        aside: Aside<'_>,
+        changes: &mut Vec<Change>,
+    ) {
+        self.set(id, reason, Some(Timestamp::MAX), true, aside, changes);
+    }
+
+    fn set(
+        &mut self,
+        id: MemberId,
+        reason: Reason,
+        until: Option<Timestamp>,
+        held: bool,
+        aside: Aside<'_>,
+        changes: &mut Vec<Change>,
+    ) {
         let Some(which) = REASONS.iter().position(|known| *known == reason) else {
             debug_assert!(false, "{reason:?} is not a fleet's to write");
             return;
@@ -108,13 +133,14 @@ impl State {
         };
         self.uncount(&member);
         let before = std::mem::replace(&mut member.until[which], until);
+        member.held[which] = held;
         member.aside = aside(id);
         self.time(id, &member, before, until);
         self.count(&member);
-        if member.is_fit() {
-            self.unfit.remove(&id);
+        if member.is_shut() {
+            self.shut.insert(id);
         } else {
-            self.unfit.insert(id);
+            self.shut.remove(&id);
         }
         self.members.insert(id, member);
         // First whether to panic: what a panic opens at once is not closed before.
@@ -155,8 +181,8 @@ impl State {
         self.ends.first().map(|(until, _)| *until)
     }
 
-    pub(super) fn has_unfit(&self) -> bool {
-        !self.unfit.is_empty()
+    pub(super) fn has_shut(&self) -> bool {
+        !self.shut.is_empty()
     }
 
     pub(super) fn fitness(&self) -> Fitness {
@@ -183,7 +209,7 @@ impl State {
     fn turn(&mut self, changes: &mut Vec<Change>) {
         self.panicking = !self.panicking;
         self.panics += u64::from(self.panicking);
-        for id in &self.unfit {
+        for id in &self.shut {
             let member = &self.members[id];
             for (which, reason) in REASONS.into_iter().enumerate() {
                 if let Some(until) = member.until[which] {
@@ -241,6 +267,13 @@ impl State {
 
 impl Member {
     fn is_fit(&self) -> bool {
-        self.until.iter().all(Option::is_none)
+        self.until
+            .iter()
+            .zip(self.held)
+            .all(|(until, held)| until.is_none() || held)
+    }
+
+    fn is_shut(&self) -> bool {
+        self.until.iter().any(Option::is_some)
     }
 }

@@ -189,6 +189,32 @@ fn who_is_unfit_and_out_of_service_is_closed_once_it_is_back() {
 }
 
 #[test]
+fn members_that_are_held_are_shut_and_no_reason_to_panic() {
+    let (fleet, members) = fleet(0.5, 5);
+    for (id, _) in &members {
+        fleet.hold(*id, Reason::Health, NOW);
+    }
+    assert_eq!(closed(&members, Reason::Health, NOW), [0, 1, 2, 3, 4]);
+    // The first verdicts come in: one is well, and some are not.
+    fleet.judge(members[0].0, Reason::Health, None, NOW);
+    for (id, _) in &members[1..3] {
+        fleet.judge(*id, Reason::Health, Some(Timestamp::MAX), NOW);
+    }
+    assert!(!fleet.is_panicking());
+    assert_eq!(closed(&members, Reason::Health, NOW), [1, 2, 3, 4]);
+    // Ejected while it is held: unfit.
+    fleet.judge(members[3].0, Reason::Outlier, Some(at(30)), NOW);
+    assert!(fleet.is_panicking());
+    assert_eq!(closed(&members, Reason::Health, NOW), [] as [usize; 0]);
+    // The panic ends, and who is held is shut again.
+    fleet.tick(at(30));
+    assert_eq!(closed(&members, Reason::Health, at(30)), [1, 2, 3, 4]);
+    fleet.judge(members[4].0, Reason::Health, None, at(30));
+    assert_eq!(closed(&members, Reason::Health, at(30)), [1, 2, 3]);
+    assert_eq!(fleet.fitness().fit, 3, "two are well, one is held");
+}
+
+#[test]
 fn whoever_leaves_takes_nothing_along() {
     let (fleet, members) = fleet(0.5, 4);
     for (id, _) in &members[..2] {
@@ -262,6 +288,7 @@ fn wakers_run_outside_of_the_lock() {
 enum Step {
     Join,
     Leave(usize),
+    Hold(usize),
     Judge(usize, bool, Option<u64>),
     Operator(usize, bool),
     Advance(u64),
@@ -271,6 +298,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => Just(Step::Join),
         1 => (0..8_usize).prop_map(Step::Leave),
+        1 => (0..8_usize).prop_map(Step::Hold),
         6 => (0..8_usize, any::<bool>(), prop_oneof![
             Just(None), Just(Some(u64::MAX)), (0..20_u64).prop_map(Some)
         ]).prop_map(|(n, outlier, until)| Step::Judge(n, outlier, until)),
@@ -284,12 +312,13 @@ struct Model {
     id: MemberId,
     endpoint: Endpoint,
     until: [Timestamp; 2],
+    held: bool,
     off: bool,
 }
 
 impl Model {
     fn is_fit(&self, now: Timestamp) -> bool {
-        self.until.iter().all(|until| *until <= now)
+        (self.until[0] <= now || self.held) && self.until[1] <= now
     }
 }
 
@@ -310,7 +339,7 @@ proptest! {
                 Step::Join => {
                     let endpoint = Endpoint::new("a");
                     let id = fleet.join(&endpoint, now);
-                    members.push(Model { id, endpoint, until: [Timestamp::ZERO; 2], off: false });
+                    members.push(Model { id, endpoint, until: [Timestamp::ZERO; 2], held: false, off: false });
                 }
                 Step::Leave(n) if count > 0 => {
                     let left = members.swap_remove(n % count);
@@ -324,6 +353,12 @@ proptest! {
                     let reason = if outlier { Reason::Outlier } else { Reason::Health };
                     fleet.judge(member.id, reason, until, now);
                     member.until[usize::from(outlier)] = until.unwrap_or(Timestamp::ZERO);
+                    member.held &= outlier;
+                }
+                Step::Hold(n) if count > 0 => {
+                    let member = &mut members[n % count];
+                    fleet.hold(member.id, Reason::Health, now);
+                    (member.until[0], member.held) = (Timestamp::MAX, true);
                 }
                 Step::Operator(n, off) if count > 0 => {
                     let member = &mut members[n % count];
