@@ -92,12 +92,12 @@
 mod cap;
 mod companion;
 mod config;
-#[allow(dead_code)] // of outlier detection to come
 mod fleet;
 mod handle;
 mod layer;
 mod members;
 mod monitor;
+pub mod outlier;
 mod probe;
 mod schedule;
 mod shared;
@@ -111,6 +111,9 @@ pub use fleet::PanicThreshold;
 pub use handle::HealthHandle;
 pub use layer::HealthLayer;
 pub use members::Monitored;
+pub use outlier::{
+    OutlierCause, OutlierConfig, OutlierHandle, OutlierLayer, OutlierSnapshot, OutlierStatus,
+};
 pub use probe::{Check, Probe, Report, Verdict};
 pub use state::HealthState;
 pub use status::{CheckResult, HealthSnapshot, HealthStatus, HealthSummary, Transition};

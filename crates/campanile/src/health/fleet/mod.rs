@@ -49,7 +49,7 @@ struct Inner {
 
 /// One member of a [`Fleet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct MemberId(u64);
+pub(crate) struct MemberId(pub(super) u64);
 
 /// How fit a fleet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
