@@ -4,7 +4,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     CheckResult, HealthConfig, HealthSnapshot, HealthState, HealthStatus, HealthSummary,
-    shared::Shared,
+    OutlierHandle, shared::Shared,
 };
 use crate::{
     collect::{Collect, Metric, Sink, Value},
@@ -69,6 +69,7 @@ impl HealthHandle {
             panicking: self.is_panicking(),
             checking: self.shared.counts.checking.load(Ordering::Relaxed),
             endpoints: self.statuses(),
+            outliers: self.outliers().map(|outliers| outliers.snapshot()),
         }
     }
 
@@ -76,6 +77,12 @@ impl HealthHandle {
     #[must_use]
     pub fn is_panicking(&self) -> bool {
         self.shared.fleet.is_panicking()
+    }
+
+    /// The outliers, if the layer [ejects](super::HealthLayer::outliers) any.
+    #[must_use]
+    pub fn outliers(&self) -> Option<OutlierHandle> {
+        self.shared.outliers()
     }
 
     /// Follows the transitions, and who joins and leaves.
@@ -126,6 +133,9 @@ impl Collect for HealthHandle {
         sink.counter(&SKIPPED, counts.skipped.load(Ordering::Relaxed) as f64);
         sink.gauge(&CHECKING, counts.checking.load(Ordering::Relaxed) as f64);
         sink.gauge(&PANICKING, f64::from(u8::from(self.is_panicking())));
+        if let Some(outliers) = self.outliers() {
+            outliers.collect(sink);
+        }
     }
 }
 

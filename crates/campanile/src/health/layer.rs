@@ -3,7 +3,10 @@ use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc};
 use tower::discover::Discover;
 use tower_layer::Layer;
 
-use super::{HealthConfig, HealthHandle, Monitored, Probe, monitor::Monitor, shared::Shared};
+use super::{
+    HealthConfig, HealthHandle, Monitored, OutlierConfig, OutlierHandle, Probe,
+    companion::Companion, monitor::Monitor, shared::Shared,
+};
 use crate::{config::Invalid, discover::Key};
 
 /// Checks the endpoints of a discovery, and closes the gates of those that are unhealthy. See the [module](super).
@@ -47,6 +50,17 @@ impl<P: Probe<T>, T> HealthLayer<P, T> {
 }
 
 impl<P, T> HealthLayer<P, T> {
+    /// Ejects outliers too, by what becomes of calls. Both close the gates of one pool, which panics when they leave too
+    /// few. See [`outlier`](super::outlier).
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn outliers(self, config: OutlierConfig) -> Result<Self, Invalid> {
+        self.shared.set_outliers(OutlierHandle::new(config)?);
+        Ok(self)
+    }
+
     /// The health of the endpoints, in the hand.
     #[must_use]
     pub fn handle(&self) -> HealthHandle {
@@ -74,7 +88,11 @@ where
         let shared = &self.shared;
         let (monitored, told) =
             Monitored::new(discover, shared.fleet.clone(), shared.config.shut());
-        let mut monitor = Monitor::new(Arc::clone(shared), Arc::clone(&self.probe), told, None);
+        let companion = shared
+            .outliers()
+            .map(|outliers| -> Box<dyn Companion> { Box::new(outliers.watch(&shared.fleet)) });
+        let (shared, probe) = (Arc::clone(shared), Arc::clone(&self.probe));
+        let mut monitor = Monitor::new(shared, probe, told, companion);
         tokio::spawn(poll_fn(move |cx| monitor.poll(cx)));
         monitored
     }

@@ -20,6 +20,9 @@
 //! switched on again; only a probe that [costs money](Probe::is_paid) leaves it out. When too few endpoints are fit, all are
 //! used ([`PanicThreshold`]); the checks and states go on as before.
 //!
+//! Members that do worse than the others, by what becomes of their calls, are ejected for a while by
+//! [`HealthLayer::outliers`], or without any probe by an [`OutlierLayer`]: see [`outlier`].
+//!
 //! The first check comes when an endpoint joins, the others [60 s](HealthConfig::interval) apart, or
 //! [300 s](HealthConfig::unhealthy_interval) while it is unhealthy, each a little [earlier or later](HealthConfig::jitter).
 //! An endpoint never has two checks at once, and all together never more than [16](HealthConfig::max_concurrent); what is

@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    CheckResult, Fleet, HealthConfig, HealthStatus, HealthSummary, MemberId, Report, Transition,
-    Verdict,
+    CheckResult, Fleet, HealthConfig, HealthStatus, HealthSummary, MemberId, OutlierHandle, Report,
+    Transition, Verdict,
     state::{HealthState, State, Turn},
 };
 use crate::{
@@ -26,6 +26,7 @@ pub(super) struct Shared {
     pub(super) paid: bool,
     pub(super) counts: Counts,
     members: Mutex<BTreeMap<Box<str>, Arc<Entry>>>,
+    outliers: Mutex<Option<OutlierHandle>>,
     summary: watch::Sender<HealthSummary>,
 }
 
@@ -88,6 +89,7 @@ impl Shared {
             paid,
             counts: Counts::default(),
             members: Mutex::default(),
+            outliers: Mutex::default(),
             summary: watch::Sender::default(),
         }
     }
@@ -112,6 +114,15 @@ impl Shared {
         let state = lock(&entry.record).state.state();
         self.summary
             .send_modify(|summary| *summary.count(state) -= 1);
+    }
+
+    /// Whoever ejects outliers beside the probes.
+    pub(super) fn outliers(&self) -> Option<OutlierHandle> {
+        lock(&self.outliers).clone()
+    }
+
+    pub(super) fn set_outliers(&self, outliers: OutlierHandle) {
+        *lock(&self.outliers) = Some(outliers);
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Arc<Entry>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::HealthState;
+use super::{OutlierSnapshot, state::HealthState};
 use crate::time::Timestamp;
 
 /// What became of a check.
@@ -74,6 +74,8 @@ pub struct HealthSnapshot {
     pub checking: usize,
     /// Each endpoint, in the order of the keys.
     pub endpoints: Vec<HealthStatus>,
+    /// The outliers, if any are ejected by the same layer.
+    pub outliers: Option<OutlierSnapshot>,
 }
 
 /// How many endpoints are in which state: what can be watched.

@@ -121,15 +121,6 @@ impl Fleet {
         }
     }
 
-    /// All members leave.
-    pub(crate) fn disband(&self) {
-        let mut inner = lock(&self.inner);
-        let left = std::mem::take(&mut inner.endpoints);
-        inner.state.disband();
-        drop(inner);
-        left.values().for_each(open);
-    }
-
     /// A member is unfit for `reason` until `until` ([`Timestamp::MAX`] for until further notice), or fit again as far as
     /// that reason goes.
     pub(crate) fn judge(

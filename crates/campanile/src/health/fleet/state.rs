@@ -84,14 +84,6 @@ impl State {
         self.weigh(aside, changes);
     }
 
-    /// All members leave; their gates are the caller's.
-    pub(super) fn disband(&mut self) {
-        self.members.clear();
-        self.shut.clear();
-        self.ends.clear();
-        (self.counted, self.fit, self.panicking) = (0, 0, false);
-    }
-
     /// A member is unfit for `reason` until a time, or fit again as far as that reason goes.
     pub(super) fn judge(
         &mut self,

@@ -245,17 +245,6 @@ fn whoever_leaves_takes_nothing_along() {
     assert_eq!(fleet.next_tick(), None);
 }
 
-#[test]
-fn disbanding_opens_every_gate() {
-    let (fleet, members) = fleet(0.0, 4);
-    for (id, _) in &members {
-        fleet.judge(*id, Reason::Health, Some(Timestamp::MAX), NOW);
-    }
-    fleet.disband();
-    assert!(members.iter().all(|(_, member)| member.gate().is_open(NOW)));
-    assert_eq!((fleet.fitness().members, fleet.next_tick()), (0, None));
-}
-
 /// Takes the fleet's lock when it is woken.
 struct Asks(Fleet, AtomicUsize);
 

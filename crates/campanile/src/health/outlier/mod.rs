@@ -85,6 +85,4 @@ mod window;
 pub use config::OutlierConfig;
 pub use handle::OutlierHandle;
 pub use layer::OutlierLayer;
-#[allow(unused_imports)] // of the health layer to come
-pub(crate) use outliers::Outliers;
 pub use snapshot::{OutlierCause, OutlierSnapshot, OutlierStatus};

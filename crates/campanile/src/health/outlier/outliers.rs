@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     endpoint::{Endpoint, Reason},
-    health::{Fleet, MemberId},
+    health::{Fleet, MemberId, companion::Companion},
     sync::{Mutex, lock},
     time::Timestamp,
 };
@@ -74,7 +74,7 @@ impl Outliers {
     }
 
     /// A member has joined the fleet. Poll afterwards.
-    pub(crate) fn join(&mut self, id: MemberId, endpoint: &Endpoint, now: Timestamp) {
+    pub(super) fn join(&mut self, id: MemberId, endpoint: &Endpoint, now: Timestamp) {
         let mut shared = lock(&self.shared);
         if shared.watches.is_empty() {
             self.next_step = now.after(shared.detector.config().interval);
@@ -87,7 +87,7 @@ impl Outliers {
     }
 
     /// A member has left the fleet. Poll afterwards.
-    pub(crate) fn leave(&mut self, id: MemberId) {
+    pub(super) fn leave(&mut self, id: MemberId) {
         let mut shared = lock(&self.shared);
         shared.detector.leave(id);
         let left = shared.watches.remove(&id);
@@ -96,7 +96,7 @@ impl Outliers {
     }
 
     /// Does what is due, and has the task woken when something is again.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
         loop {
             while let Poll::Ready(Some(id)) = self.told.poll_recv(cx) {
                 self.failing(id, Timestamp::now());
@@ -234,6 +234,20 @@ impl Outliers {
                 None => tracing::info!(endpoint = endpoint.key(), "back after an ejection"),
             }
         }
+    }
+}
+
+impl Companion for Outliers {
+    fn join(&mut self, id: MemberId, endpoint: &Endpoint, now: Timestamp) {
+        self.join(id, endpoint, now);
+    }
+
+    fn leave(&mut self, id: MemberId) {
+        self.leave(id);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll(cx);
     }
 }
 

@@ -23,6 +23,7 @@ mod checks;
 mod gates;
 mod handle;
 mod membership;
+mod outliers;
 mod paid;
 mod rhythm;
 #[cfg(feature = "balance")]
