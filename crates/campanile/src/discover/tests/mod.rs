@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod drains;
+mod known;
 mod members;
 mod per_endpoint;
 

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod counts;
+mod failing;
 mod gates;
 mod history;
 mod makers;
