@@ -46,7 +46,8 @@ pub struct HealthConfig {
     /// default. Unless it is 0, the second check of an endpoint comes at a random time within its first interval, so that
     /// endpoints that joined together part at once.
     pub jitter: f64,
-    /// How many checks run at once. 16 by default. Others wait in the order in which they are due.
+    /// How many checks run at once. 16 by default. Others wait in the order in which they are due. A check
+    /// that holds its thread up beyond its time keeps its place until it lets go.
     pub max_concurrent: usize,
     /// Whether an endpoint takes calls before it has been checked. It does by default.
     pub start: Start,

@@ -12,6 +12,7 @@ use crate::{config::Invalid, discover::Key};
 /// Checks the endpoints of a discovery, and closes the gates of those that are unhealthy. See the [module](super).
 ///
 /// `T` is what discovery finds where the layer stands, which the probe is given; the compiler finds it by itself.
+#[must_use = "a layer does nothing until it is applied"]
 pub struct HealthLayer<P, T> {
     probe: Arc<P>,
     shared: Arc<Shared>,

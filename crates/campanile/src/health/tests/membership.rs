@@ -149,7 +149,6 @@ async fn nothing_is_left_when_the_discovery_is_dropped() {
     assert_eq!(health.statuses(), []);
     assert_eq!(health.summary().members(), 0);
     assert_eq!(health.check_now("a").await, None);
-    // Two are this test's: the probe's own clone and what it was made with.
     assert_eq!(
         Arc::strong_count(&probe.begun),
         1,
@@ -188,4 +187,28 @@ async fn another_endpoint_of_the_same_key_is_another_member() {
     let health = layer.handle();
     assert_eq!(health.status("a").unwrap().state, HealthState::Healthy);
     assert_eq!(health.summary().members(), 1);
+}
+
+#[test]
+fn gates_open_when_the_runtime_is_shut_down() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let (endpoint, scene) = runtime.block_on(async {
+        let mut scene = Scene::new(exact().with_unhealthy_after(1));
+        scene.probe.set_healthy("a", false);
+        scene.probe.set("b", Act::Never);
+        let endpoint = scene.join("a");
+        scene.join("b");
+        settle().await;
+        assert!(is_out(&endpoint));
+        (endpoint, scene)
+    });
+    drop(runtime);
+    let gate = endpoint.gate();
+    assert!(!gate.is_closed_for(Reason::Health, Timestamp::ZERO));
+    assert_eq!(scene.probe.running(), 0);
+    assert_eq!(scene.health.statuses(), []);
 }

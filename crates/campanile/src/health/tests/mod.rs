@@ -23,6 +23,7 @@ mod checks;
 mod gates;
 mod handle;
 mod membership;
+mod model;
 mod outliers;
 mod paid;
 mod rhythm;

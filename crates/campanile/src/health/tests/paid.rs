@@ -116,6 +116,11 @@ async fn whoever_asks_is_told_at_once_that_nothing_is_left_of_the_cap() {
     let asked = tokio::time::timeout(SEC, scene.health.check_now("a"));
     let status = asked.await.expect("it waits for the cap").unwrap();
     assert_eq!((status.checks, status.skipped), (1, 1));
+    let asked = tokio::time::timeout(SEC, scene.health.check_now("a"));
+    let status = asked.await.expect("it waits for the cap").unwrap();
+    assert_eq!((status.checks, status.skipped), (1, 1), "it waits already");
+    pass(60 * 60 * SEC).await;
+    assert_eq!(scene.status("a").checks, 2);
 }
 
 #[tokio::test(start_paused = true)]
