@@ -31,7 +31,8 @@ static PANICKING: Metric = Metric::new(
 /// The health of a layer's endpoints, in the hand. Clones are the same. It keeps nothing alive: when the pool is dropped
 /// there are no endpoints any more.
 ///
-/// Every look is at the present: it asks nobody and waits for nothing but a lock that is held for moments.
+/// Every look is at the present: it asks nobody and waits for nothing but a lock that is held for moments. An endpoint shows
+/// as soon as the layer's task has heard of it.
 #[derive(Clone)]
 pub struct HealthHandle {
     pub(super) shared: Arc<Shared>,

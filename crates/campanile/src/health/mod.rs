@@ -20,6 +20,9 @@
 //! switched on again; only a probe that [costs money](Probe::is_paid) leaves it out. When too few endpoints are fit, all are
 //! used ([`PanicThreshold`]); the checks and states go on as before.
 //!
+//! The layer ejects [outliers](HealthLayer::outliers) too, if it is to: members that answer probes and fail calls. One that
+//! comes back ramps up where the pool's strategy is wrapped in a [`SlowStart`](crate::balance::SlowStart).
+//!
 //! Members that do worse than the others, by what becomes of their calls, are ejected for a while by
 //! [`HealthLayer::outliers`], or without any probe by an [`OutlierLayer`]: see [`outlier`].
 //!
@@ -27,7 +30,7 @@
 //! [300 s](HealthConfig::unhealthy_interval) while it is unhealthy, each a little [earlier or later](HealthConfig::jitter).
 //! An endpoint never has two checks at once, and all together never more than [16](HealthConfig::max_concurrent); what is
 //! due beyond that begins in the order in which it was due. A slow check takes one of these places and delays no other.
-//! Nothing looks at all endpoints: a check costs `O(log n)` beside what the probe does.
+//! No check looks at all endpoints: beside what the probe does it costs `O(log n)`.
 //!
 //! **Readiness.** Changes of members go through at once, whatever the checks do. An endpoint that is to start
 //! [closed](Start::Closed) is closed before the pool knows of it.

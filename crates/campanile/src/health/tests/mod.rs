@@ -26,6 +26,7 @@ mod membership;
 mod model;
 mod outliers;
 mod paid;
+mod panics;
 mod rhythm;
 #[cfg(feature = "balance")]
 mod stack;
