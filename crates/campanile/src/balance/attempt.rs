@@ -214,6 +214,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                 .listener
                 .weights
                 .load(std::sync::atomic::Ordering::Acquire),
+            reopened: &self.shared.listener.reopened,
             rng,
             context,
             cost,

@@ -1,4 +1,7 @@
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::{
     members::Members,
@@ -11,6 +14,7 @@ pub(super) struct PoolView<'a, S, St: Strategy> {
     pub(super) members: &'a Members<S, St>,
     pub(super) now: Timestamp,
     pub(super) weights: u64,
+    pub(super) reopened: &'a AtomicU64,
     pub(super) rng: &'a Cell<u64>,
     pub(super) context: Option<&'a Context>,
     pub(super) cost: &'a Cost,
@@ -115,6 +119,11 @@ impl<S, St: Strategy> View<St::State> for PoolView<'_, S, St> {
     #[inline(always)]
     fn version(&self) -> u64 {
         (self.members.version << 32) | (self.weights & 0xffff_ffff)
+    }
+
+    #[inline(always)]
+    fn reopened(&self) -> Timestamp {
+        Timestamp::from_nanos(self.reopened.load(Ordering::Relaxed))
     }
 
     #[inline(always)]

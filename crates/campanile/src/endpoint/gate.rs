@@ -87,7 +87,25 @@ impl Reason {
     /// The reasons for which somebody waits until the last call has left.
     pub(super) const LEAVING: u16 = Self::Draining.bit() | Self::Removed.bit();
 
-    const fn bit(self) -> u16 {
+    /// Whether an endpoint that was closed for it starts again, cold: not if it merely had enough to do.
+    pub(super) const fn restarts(self) -> bool {
+        !matches!(self, Self::Quota | Self::Concurrency)
+    }
+
+    /// The reasons after which an endpoint starts again.
+    pub(super) const RESTARTS: u16 = {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < Self::ALL.len() {
+            if Self::ALL[index].restarts() {
+                bits |= Self::ALL[index].bit();
+            }
+            index += 1;
+        }
+        bits
+    };
+
+    pub(super) const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
@@ -241,8 +259,7 @@ impl GateHandle<'_> {
     #[cfg(feature = "discover")]
     #[must_use]
     pub(crate) fn open_quietly(&self, reason: Reason) -> bool {
-        let (gate, cell) = self.parts();
-        gate.open(cell, reason, Self::clock)
+        self.open_as_of(reason, Self::clock)
     }
 
     /// [`close_until`](Self::close_until) without waking anyone, like [`open_quietly`](Self::open_quietly).
@@ -250,7 +267,7 @@ impl GateHandle<'_> {
     #[must_use]
     pub(crate) fn close_quietly(&self, reason: Reason, until: Timestamp) -> bool {
         let (gate, cell) = self.parts();
-        gate.close(cell, reason, until)
+        gate.close(cell, reason, until, Self::clock())
     }
 }
 

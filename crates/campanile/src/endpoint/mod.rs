@@ -74,6 +74,8 @@ struct Inner {
     listeners: Mutex<Vec<Listener>>,
     /// The shortest row of failures that a listener wants to know of.
     fails_at: AtomicU64,
+    /// When it was last seen to be without a reason after which it starts again.
+    reopened_at: AtomicU64,
 }
 
 /// Who is woken when an endpoint changes, and the count that says that a weight did.
@@ -84,6 +86,8 @@ pub(crate) struct Listener {
     /// Woken when the last call of an endpoint that leaves has ended.
     pub(crate) leaving: Arc<Waiters>,
     pub(crate) weights: Arc<AtomicU64>,
+    /// When an endpoint was last seen to have reopened after something from which it starts again, in nanoseconds.
+    pub(crate) reopened: Arc<AtomicU64>,
     /// Woken whenever so many calls, or more, have failed in a row.
     pub(crate) failing: Option<(u64, Arc<Waiters>)>,
 }
@@ -119,6 +123,7 @@ impl Endpoint {
                 labels,
                 listeners: Mutex::new(Vec::new()),
                 fails_at: AtomicU64::new(u64::MAX),
+                reopened_at: AtomicU64::new(0),
             }),
         }
     }
@@ -223,6 +228,21 @@ impl Endpoint {
         let mut listeners = lock(&self.inner.listeners);
         listeners.retain(|listener| !Arc::ptr_eq(&listener.waiters, waiters));
         self.inner.note_failing(&listeners);
+    }
+
+    /// When it was last seen to have reopened after something from which it starts again. Not after a quota or a limit that
+    /// was used up.
+    pub(crate) fn reopened_at(&self) -> Timestamp {
+        Timestamp::from_nanos(self.inner.reopened_at.load(Ordering::Relaxed))
+    }
+
+    #[cold]
+    fn note_reopened(&self, now: Timestamp) {
+        let now = now.as_nanos();
+        self.inner.reopened_at.fetch_max(now, Ordering::Relaxed);
+        for listener in lock(&self.inner.listeners).iter() {
+            listener.reopened.fetch_max(now, Ordering::Relaxed);
+        }
     }
 
     /// Wakes everyone whom a change of the gate may free.
@@ -384,17 +404,41 @@ impl GateHandle<'_> {
 
     /// Withdraws `reason`. Waiting calls are woken.
     pub fn open(&self, reason: Reason) {
-        let (gate, cell) = self.parts();
-        if gate.open(cell, reason, Self::clock) {
+        if self.open_as_of(reason, Self::clock) {
             self.endpoint.notify();
         }
+    }
+
+    /// Withdraws `reason` at a time that is asked for if it was there; says whether anyone is to be woken.
+    pub(crate) fn open_as_of(&self, reason: Reason, now: impl FnOnce() -> Timestamp) -> bool {
+        let (gate, cell) = self.parts();
+        // Nobody else sets it. Whoever finds that its time is over meanwhile notes that it has reopened.
+        let starts_again = reason.restarts() && cell.reasons() & reason.bit() != 0;
+        let mut at = Timestamp::ZERO;
+        let opened = gate.open(cell, reason, || {
+            at = now();
+            at
+        });
+        if opened && starts_again {
+            self.endpoint.note_reopened(at);
+        }
+        opened
     }
 
     /// Whether the endpoint may be picked at `now`. Reasons whose time is over are forgotten here.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         let (gate, cell) = self.parts();
-        !cell.is_closed() || gate.expire(cell, now)
+        !cell.is_closed() || self.expire(gate, cell, now)
+    }
+
+    fn expire(&self, gate: &Gate, cell: Cell<'_>, now: Timestamp) -> bool {
+        let before = cell.reasons();
+        let open = gate.expire(cell, now);
+        if before & !cell.reasons() & Reason::RESTARTS != 0 {
+            self.endpoint.note_reopened(now);
+        }
+        open
     }
 
     /// When the last of the present reasons ends: `None` when it is open, [`Timestamp::MAX`] when nobody knows.

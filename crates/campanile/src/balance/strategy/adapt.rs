@@ -188,6 +188,11 @@ where
     }
 
     #[inline(always)]
+    fn reopened(&self) -> Timestamp {
+        self.view.reopened()
+    }
+
+    #[inline(always)]
     fn context(&self) -> Option<&Context> {
         self.view.context()
     }

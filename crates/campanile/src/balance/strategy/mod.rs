@@ -258,6 +258,10 @@ pub trait View<T> {
     /// Changes whenever the members or a weight do: for tables that are computed from them.
     fn version(&self) -> u64;
 
+    /// When a member was last seen to have reopened after something from which it starts again: anything but a quota or a
+    /// limit that was used up. [`Timestamp::ZERO`] if none has.
+    fn reopened(&self) -> Timestamp;
+
     /// What travels with the call.
     fn context(&self) -> Option<&Context>;
 

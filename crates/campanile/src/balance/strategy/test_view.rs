@@ -113,7 +113,10 @@ impl<T> FakeView<T> {
 
     /// Opens it again.
     pub(crate) fn open(&self, index: usize) {
-        self.members[index].endpoint.gate().open(Reason::Disabled);
+        let endpoint = &self.members[index].endpoint;
+        if endpoint.gate().open_as_of(Reason::Disabled, || self.now) {
+            endpoint.notify();
+        }
     }
 
     /// Picks for a request of no content, and begins the call; `None` when nobody was picked.
@@ -291,6 +294,14 @@ impl<T> View<T> for FakeView<T> {
 
     fn version(&self) -> u64 {
         self.version
+    }
+
+    fn reopened(&self) -> Timestamp {
+        let times = self
+            .members
+            .iter()
+            .map(|member| member.endpoint.reopened_at());
+        times.max().unwrap_or(Timestamp::ZERO)
     }
 
     fn context(&self) -> Option<&Context> {

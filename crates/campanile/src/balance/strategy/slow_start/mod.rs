@@ -2,12 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{
-    Adapt, Adapter, End, Peer, Pick, Prepare, Strategy, View, adapt::forward_hooks, hash::mix,
-};
+use super::{Adapt, Adapter, Peer, Pick, Prepare, Strategy, View, adapt::forward_hooks, hash::mix};
 use crate::{
     config::Invalid,
-    endpoint::{Endpoint, Reason},
     time::{Timestamp, nanos},
 };
 
@@ -19,8 +16,6 @@ pub use config::SlowStartConfig;
 
 /// In how many steps the weight ramps for strategies that keep tables of weights.
 const STEPS: u64 = 20;
-/// [`SlowStartState::since`] while the member is closed.
-const CLOSED: u64 = u64::MAX;
 
 /// Lets a member begin with a tenth of its weight after it has joined or reopened, and gives it the whole over 30 s.
 ///
@@ -28,11 +23,14 @@ const CLOSED: u64 = u64::MAX;
 /// of every rule that looks for the least load. The inner strategy must honour weights; one that ignores them
 /// ([`Random`](super::Random), [`RoundRobin`](super::RoundRobin)) is not slowed.
 ///
-/// **How a reopening is seen.** Nobody announces one. A pick that looks at a member and finds it closed notes that, and
-/// so does a call that ends at a closed member (as those do that made its breaker open); the first pick that then finds
-/// it open starts the ramp. A closing at which no pick looked, and during which no call ended, is not seen: either it
-/// was shorter than the pause between two looks of the strategy, or there was no traffic to protect the member from.
-/// Members that are closed because a quota or a concurrency limit is used up do not start again: they are warm.
+/// **How a reopening is seen.** An endpoint notes when it was found, or made, open again, and tells its pools that some
+/// member was. From the next pick on, and for as long as a ramp takes, picks compare the members that they look at: the
+/// first that looks at one which has reopened starts its ramp, however long ago that was, unless calls have come to it
+/// meanwhile by another way. One at which no pick looks in that time has so little traffic that there is nothing to
+/// protect it from. Members that were closed because a quota or a concurrency limit was used up do not start again: they
+/// are warm.
+///
+/// When many reopen at once they ramp alike, and share evenly what falls to them.
 ///
 /// A new pool, whose members all begin at once, is even from the start.
 ///
@@ -48,23 +46,25 @@ pub struct SlowStart<St> {
     config: SlowStartConfig,
     /// When the last ramp that has begun ends.
     ramps_until: AtomicU64,
-    /// How many members are noted as closed: while there are none, and no ramp, a pick reads no member's state. Members
-    /// that leave while they are closed stay counted, which costs those reads and nothing else.
-    closed: AtomicU64,
+    /// The latest reopening that picks know of.
+    reopened: AtomicU64,
+    /// Until when picks compare the members that they look at. Beyond, and without a ramp, they read no member's state.
+    looks_until: AtomicU64,
 }
 
 /// What [`SlowStart`] keeps of an endpoint, with the inner strategy's state.
 #[derive(Debug, Default)]
 pub struct SlowStartState<T> {
     inner: T,
-    /// When the ramp began, or [`CLOSED`].
+    /// When the ramp began.
     since: AtomicU64,
 }
 
 struct Ramp<'a> {
     config: &'a SlowStartConfig,
     ramps_until: &'a AtomicU64,
-    closed: &'a AtomicU64,
+    reopened: &'a AtomicU64,
+    looks_until: &'a AtomicU64,
 }
 
 // ===== impl SlowStart =====
@@ -77,7 +77,8 @@ impl<St> SlowStart<St> {
             inner,
             config: SlowStartConfig::default(),
             ramps_until: AtomicU64::new(0),
-            closed: AtomicU64::new(0),
+            reopened: AtomicU64::new(0),
+            looks_until: AtomicU64::new(0),
         }
     }
 
@@ -100,7 +101,8 @@ impl<St> SlowStart<St> {
         Ramp {
             config: &self.config,
             ramps_until: &self.ramps_until,
-            closed: &self.closed,
+            reopened: &self.reopened,
+            looks_until: &self.looks_until,
         }
     }
 }
@@ -108,7 +110,7 @@ impl<St> SlowStart<St> {
 impl<St: Strategy> Strategy for SlowStart<St> {
     type State = SlowStartState<St::State>;
 
-    forward_hooks!(inner, |state| &state.inner; begin data report);
+    forward_hooks!(inner, |state| &state.inner; begin data report end);
 
     fn join(&self, peer: Peer<'_, Self::State>, now: Timestamp) {
         peer.state.since.store(now.as_nanos(), Ordering::Relaxed);
@@ -116,24 +118,14 @@ impl<St: Strategy> Strategy for SlowStart<St> {
         self.inner.join(peer.map(|state| &state.inner), now);
     }
 
-    #[inline]
-    fn end(&self, peer: Peer<'_, Self::State>, end: &End<'_>) {
-        self.inner.end(peer.map(|state| &state.inner), end);
-        if !end.outcome.is_success() {
-            self.ramp().note_closed(peer.endpoint, peer.state, end.now);
-        }
-    }
-
     fn inspect(&self, peer: Peer<'_, Self::State>, show: &mut dyn FnMut(&'static str, f64)) {
         let since = peer.state.since.load(Ordering::Relaxed);
-        if since != CLOSED {
-            show(
-                "ramp_began_seconds",
-                Timestamp::from_nanos(since)
-                    .since(Timestamp::ZERO)
-                    .as_secs_f64(),
-            );
-        }
+        show(
+            "ramp_began_seconds",
+            Timestamp::from_nanos(since)
+                .since(Timestamp::ZERO)
+                .as_secs_f64(),
+        );
         self.inner.inspect(peer.map(|state| &state.inner), show);
     }
 }
@@ -152,37 +144,41 @@ impl<Req, St: Pick<Req>> Pick<Req> for SlowStart<St> {
 // ===== impl Ramp =====
 
 impl Ramp<'_> {
-    /// Notes that a member is closed for a reason after which it must start again.
+    /// Some member has reopened.
     #[cold]
-    fn note_closed<T>(&self, endpoint: &Endpoint, state: &SlowStartState<T>, now: Timestamp) {
-        let restarts = |reason| !matches!(reason, Reason::Quota | Reason::Concurrency);
-        let since = state.since.load(Ordering::Relaxed);
-        if since != CLOSED
-            && endpoint
-                .gate()
-                .reasons(now)
-                .any(|(reason, _)| restarts(reason))
-            && state
-                .since
-                .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            self.closed.fetch_add(1, Ordering::Relaxed);
-        }
+    fn look_from(&self, reopened: u64, now: Timestamp) {
+        self.reopened.fetch_max(reopened, Ordering::Relaxed);
+        let until = now.after(self.config.window).as_nanos();
+        self.looks_until.fetch_max(until, Ordering::Relaxed);
     }
 
-    /// A member was noted as closed and is open.
-    #[cold]
-    fn reopened<T>(&self, state: &SlowStartState<T>, now: Timestamp) {
+    /// Starts the ramp of a member that has reopened since the last one.
+    fn look<T, V: View<SlowStartState<T>>>(&self, view: &V, index: usize) {
+        let state = view.state(index);
+        let endpoint = view.endpoint(index);
+        let since = state.since.load(Ordering::Relaxed);
+        let reopened = endpoint.reopened_at();
+        if reopened.as_nanos() <= since {
+            return;
+        }
+        let in_use = endpoint
+            .measurements()
+            .last_used()
+            .is_some_and(|used| used > reopened);
+        // Not before it reopened, which may have been while this pick was under way.
+        let begin = if in_use {
+            reopened
+        } else {
+            view.now().max(reopened)
+        };
         let began = state.since.compare_exchange(
-            CLOSED,
-            now.as_nanos(),
+            since,
+            begin.as_nanos(),
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
         if began.is_ok() {
-            self.closed.fetch_sub(1, Ordering::Relaxed);
-            self.ramps(now);
+            self.ramps(begin);
         }
     }
 
@@ -196,9 +192,6 @@ impl Ramp<'_> {
     #[inline]
     fn share<T>(&self, state: &SlowStartState<T>, now: Timestamp) -> f32 {
         let since = state.since.load(Ordering::Relaxed);
-        if since == CLOSED {
-            return self.config.initial as f32;
-        }
         let age = now.as_nanos().saturating_sub(since);
         let window = nanos(self.config.window);
         if age >= window {
@@ -219,11 +212,12 @@ impl<T: 'static> Adapter<SlowStartState<T>> for Ramp<'_> {
 
     #[inline]
     fn allows<V: View<SlowStartState<T>>>(&self, view: &V, index: usize) -> bool {
-        if self.closed.load(Ordering::Relaxed) > 0 {
-            let state = view.state(index);
-            if state.since.load(Ordering::Relaxed) == CLOSED {
-                self.reopened(state, view.now());
-            }
+        let reopened = view.reopened().as_nanos();
+        if reopened > self.reopened.load(Ordering::Relaxed) {
+            self.look_from(reopened, view.now());
+        }
+        if view.now().as_nanos() < self.looks_until.load(Ordering::Relaxed) {
+            self.look(view, index);
         }
         true
     }
@@ -234,11 +228,6 @@ impl<T: 'static> Adapter<SlowStartState<T>> for Ramp<'_> {
             return weight;
         }
         weight * self.share(view.state(index), view.now())
-    }
-
-    fn closed<V: View<SlowStartState<T>>>(&self, view: &V, index: usize) {
-        // Not picked, for this call's own reasons perhaps: the gate knows.
-        self.note_closed(view.endpoint(index), view.state(index), view.now());
     }
 
     /// While a member ramps the weights change by themselves: tables follow in steps.

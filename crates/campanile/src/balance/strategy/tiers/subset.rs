@@ -79,6 +79,11 @@ impl<T, V: View<T>> View<T> for Subset<'_, V> {
     }
 
     #[inline]
+    fn reopened(&self) -> Timestamp {
+        self.view.reopened()
+    }
+
+    #[inline]
     fn context(&self) -> Option<&Context> {
         self.view.context()
     }
