@@ -29,6 +29,8 @@ mod paid;
 mod panics;
 mod rhythm;
 #[cfg(feature = "balance")]
+mod slow_start;
+#[cfg(feature = "balance")]
 mod stack;
 
 const SEC: Duration = Duration::from_secs(1);
