@@ -30,12 +30,14 @@
 //! **Streaming.** A call ends where the pool's protocol says: one whose body breaks off has failed.
 //!
 //! **Sharing.** A task for each pool. A call that goes well costs nothing; one that fails wakes the task if it was the
-//! fifth in a row, or a later one. Between, the task sleeps. Each member takes about half a kilobyte.
+//! fifth in a row, or a later one. Every ten seconds the task reads the counts of all members, some at a time; between, it
+//! sleeps, ejected members or not.
 //!
 //! **Errors.** None. Ejections and returns, and panics, are `tracing` events; the [`OutlierHandle`] shows everything.
 //!
 //! A member that comes back ramps up where the pool's strategy is wrapped in a
-//! [`SlowStart`](crate::balance::SlowStart).
+//! [`SlowStart`](crate::balance::SlowStart). So do those that a panic lets in, to the members that are fit; where none is
+//! fit, all ramp alike and share evenly.
 //!
 //! # Example
 //!

@@ -21,7 +21,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    endpoint::{Endpoint, Reason},
+    endpoint::{Endpoint, Listener, Reason},
     health::{Fleet, MemberId, companion::Companion},
     sync::{Mutex, lock},
     time::Timestamp,
@@ -36,6 +36,7 @@ const BATCH: usize = 1024;
 pub(crate) struct Outliers {
     fleet: Fleet,
     shared: Arc<Mutex<Shared>>,
+    listener: Listener,
     tell: mpsc::UnboundedSender<MemberId>,
     /// Who fails again and again.
     told: mpsc::UnboundedReceiver<MemberId>,
@@ -63,6 +64,7 @@ impl Outliers {
         Self {
             fleet,
             shared,
+            listener: Listener::default(),
             tell,
             told,
             chance: fastrand::Rng::new(),
@@ -80,7 +82,7 @@ impl Outliers {
             self.next_step = now.after(shared.detector.config().interval);
         }
         let row = shared.detector.config().consecutive_failures;
-        let mut watch = Watch::new(id, endpoint, row, &self.tell);
+        let mut watch = Watch::new(id, endpoint, row, &self.listener, &self.tell);
         shared.detector.join(id, watch.sample(), now);
         watch.arm();
         shared.watches.insert(id, watch);

@@ -1,4 +1,11 @@
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::sleep};
 use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
@@ -10,7 +17,7 @@ use crate::{
     collect::{Collect, Metric, Sink, Value},
     discover::{PerEndpointLayer, Roster},
     endpoint::Reason,
-    health::PanicThreshold,
+    health::{Fleet, PanicThreshold},
     outcome::{FailureKind, Outcome},
     protocol::Unary,
     testing::{Script, Step},
@@ -430,6 +437,52 @@ async fn dropping_the_discovery_before_it_is_polled_ends_the_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_task_sleeps_during_an_ejection() {
+    let fleet = Fleet::new(PanicThreshold::default());
+    let handle = OutlierHandle::new(OutlierConfig::default().with_jitter(0.0)).unwrap();
+    let mut outliers = handle.watch(&fleet);
+    let endpoints = ["a", "b"].map(Endpoint::new);
+    let now = Timestamp::now();
+    for endpoint in &endpoints {
+        let id = fleet.join(endpoint, now);
+        outliers.join(id, endpoint, now);
+    }
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    let task = tokio::spawn(poll_fn(move |cx| {
+        counted.fetch_add(1, Relaxed);
+        outliers.poll(cx)
+    }));
+    let fail = |calls: usize| {
+        for _ in 0..calls {
+            assert!(endpoints[0].enter());
+            endpoints[0].leave(Outcome::Failure(FailureKind::Error));
+        }
+    };
+    // Four failures wake nobody.
+    sleep(MS).await;
+    fail(4);
+    sleep(MS).await;
+    assert_eq!(polls.swap(0, Relaxed), 1);
+    fail(1);
+    sleep(29 * SEC).await;
+    assert!(
+        endpoints[0]
+            .gate()
+            .is_closed_for(Reason::Outlier, Timestamp::now())
+    );
+    // A look a second, three steps, the failure itself.
+    assert!((10..40).contains(&polls.swap(0, Relaxed)));
+    sleep(2 * SEC).await;
+    assert!(endpoints[0].gate().is_open(Timestamp::now()));
+    polls.store(0, Relaxed);
+    // And with nobody out, a step in ten seconds.
+    sleep(100 * SEC).await;
+    assert!((10..=11).contains(&polls.load(Relaxed)), "{polls:?}");
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_pool_is_looked_at_in_portions() {
     let mut scripts = members(2_500);
     scripts[2_222] = half();
@@ -517,6 +570,6 @@ async fn everything_is_shown_and_survives_serialisation() {
 async fn a_pool_of_outliers_is_ready_at_once() {
     let bench = Bench::new(members(1));
     let mut pool = bench.pool.clone();
-    let ready = std::future::poll_fn(|cx| Service::<()>::poll_ready(&mut pool, cx));
+    let ready = poll_fn(|cx| Service::<()>::poll_ready(&mut pool, cx));
     assert!(ready.await.is_ok());
 }

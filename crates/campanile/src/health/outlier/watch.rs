@@ -25,7 +25,7 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct Ear {
     /// Tells this listener from others of the same endpoint.
-    listens: Arc<Waiters>,
+    name: Arc<Waiters>,
     failing: Arc<Waiters>,
     ticket: Ticket,
     waker: Waker,
@@ -41,24 +41,23 @@ struct Knock {
 // ===== impl Watch =====
 
 impl Watch {
-    /// Watches for `row` failures in a row. Deaf until it is armed.
+    /// Watches for `row` failures in a row. Deaf until it is armed. `listener` is that of all members, but for the rows.
     pub(super) fn new(
         id: MemberId,
         endpoint: &Endpoint,
         row: Option<u32>,
+        listener: &Listener,
         tell: &mpsc::UnboundedSender<MemberId>,
     ) -> Self {
         let ear = row.map(|row| {
             let failing = Arc::<Waiters>::default();
-            let listener = Listener {
+            endpoint.listen(Listener {
                 failing: Some((row.into(), Arc::clone(&failing))),
-                ..Listener::default()
-            };
-            let listens = Arc::clone(&listener.waiters);
-            endpoint.listen(listener);
+                ..listener.clone()
+            });
             let tell = tell.clone();
             Ear {
-                listens,
+                name: Arc::clone(&listener.waiters),
                 failing,
                 ticket: Ticket::default(),
                 waker: Waker::from(Arc::new(Knock { id, tell })),
@@ -107,7 +106,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.disarm();
         if let Some(ear) = &self.ear {
-            self.endpoint.unlisten(&ear.listens);
+            self.endpoint.unlisten(&ear.name);
         }
     }
 }
