@@ -204,3 +204,55 @@ fn a_waiter_that_moves_to_another_task_is_woken_there() {
     waiters.wake_all();
     assert_eq!((one.0.load(SeqCst), two.0.load(SeqCst)), (0, 1));
 }
+
+// ===== reopening =====
+
+/// When it reopened, and what its listener was told.
+fn reopened(endpoint: &Endpoint, listener: &Listener) -> (Timestamp, u64) {
+    (
+        endpoint.reopened_at(),
+        listener.reopened.load(Ordering::Relaxed),
+    )
+}
+
+#[test]
+fn a_reopening_is_noted_when_somebody_opens_it_or_finds_it_open() {
+    let endpoint = Endpoint::new("a");
+    let listener = Listener::default();
+    endpoint.listen(listener.clone());
+    let gate = endpoint.gate();
+    gate.close(Reason::Health);
+    assert_eq!(reopened(&endpoint, &listener), (Timestamp::ZERO, 0));
+    assert!(gate.open_as_of(Reason::Health, || at(10)));
+    assert_eq!(reopened(&endpoint, &listener), (at(10), at(10).as_nanos()));
+
+    gate.close_until(Reason::Outlier, at(30));
+    assert!(!gate.is_open(at(29)));
+    assert_eq!(endpoint.reopened_at(), at(10));
+    // Its time is over, and the first look says so.
+    assert!(gate.is_open(at(50)));
+    assert_eq!(reopened(&endpoint, &listener), (at(50), at(50).as_nanos()));
+    assert!(gate.is_open(at(60)));
+    assert_eq!(endpoint.reopened_at(), at(50), "no later one");
+    // Nor is there anything left to open.
+    gate.open_as_of(Reason::Outlier, || at(70));
+    assert_eq!(endpoint.reopened_at(), at(50));
+}
+
+#[test]
+fn whoever_merely_had_enough_to_do_does_not_start_again() {
+    let endpoint = Endpoint::new("a");
+    let gate = endpoint.gate();
+    for reason in [Reason::Quota, Reason::Concurrency] {
+        gate.close(reason);
+        gate.open(reason);
+        gate.close_until(reason, at(10));
+        assert!(gate.is_open(at(10)));
+    }
+    assert_eq!(endpoint.reopened_at(), Timestamp::ZERO);
+    // One that starts again is noted though another reason is left.
+    gate.close(Reason::Quota);
+    gate.close_until(Reason::Breaker, at(20));
+    assert!(!gate.is_open(at(20)));
+    assert_eq!(endpoint.reopened_at(), at(20));
+}
