@@ -56,6 +56,8 @@ struct Member<T> {
     target: T,
     /// The task of its check, until it is gone.
     task: Option<AbortHandle>,
+    /// A check is due, and waits for the task of an earlier one to be gone.
+    blocked: bool,
     started: Timestamp,
     /// The number of its latest check, of all that the monitor has begun; 0 before the first.
     number: u64,
@@ -108,6 +110,7 @@ impl<P, T> Monitor<P, T> {
             entry,
             target,
             task: None,
+            blocked: false,
             started: now,
             number: 0,
             asked: Vec::new(),

@@ -49,6 +49,39 @@ where
         }
     }
 
+    /// A check's task is gone.
+    fn ended(&mut self, ended: Result<(task::Id, (Report, Duration)), JoinError>, now: Timestamp) {
+        let task = match &ended {
+            Ok((task, _)) => *task,
+            Err(error) => error.id(),
+        };
+        let Some(id) = self.tasks.remove(&task) else {
+            return;
+        };
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        member.task = None;
+        if std::mem::take(&mut member.blocked) {
+            // In the place that it leaves.
+            self.begin(id, now);
+            return;
+        }
+        // Otherwise its time was up before.
+        if !matches!(self.schedule.place(id), Some(Place::Running(_))) {
+            return;
+        }
+        let finding = match ended {
+            Ok((_, (report, took))) => Finding::Report(report, took),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => Finding::Panicked(panicked(&*panic)),
+                // Nobody but the runtime aborts what runs in time: it is shutting down.
+                Err(_) => return,
+            },
+        };
+        self.finish(id, finding, now);
+    }
+
     fn begin(&mut self, id: MemberId, now: Timestamp) {
         let Some(member) = self.members.get_mut(&id) else {
             self.schedule.remove(id);
@@ -57,9 +90,12 @@ where
         member.started = now;
         self.begun += 1;
         member.number = self.begun;
+        let until = now.after(self.shared.config.timeout);
         if member.task.is_some() {
-            let message = Cow::Borrowed("an earlier check does not let go of its thread");
-            self.finish(id, Finding::TimedOut(message), now);
+            // One whose time was up is not gone yet: it has the time of this one to let go.
+            member.blocked = true;
+            member.entry.begin();
+            self.schedule.put(id, Place::Running(until));
             return;
         }
         let endpoint = member.entry.endpoint.clone();
@@ -79,7 +115,6 @@ where
         });
         self.tasks.insert(task.id(), id);
         member.task = Some(task);
-        let until = now.after(self.shared.config.timeout);
         self.schedule.put(id, Place::Running(until));
     }
 }
@@ -89,15 +124,20 @@ impl<P, T> Monitor<P, T> {
     fn time_out(&mut self, now: Timestamp) {
         while let Some(id) = self.schedule.first_late(now) {
             let timeout = self.shared.config.timeout;
-            if let Some(task) = self
-                .members
-                .get(&id)
-                .and_then(|member| member.task.as_ref())
-            {
-                task.abort();
+            let mut blocked = false;
+            if let Some(member) = self.members.get_mut(&id) {
+                blocked = std::mem::take(&mut member.blocked);
+                if let Some(task) = &member.task {
+                    task.abort();
+                }
             }
-            let message = format!("no answer within {}", humantime::format_duration(timeout));
-            self.finish(id, Finding::TimedOut(message.into()), now);
+            let message = if blocked {
+                Cow::Borrowed("an earlier check does not let go of its thread")
+            } else {
+                let timeout = humantime::format_duration(timeout);
+                Cow::Owned(format!("no answer within {timeout}"))
+            };
+            self.finish(id, Finding::TimedOut(message), now);
         }
     }
 
@@ -122,33 +162,6 @@ impl<P, T> Monitor<P, T> {
         for asked in member.asked.drain(..) {
             let _ = asked.send(());
         }
-    }
-
-    /// A check's task is gone.
-    fn ended(&mut self, ended: Result<(task::Id, (Report, Duration)), JoinError>, now: Timestamp) {
-        let task = match &ended {
-            Ok((task, _)) => *task,
-            Err(error) => error.id(),
-        };
-        let Some(id) = self.tasks.remove(&task) else {
-            return;
-        };
-        if let Some(member) = self.members.get_mut(&id) {
-            member.task = None;
-        }
-        // Otherwise its time was up before.
-        if !matches!(self.schedule.place(id), Some(Place::Running(_))) {
-            return;
-        }
-        let finding = match ended {
-            Ok((_, (report, took))) => Finding::Report(report, took),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => Finding::Panicked(panicked(&*panic)),
-                // Nobody but the runtime aborts what runs in time: it is shutting down.
-                Err(_) => return,
-            },
-        };
-        self.finish(id, finding, now);
     }
 }
 

@@ -107,6 +107,32 @@ async fn a_probe_that_never_returns_has_failed_when_its_time_is_up() {
     assert_eq!(scene.probe.begun("a").len(), 3);
 }
 
+/// The second check may be due as soon as the time of the first is up, while its task is being dropped.
+#[tokio::test(start_paused = true)]
+async fn each_failure_is_a_check_that_has_begun() {
+    let config = HealthConfig::default()
+        .with_seed(Some(4))
+        .with_max_concurrent(1000)
+        .with_timeout(50 * SEC);
+    let mut scene = Scene::new(config);
+    let names: Vec<&'static str> = (0..100)
+        .map(|name| &*Box::leak(name.to_string().into_boxed_str()))
+        .collect();
+    for name in &names {
+        scene.probe.set(name, Act::Never);
+        scene.join(name);
+    }
+    for _ in 0..4 {
+        pass(50 * SEC).await;
+        for name in &names {
+            let status = scene.status(name);
+            let begun = scene.probe.begun(name).len();
+            let under_way = u64::from(status.checking);
+            assert_eq!(begun as u64, status.checks + under_way, "{name}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_panics_has_failed_and_harms_no_other() {
     let mut scene = Scene::new(exact());
