@@ -45,6 +45,8 @@ mod report;
 mod snapshot;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
+#[cfg(all(feature = "health", not(campanile_loom)))]
+mod weak;
 mod weight;
 
 pub use builder::{Builder, InvalidEndpoint};
@@ -56,6 +58,8 @@ pub use snapshot::{Closed, EndpointSnapshot};
 pub use weight::{InvalidWeight, Weight};
 
 pub(crate) use cell::{Arena, Cell, CellRef, Cells};
+#[cfg(all(feature = "health", not(campanile_loom)))]
+pub(crate) use weak::WeakEndpoint;
 
 /// One member of a pool. See the [module](self).
 #[derive(Clone)]
