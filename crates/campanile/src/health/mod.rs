@@ -120,9 +120,12 @@ pub use members::Monitored;
 pub use outlier::{
     OutlierCause, OutlierConfig, OutlierHandle, OutlierLayer, OutlierSnapshot, OutlierStatus,
 };
-pub use probe::{Check, Probe, Report, Verdict};
 pub use state::HealthState;
 pub use status::{CheckResult, HealthSnapshot, HealthStatus, HealthSummary, Transition};
+pub use probe::{
+    All, Any, BoxProbe, Check, Find, Label, Paid, Probe, Report, ResponseTime, Same, ServiceProbe,
+    Target, TcpProbe, Verdict,
+};
 
 pub(crate) use fleet::{Fleet, MemberId};
 pub(crate) use members::Membership;

@@ -4,6 +4,26 @@ use std::{borrow::Cow, fmt, future::Future};
 
 use crate::endpoint::Endpoint;
 
+mod boxed;
+mod call;
+mod find;
+mod group;
+mod paid;
+mod response_time;
+mod service;
+mod tcp;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
+mod text;
+
+pub use boxed::BoxProbe;
+pub use find::{Find, Label, Same, Target};
+pub use group::{All, Any};
+pub use paid::Paid;
+pub use response_time::ResponseTime;
+pub use service::ServiceProbe;
+pub use tcp::TcpProbe;
+
 /// What a probe is to look at.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -16,6 +36,16 @@ pub struct Check<T> {
 
 /// Looks whether an endpoint is healthy. Every function from a [`Check`] to a future of something that becomes a
 /// [`Report`] is one: `|check: Check<Client>| async move { check.target.ping().await }`.
+///
+/// | probe | looks |
+/// |---|---|
+/// | [`TcpProbe`] | whether it can connect, and whether the peer says what is expected |
+/// | [`ServiceProbe`] | with any service of checks, behind any layers |
+/// | [`ResponseTime`] | how long another probe took |
+/// | [`All`], [`Any`] | with several probes at once |
+/// | [`Paid`] | with a probe that costs money |
+///
+/// Memory is looked at by `MemoryProbe` of the crate `campanile-hardware`.
 ///
 /// The future may be dropped at any moment: when its time is up, or its endpoint leaves.
 pub trait Probe<T>: Send + Sync + 'static {
@@ -50,6 +80,16 @@ pub enum Verdict {
     Unhealthy,
     /// The probe cannot tell: it changes nothing.
     Unknown,
+}
+
+// ===== impl Check =====
+
+impl<T> Check<T> {
+    /// What a health layer hands to its probe; for probing without one.
+    #[must_use]
+    pub const fn new(endpoint: Endpoint, target: T) -> Self {
+        Self { endpoint, target }
+    }
 }
 
 // ===== impl Probe =====
@@ -93,6 +133,12 @@ impl Report {
     #[must_use]
     pub fn unknown(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Verdict::Unknown, message)
+    }
+
+    /// Whether the verdict is [`Verdict::Healthy`].
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.verdict == Verdict::Healthy
     }
 
     /// Sets what is said to people.
