@@ -126,6 +126,8 @@ pub use probe::{
     All, Any, BoxProbe, Check, Find, Label, Paid, Probe, Report, ResponseTime, Same, ServiceProbe,
     Target, TcpProbe, Verdict,
 };
+#[cfg(feature = "http")]
+pub use probe::{HttpAnswer, HttpProbe};
 
 pub(crate) use fleet::{Fleet, MemberId};
 pub(crate) use members::Membership;

@@ -8,6 +8,8 @@ mod boxed;
 mod call;
 mod find;
 mod group;
+#[cfg(feature = "http")]
+mod http;
 mod paid;
 mod response_time;
 mod service;
@@ -19,6 +21,8 @@ mod text;
 pub use boxed::BoxProbe;
 pub use find::{Find, Label, Same, Target};
 pub use group::{All, Any};
+#[cfg(feature = "http")]
+pub use http::{HttpAnswer, HttpProbe};
 pub use paid::Paid;
 pub use response_time::ResponseTime;
 pub use service::ServiceProbe;
@@ -39,6 +43,7 @@ pub struct Check<T> {
 ///
 /// | probe | looks |
 /// |---|---|
+/// | [`HttpProbe`] | at the answer to an HTTP request (feature `http`) |
 /// | [`TcpProbe`] | whether it can connect, and whether the peer says what is expected |
 /// | [`ServiceProbe`] | with any service of checks, behind any layers |
 /// | [`ResponseTime`] | how long another probe took |

@@ -10,6 +10,8 @@ use crate::{BoxError, endpoint::Endpoint};
 
 mod finding;
 mod groups;
+#[cfg(feature = "http")]
+mod http;
 mod messages;
 mod services;
 
