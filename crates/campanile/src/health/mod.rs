@@ -127,7 +127,7 @@ pub use probe::{
     Target, TcpProbe, Verdict,
 };
 #[cfg(feature = "http")]
-pub use probe::{HttpAnswer, HttpProbe};
+pub use probe::{GrpcProbe, HttpAnswer, HttpProbe};
 
 pub(crate) use fleet::{Fleet, MemberId};
 pub(crate) use members::Membership;

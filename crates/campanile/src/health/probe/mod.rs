@@ -9,6 +9,8 @@ mod call;
 mod find;
 mod group;
 #[cfg(feature = "http")]
+mod grpc;
+#[cfg(feature = "http")]
 mod http;
 mod paid;
 mod response_time;
@@ -21,6 +23,8 @@ mod text;
 pub use boxed::BoxProbe;
 pub use find::{Find, Label, Same, Target};
 pub use group::{All, Any};
+#[cfg(feature = "http")]
+pub use grpc::GrpcProbe;
 #[cfg(feature = "http")]
 pub use http::{HttpAnswer, HttpProbe};
 pub use paid::Paid;
@@ -44,6 +48,7 @@ pub struct Check<T> {
 /// | probe | looks |
 /// |---|---|
 /// | [`HttpProbe`] | at the answer to an HTTP request (feature `http`) |
+/// | [`GrpcProbe`] | at what the standard health service of gRPC says (feature `http`) |
 /// | [`TcpProbe`] | whether it can connect, and whether the peer says what is expected |
 /// | [`ServiceProbe`] | with any service of checks, behind any layers |
 /// | [`ResponseTime`] | how long another probe took |

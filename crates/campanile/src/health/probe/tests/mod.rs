@@ -11,6 +11,8 @@ use crate::{BoxError, endpoint::Endpoint};
 mod finding;
 mod groups;
 #[cfg(feature = "http")]
+mod grpc;
+#[cfg(feature = "http")]
 mod http;
 mod messages;
 mod services;
