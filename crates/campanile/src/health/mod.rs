@@ -123,8 +123,8 @@ pub use outlier::{
 pub use state::HealthState;
 pub use status::{CheckResult, HealthSnapshot, HealthStatus, HealthSummary, Transition};
 pub use probe::{
-    All, Any, BoxProbe, Check, Find, Label, Paid, Probe, Report, ResponseTime, Same, ServiceProbe,
-    Target, TcpProbe, Verdict,
+    All, Any, AverageLatency, BoxProbe, Check, ErrorRate, Find, Label, Paid, Probe, Report,
+    ResponseTime, Same, ServiceProbe, Target, TcpProbe, Verdict,
 };
 #[cfg(feature = "http")]
 pub use probe::{GrpcProbe, HttpAnswer, HttpProbe};

@@ -6,14 +6,17 @@ use crate::endpoint::Endpoint;
 
 mod boxed;
 mod call;
+mod error_rate;
 mod find;
 mod group;
 #[cfg(feature = "http")]
 mod grpc;
 #[cfg(feature = "http")]
 mod http;
+mod latency;
 mod paid;
 mod response_time;
+mod seen;
 mod service;
 mod tcp;
 #[cfg(all(test, feature = "testing"))]
@@ -21,12 +24,14 @@ mod tests;
 mod text;
 
 pub use boxed::BoxProbe;
+pub use error_rate::ErrorRate;
 pub use find::{Find, Label, Same, Target};
 pub use group::{All, Any};
 #[cfg(feature = "http")]
 pub use grpc::GrpcProbe;
 #[cfg(feature = "http")]
 pub use http::{HttpAnswer, HttpProbe};
+pub use latency::AverageLatency;
 pub use paid::Paid;
 pub use response_time::ResponseTime;
 pub use service::ServiceProbe;
@@ -52,6 +57,7 @@ pub struct Check<T> {
 /// | [`TcpProbe`] | whether it can connect, and whether the peer says what is expected |
 /// | [`ServiceProbe`] | with any service of checks, behind any layers |
 /// | [`ResponseTime`] | how long another probe took |
+/// | [`ErrorRate`], [`AverageLatency`] | at the endpoint's own calls |
 /// | [`All`], [`Any`] | with several probes at once |
 /// | [`Paid`] | with a probe that costs money |
 ///

@@ -8,6 +8,7 @@ use std::{
 use super::*;
 use crate::{BoxError, endpoint::Endpoint};
 
+mod calls;
 mod finding;
 mod groups;
 #[cfg(feature = "http")]
