@@ -11,6 +11,8 @@
 //! | waits: calls providers, databases | [`Work::io`] | 2 calls a core | 4 calls a core |
 //! | holds memory: embeds, loads documents | [`Work::memory`] | available memory, less a tenth of all, / memory per call | the same |
 //!
+//! With the feature `health` there is a [`MemoryProbe`] besides, for health layers over processors that run on this machine.
+//!
 //! A crate of its own, since `sysinfo` wants Rust 1.95.
 //!
 //! # State
@@ -86,9 +88,12 @@
 //! ```
 //!
 //! [`Dial`]: campanile::control::Dial
+#![cfg_attr(not(feature = "health"), allow(rustdoc::broken_intra_doc_links))]
 
 mod config;
 mod hardware;
+#[cfg(feature = "health")]
+mod probe;
 mod sampler;
 mod source;
 mod state;
@@ -98,6 +103,8 @@ mod work;
 
 pub use config::{Band, CeilingConfig};
 pub use hardware::{Cores, Figure, Hardware, Load, Memory, Missing, Stall, Throttling};
+#[cfg(feature = "health")]
+pub use probe::MemoryProbe;
 pub use sampler::{Sample, Sampler, SamplerHandle, StageSnapshot};
 pub use source::{Source, System};
 pub use state::{Cause, Ceiling, CeilingSnapshot, Change};

@@ -5,6 +5,8 @@ use campanile::time::Timestamp;
 use crate::*;
 
 mod parsing;
+#[cfg(feature = "health")]
+mod probing;
 mod readings;
 mod sampling;
 mod trees;
