@@ -73,6 +73,8 @@ pub struct Distributions {
     pub between_data: Histogram,
     /// From the begin to the end.
     pub total: Histogram,
+    /// From the begin to the end, of calls that failed, were throttled or overloaded.
+    pub failed: Histogram,
     /// In queues, before the call reached this layer; where a context says since when. Empty for [`Window::Latest`].
     pub wait: Histogram,
 }

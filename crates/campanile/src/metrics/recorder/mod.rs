@@ -1,0 +1,172 @@
+//! Records calls, each thread on its own, and tells of all of them when asked.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use super::Reading;
+use crate::{
+    lane::{LANES, lane},
+    sync::{Ordering::Relaxed, lock},
+    time::Timestamp,
+};
+
+mod aggregate;
+mod compact;
+mod core;
+mod lane;
+mod latest;
+#[cfg(all(test, campanile_loom))]
+mod loom;
+mod pages;
+mod record;
+mod recording;
+mod tallies;
+#[cfg(all(test, feature = "testing", not(campanile_loom)))]
+mod tests;
+
+use self::{core::Core, lane::Lane};
+pub use recording::Recording;
+
+/// Records the calls of a stage or an endpoint. Clones share what is recorded. See the [module](super).
+#[derive(Clone)]
+pub struct Recorder(Arc<Lanes>);
+
+struct Lanes {
+    core: Arc<Core>,
+    lanes: [OnceLock<Arc<Lane>>; LANES],
+}
+
+// ===== impl Recorder =====
+
+impl Recorder {
+    /// How many of the latest calls are looked at unless set otherwise.
+    pub const LATEST: usize = 1_000;
+
+    /// A recorder of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_latest(Self::LATEST)
+    }
+
+    /// A recorder whose [`Window::Latest`](super::Window::Latest) is that many calls, at 6 bytes each.
+    #[must_use]
+    pub fn with_latest(calls: usize) -> Self {
+        Self(Arc::new(Lanes {
+            core: Arc::new(Core::new(calls, Timestamp::now())),
+            lanes: Default::default(),
+        }))
+    }
+
+    /// A call begins. Whoever follows it tells the recording, in a [`Completion`](crate::Completion).
+    #[inline(always)]
+    pub fn begin(&self, now: Timestamp) -> Recording {
+        Recording::new(Arc::clone(self.lane()), now)
+    }
+
+    #[inline(always)]
+    fn lane(&self) -> &Arc<Lane> {
+        match self.0.lanes[lane()].get() {
+            Some(lane) => lane,
+            None => self.make_lane(),
+        }
+    }
+
+    #[cold]
+    fn make_lane(&self) -> &Arc<Lane> {
+        self.0.lanes[lane()].get_or_init(|| Arc::new(Lane::new(Arc::clone(&self.0.core))))
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.0
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.get().map(|lane| &**lane))
+    }
+
+    /// Everything that was recorded, at this moment.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        self.read_at(Timestamp::now())
+    }
+
+    /// Everything that was recorded; `now` is the present.
+    #[must_use]
+    pub fn read_at(&self, now: Timestamp) -> Reading {
+        let core = &self.0.core;
+        let present = record::tick(now);
+        let mut fetched = Vec::new();
+        let mut aggregate = lock(&core.aggregate);
+        for lane in self.lanes() {
+            lane.fetch(|record| fetched.push(record));
+        }
+        // In the order of time, for those who look at the latest ones.
+        fetched.sort_by_key(|record| record.tick(present));
+        for record in fetched {
+            aggregate.take(record, present);
+        }
+        // After the records, so that no call has ended that has not begun; and under the lock, so that who reads later
+        // reads no less.
+        let ended = aggregate.ended();
+        let requests = self.lanes().map(Lane::started).sum::<u64>();
+        let told = aggregate.tell(present);
+        drop(aggregate);
+
+        let mut reading = Reading {
+            requests,
+            in_flight: requests - ended,
+            retries: core.retries.load(Relaxed),
+            hedges: core.hedges.load(Relaxed),
+            fallbacks: core.fallbacks.load(Relaxed),
+            last_used: self.lanes().map(Lane::last_used).max(),
+            since: core.since,
+            ..Reading::default()
+        };
+        for lane in self.lanes() {
+            reading.input_tokens += lane.took.input_tokens.load(Relaxed);
+            reading.output_tokens += lane.took.output_tokens.load(Relaxed);
+            reading.cached_tokens += lane.took.cached_tokens.load(Relaxed);
+            reading.nano_dollars += lane.took.nano_dollars.load(Relaxed);
+            reading.sent_bytes += lane.took.sent_bytes.load(Relaxed);
+            reading.received_bytes += lane.took.received_bytes.load(Relaxed);
+        }
+        reading.refusals = core
+            .refusals()
+            .chain(told.refusals.iter().copied())
+            .collect();
+        let since = |from: record::Tick| now.since(core.since.max(record::moment(from)));
+        let spans = [0, told.minute_from, told.latest.oldest().unwrap_or(0)].map(since);
+        [reading.start, reading.minute, reading.latest] = told.distributions();
+        [reading.start.span, reading.minute.span, reading.latest.span] = spans;
+        reading.outcomes = reading.start.outcomes;
+        reading
+    }
+
+    /// How much memory it takes at present, in bytes, but for what an allocator adds.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        // An `Arc` has its counts in front of what it holds.
+        fn shared<T>() -> usize {
+            let counts = 2 * size_of::<usize>();
+            counts.next_multiple_of(align_of::<T>()) + size_of::<T>()
+        }
+        let lanes = self.lanes().count() * shared::<Lane>();
+        shared::<Lanes>() + shared::<Core>() + lanes + self.0.core.memory()
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("since", &self.0.core.since)
+            .field("requests", &self.lanes().map(Lane::started).sum::<u64>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! Counts of buckets, close at hand.
+
+use crate::metrics::histogram::bucket::BUCKETS;
+
+/// Buckets of a page: as many as fill a cache line.
+const PAGE: usize = 16;
+/// Pages of all buckets.
+pub(super) const PAGES: usize = BUCKETS as usize / PAGE + 1;
+
+/// Counts, in pages for those buckets that something fell into.
+#[derive(Debug, Clone)]
+pub(super) struct Pages {
+    /// The place of each page, and one; zero where there is none.
+    places: [u8; PAGES],
+    pages: Vec<[u32; PAGE]>,
+    /// Buckets each time that they were full.
+    full: Vec<u16>,
+}
+
+// ===== impl Pages =====
+
+impl Pages {
+    pub(super) const fn new() -> Self {
+        Self {
+            places: [0; PAGES],
+            pages: Vec::new(),
+            full: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn count(&mut self, bucket: u16) {
+        let (page, at) = (usize::from(bucket) / PAGE, usize::from(bucket) % PAGE);
+        let place = match self.places[page] {
+            0 => self.make(page),
+            place => usize::from(place) - 1,
+        };
+        let count = &mut self.pages[place][at];
+        *count = count.wrapping_add(1);
+        if *count == 0 {
+            self.full.push(bucket);
+        }
+    }
+
+    #[cold]
+    #[allow(clippy::cast_possible_truncation)] // at most 128 pages
+    fn make(&mut self, page: usize) -> usize {
+        self.pages.push([0; PAGE]);
+        self.places[page] = self.pages.len() as u8;
+        self.pages.len() - 1
+    }
+
+    /// Forgets all counts, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.places = [0; PAGES];
+        self.pages.clear();
+        self.full.clear();
+    }
+
+    /// Tells each bucket of several that is not empty, and its count in all of them, in ascending order.
+    pub(super) fn sum<'a>(
+        several: impl Iterator<Item = &'a Self> + Clone,
+        mut tell: impl FnMut(u16, u64),
+    ) {
+        for page in 0..PAGES {
+            let mut counts = [0; PAGE];
+            let mut any = false;
+            for pages in several.clone() {
+                let Some(place) = usize::from(pages.places[page]).checked_sub(1) else {
+                    continue;
+                };
+                any = true;
+                for (sum, count) in counts.iter_mut().zip(&pages.pages[place]) {
+                    *sum += u64::from(*count);
+                }
+                for bucket in &pages.full {
+                    if usize::from(*bucket) / PAGE == page {
+                        counts[usize::from(*bucket) % PAGE] += 1 << u32::BITS;
+                    }
+                }
+            }
+            if any {
+                for (at, count) in counts
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(_, count)| *count > 0)
+                {
+                    #[allow(clippy::cast_possible_truncation)] // below `BUCKETS`
+                    tell((page * PAGE + at) as u16, count);
+                }
+            }
+        }
+    }
+
+    /// What lies elsewhere for it, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.pages.capacity() * size_of::<[u32; PAGE]>() + self.full.capacity() * size_of::<u16>()
+    }
+}
