@@ -63,7 +63,8 @@ impl Latest {
         if self.next.is_multiple_of(STRIDE) {
             if self.times.capacity() == self.times.len() {
                 // By a half, so that little is left over.
-                let more = (self.calls.len() / 2).clamp(STRIDE, self.limit - self.calls.len());
+                let more = (self.calls.len() / 2 + 1).next_multiple_of(STRIDE);
+                let more = more.min(self.limit - self.calls.len());
                 self.calls.reserve_exact(more);
                 self.times.reserve_exact(more.div_ceil(STRIDE));
             }
@@ -75,25 +76,28 @@ impl Latest {
     /// What there is to tell, but for the span.
     pub(super) fn distributions(&self) -> Distributions {
         let mut counts = [0; KINDS];
-        let mut tallies: Tallies<Histogram> = Tallies::default();
-        let mut sorted: [Vec<u16>; 4] = Default::default();
+        // Total, head and first data of those that succeeded, and what failed ones took.
+        let mut marks: [Vec<u16>; 4] = Default::default();
         for call in &self.calls {
             let call = Record::from_body(*call);
             counts[usize::from(call.kind())] += 1;
-            let [total, head, first] = call.marks();
+            let times = call.marks();
             if record::is_success(call.kind()) {
-                for (marks, mark) in sorted.iter_mut().zip([total, head, first]) {
+                for (marks, mark) in marks.iter_mut().zip(times) {
                     marks.push(mark.0);
                 }
             } else if record::is_failed(call.kind()) {
-                sorted[3].push(total.0);
+                marks[3].push(times[0].0);
             }
         }
-        let [total, head, first, failed] = sorted.map(histogram);
-        tallies.total = total;
-        tallies.head = head;
-        tallies.first_data = first;
-        tallies.failed = failed;
+        let [total, head, first_data, failed] = marks.map(histogram);
+        let tallies = Tallies {
+            head,
+            first_data,
+            total,
+            failed,
+            ..Tallies::default()
+        };
         tallies.tell(&counts)
     }
 

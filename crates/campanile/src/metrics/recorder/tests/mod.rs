@@ -11,10 +11,13 @@ use crate::{
     metrics::Histogram,
     outcome::{FailureKind, Outcome},
     rejection::{Rejection, RejectionKind},
+    time::nanos,
 };
 
 mod counts;
+mod memory;
 mod record_words;
+mod threads;
 mod times;
 mod windows;
 

@@ -115,7 +115,7 @@ fn the_latest_calls_are_the_latest() {
                 );
                 assert!(latest.span + 8 * S >= exact, "{:?}, {exact:?}", latest.span);
             } else {
-                assert_eq!(latest.span, now.since(start));
+                assert!(latest.span >= now.since(start), "since the start");
             }
         }
     }
