@@ -8,6 +8,9 @@ use tower_service::Service;
 use super::{Recorder, Recording, ResponseFuture};
 use crate::{completion::Completion, protocol::Protocol, time::Timestamp};
 
+#[cfg(all(test, feature = "testing", not(campanile_loom)))]
+mod tests;
+
 /// A service whose calls are recorded. See the [module](super).
 #[derive(Clone)]
 pub struct Measured<S, P> {
