@@ -12,7 +12,8 @@
 //! the call besides as it ended.
 //!
 //! **How exact.** Counts are exact: nothing is lost or counted twice, whoever records and reads at the same time. In each
-//! reading the calls that ended and those in flight make up those that have begun. Times are known to within 0.8 %: see
+//! reading the calls that ended and those in flight make up those that have begun. Calls that begin and end within the
+//! microseconds of a reading may be told as in flight. Times are known to within 0.8 %: see
 //! [`Histogram`]. The last minute is told in turns of ten seconds, of which the oldest is dropped whole, so it is the last 50
 //! to 60 seconds; [`span`](Distributions::span) says how long. When the latest calls are of several threads, which of them
 //! are the latest is known to within the two dozen that a thread keeps to itself until somebody reads. The time of a record

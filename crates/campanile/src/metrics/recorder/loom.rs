@@ -22,6 +22,13 @@ fn check(test: impl Fn() + Send + Sync + 'static) {
     builder.check(test);
 }
 
+/// A recorder whose only lane is there: loom does not see that a `OnceLock` hands it over whole.
+fn recorder(latest: usize) -> Recorder {
+    let recorder = Recorder::with_latest(latest);
+    recorder.lane();
+    recorder
+}
+
 fn call(recorder: &Recorder, outcome: Outcome) {
     recorder.begin(NOW).end(NOW, outcome);
 }
@@ -30,7 +37,7 @@ fn call(recorder: &Recorder, outcome: Outcome) {
 #[test]
 fn each_call_of_threads_that_share_a_lane_is_counted_once() {
     check(|| {
-        let recorder = Recorder::with_latest(4);
+        let recorder = recorder(4);
         let other = {
             let recorder = recorder.clone();
             thread::spawn(move || {
@@ -57,7 +64,7 @@ fn each_call_of_threads_that_share_a_lane_is_counted_once() {
 #[test]
 fn who_reads_meanwhile_takes_nothing_away_and_sees_no_end_without_a_begin() {
     check(|| {
-        let recorder = Recorder::with_latest(4);
+        let recorder = recorder(4);
         let other = {
             let recorder = recorder.clone();
             thread::spawn(move || {
@@ -69,8 +76,8 @@ fn who_reads_meanwhile_takes_nothing_away_and_sees_no_end_without_a_begin() {
         let one = recorder.read_at(NOW);
         let two = recorder.read_at(NOW);
         for reading in [&one, &two] {
-            // The difference of the two would have panicked, were there more ends than begins.
-            assert!(reading.in_flight <= 1);
+            // The difference of the two would be beyond all bounds, were there more ends than begins.
+            assert!(reading.in_flight <= reading.requests && reading.requests <= 3);
             assert_eq!(reading.start.total.count(), reading.outcomes.success);
         }
         assert!(two.requests >= one.requests);
@@ -85,7 +92,7 @@ fn who_reads_meanwhile_takes_nothing_away_and_sees_no_end_without_a_begin() {
 #[test]
 fn a_writer_that_is_held_up_holds_up_nobody() {
     check(|| {
-        let recorder = Recorder::with_latest(2);
+        let recorder = recorder(2);
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let recorder = recorder.clone();

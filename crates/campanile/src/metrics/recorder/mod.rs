@@ -29,6 +29,9 @@ mod tests;
 use self::{core::Core, lane::Lane};
 pub use recording::Recording;
 
+/// How often a reader looks again for calls that began and ended while it looked.
+const PASSES: usize = 4;
+
 /// Records the calls of a stage or an endpoint. Clones share what is recorded. See the [module](super).
 #[derive(Clone)]
 pub struct Recorder(Arc<Lanes>);
@@ -85,6 +88,10 @@ impl Recorder {
             .filter_map(|lane| lane.get().map(|lane| &**lane))
     }
 
+    fn started(&self) -> u64 {
+        self.lanes().map(Lane::started).sum()
+    }
+
     /// Everything that was recorded, at this moment.
     #[must_use]
     pub fn read(&self) -> Reading {
@@ -98,18 +105,24 @@ impl Recorder {
         let present = record::tick(now);
         let mut fetched = Vec::new();
         let mut aggregate = lock(&core.aggregate);
-        for lane in self.lanes() {
-            lane.fetch(|record| fetched.push(record));
+        let mut requests = self.started();
+        for _ in 0..PASSES {
+            for lane in self.lanes() {
+                lane.fetch(|record| fetched.push(record));
+            }
+            // After the records, so that no call has ended that has not begun; and under the lock, so that who reads
+            // later reads no less. Who began meanwhile may have ended meanwhile, and is looked for again.
+            let before = std::mem::replace(&mut requests, self.started());
+            if before == requests {
+                break;
+            }
         }
         // In the order of time, for those who look at the latest ones.
         fetched.sort_by_key(|record| record.tick(present));
         for record in fetched {
             aggregate.take(record, present);
         }
-        // After the records, so that no call has ended that has not begun; and under the lock, so that who reads later
-        // reads no less.
         let ended = aggregate.ended();
-        let requests = self.lanes().map(Lane::started).sum::<u64>();
         let told = aggregate.tell(present);
         drop(aggregate);
 
@@ -166,7 +179,7 @@ impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder")
             .field("since", &self.0.core.since)
-            .field("requests", &self.lanes().map(Lane::started).sum::<u64>())
+            .field("requests", &self.started())
             .finish_non_exhaustive()
     }
 }

@@ -231,7 +231,7 @@ async fn a_stage_says_since_when_a_call_is_on_its_way_and_an_endpoint_how_long_i
             tokio::time::sleep(25 * MS).await;
             call.await
         })
-        .layer(tower::layer::layer_fn(|inner| Lazy(inner)))
+        .layer(tower::layer::layer_fn(Lazy))
         .layer(MetricsLayer::new(&endpoint).calls())
         .service(tower::service_fn(|call: Call<u32>| async move {
             let context = call.context;
