@@ -27,13 +27,22 @@
 //! assert_eq!(print.0, "breaker_trips Counter(3.0)\n");
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+#[cfg(all(test, not(campanile_loom)))]
+pub(crate) mod tests;
 
 /// Knows something that is worth collecting.
 pub trait Collect: Send + Sync {
     /// Tells everything, as it is now. Every state is told, also those that do not hold, so that none stays behind in
     /// whatever keeps the samples.
     fn collect(&self, sink: &mut dyn Sink);
+
+    /// Whether there is still anything to tell. What does not keep its owner alive, as a [`Weak`], says no once the owner
+    /// is gone, and who asks it may stop.
+    fn is_alive(&self) -> bool {
+        true
+    }
 }
 
 /// Takes samples.
@@ -119,5 +128,21 @@ impl Metric {
 impl<C: Collect + ?Sized> Collect for Arc<C> {
     fn collect(&self, sink: &mut dyn Sink) {
         (**self).collect(sink);
+    }
+
+    fn is_alive(&self) -> bool {
+        (**self).is_alive()
+    }
+}
+
+impl<C: Collect + ?Sized> Collect for Weak<C> {
+    fn collect(&self, sink: &mut dyn Sink) {
+        if let Some(owner) = self.upgrade() {
+            owner.collect(sink);
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.upgrade().is_some_and(|owner| owner.is_alive())
     }
 }

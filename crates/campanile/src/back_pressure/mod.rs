@@ -101,6 +101,7 @@
 //! # Ok(()) }
 //! ```
 
+mod collect;
 mod config;
 mod decision;
 mod future;

@@ -33,6 +33,7 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
+mod collect;
 #[cfg(all(test, campanile_loom))]
 mod loom;
 #[cfg(all(test, not(campanile_loom)))]
@@ -68,6 +69,7 @@ struct Inner {
     deposit: u64,
     cap: u64,
     withdrawn: AtomicU64,
+    given_back: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -170,6 +172,7 @@ impl Budget {
                 deposit: thousandths(config.deposit).min(ONE),
                 cap,
                 withdrawn: AtomicU64::new(0),
+                given_back: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
             }),
         }
@@ -205,7 +208,7 @@ impl Budget {
 
     /// Gives `units` back that were withdrawn and not used.
     pub fn give_back(&self, units: u64) {
-        self.inner.withdrawn.fetch_sub(units, Ordering::Relaxed);
+        self.inner.given_back.fetch_add(units, Ordering::Relaxed);
         self.add(units.saturating_mul(ONE));
     }
 
@@ -213,10 +216,12 @@ impl Budget {
     #[must_use]
     pub fn snapshot(&self) -> BudgetSnapshot {
         let attempts = |thousandths: u64| thousandths as f64 / ONE as f64;
+        let given_back = self.inner.given_back.load(Ordering::Relaxed);
+        let withdrawn = self.inner.withdrawn.load(Ordering::Relaxed);
         BudgetSnapshot {
             balance: attempts(self.inner.balance.load(Ordering::Relaxed)),
             cap: attempts(self.inner.cap),
-            withdrawn: self.inner.withdrawn.load(Ordering::Relaxed),
+            withdrawn: withdrawn.saturating_sub(given_back),
             refused: self.inner.refused.load(Ordering::Relaxed),
         }
     }

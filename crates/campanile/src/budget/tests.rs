@@ -212,3 +212,20 @@ proptest! {
         }
     }
 }
+
+/// What is given back is told apart, since a counter that falls looks like a restart.
+#[test]
+fn it_tells_counters_that_only_grow() {
+    use crate::collect::tests::Told;
+
+    let budget = budget(0.5, 10.0, 4.0);
+    assert!(budget.withdraw(3) && !budget.withdraw(2));
+    budget.give_back(1);
+    let told = Told::by(&budget);
+    assert_eq!(told.get("budget_withdrawn"), 3.0);
+    assert_eq!(told.get("budget_given_back"), 1.0);
+    assert_eq!(told.get("budget_refused"), 1.0);
+    assert_eq!(told.get("budget_balance"), 2.0);
+    assert_eq!(told.get("budget_cap"), 10.0);
+    assert_eq!(budget.snapshot().withdrawn, 2);
+}

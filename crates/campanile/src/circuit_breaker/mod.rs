@@ -65,6 +65,7 @@
 
 mod admission;
 mod breaker;
+mod collect;
 mod config;
 mod events;
 mod handle;

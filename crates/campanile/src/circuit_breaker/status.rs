@@ -158,6 +158,15 @@ impl BreakerSnapshot {
 }
 
 impl BreakerState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::ForcedOpen,
+        Self::ForcedClosed,
+    ];
+
     /// Its name, as it is serialised.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

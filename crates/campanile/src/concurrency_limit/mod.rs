@@ -81,6 +81,7 @@
 
 pub mod algorithm;
 
+mod collect;
 mod config;
 mod control;
 mod future;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use tower_layer::Layer;
 
-use super::{Hedge, HedgeConfig, OnFirstItem, OnHead, service::Shared};
+use super::{Hedge, HedgeConfig, HedgeHandle, OnFirstItem, OnHead, service::Shared};
 use crate::{
     budget::Budget,
     config::Invalid,
@@ -14,11 +14,19 @@ use crate::{
 /// Hedges slow calls. See the [module](super).
 #[derive(Clone)]
 pub struct HedgeLayer<P = Unary, G = OnHead, R = Cloned> {
-    config: HedgeConfig,
-    budget: Option<Budget>,
+    source: Source,
     protocol: P,
     signal: G,
     replay: R,
+}
+
+/// What the services have learned and may do.
+#[derive(Debug, Clone)]
+enum Source {
+    /// Each service for itself, but for the budget, if there is one to share.
+    Config(HedgeConfig, Option<Budget>),
+    /// All together.
+    Shared(HedgeHandle),
 }
 
 // ===== impl HedgeLayer =====
@@ -33,10 +41,19 @@ impl HedgeLayer {
         Ok(Self::checked(config.build()?))
     }
 
+    /// All services that are made learn together, and share settings and budget.
+    #[must_use]
+    pub fn shared(handle: &HedgeHandle) -> Self {
+        Self::from_source(Source::Shared(handle.clone()))
+    }
+
     fn checked(config: HedgeConfig) -> Self {
+        Self::from_source(Source::Config(config, None))
+    }
+
+    fn from_source(source: Source) -> Self {
         Self {
-            config,
-            budget: None,
+            source,
             protocol: Unary::default(),
             signal: OnHead,
             replay: Cloned,
@@ -78,8 +95,7 @@ impl<P, G, R> HedgeLayer<P, G, R> {
     #[must_use]
     pub fn protocol<Q>(self, protocol: Q) -> HedgeLayer<Q, G, R> {
         HedgeLayer {
-            config: self.config,
-            budget: self.budget,
+            source: self.source,
             protocol,
             signal: self.signal,
             replay: self.replay,
@@ -90,8 +106,7 @@ impl<P, G, R> HedgeLayer<P, G, R> {
     #[must_use]
     pub fn signal<H>(self, signal: H) -> HedgeLayer<P, H, R> {
         HedgeLayer {
-            config: self.config,
-            budget: self.budget,
+            source: self.source,
             protocol: self.protocol,
             signal,
             replay: self.replay,
@@ -102,8 +117,7 @@ impl<P, G, R> HedgeLayer<P, G, R> {
     #[must_use]
     pub fn replay<Q>(self, replay: Q) -> HedgeLayer<P, G, Q> {
         HedgeLayer {
-            config: self.config,
-            budget: self.budget,
+            source: self.source,
             protocol: self.protocol,
             signal: self.signal,
             replay,
@@ -127,8 +141,7 @@ impl<P, G, R> HedgeLayer<P, G, R> {
         F: Fn(&Req) -> Cost,
     {
         HedgeLayer {
-            config: self.config,
-            budget: self.budget,
+            source: self.source,
             protocol: Costed::new(self.protocol, cost),
             signal: self.signal,
             replay: self.replay,
@@ -136,10 +149,13 @@ impl<P, G, R> HedgeLayer<P, G, R> {
     }
 
     /// Draws on this budget, which others may share, instead of one of its own. Its deposit takes the place of
-    /// [`share`](HedgeConfig::share).
+    /// [`share`](HedgeConfig::share). A layer made of a [handle](Self::shared) draws on the
+    /// [handle's](HedgeHandle::with_budget).
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = Some(budget);
+        if let Source::Config(_, own) = &mut self.source {
+            *own = Some(budget);
+        }
         self
     }
 }
@@ -154,9 +170,12 @@ where
     type Service = Hedge<S, P, G, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        let handle = match &self.source {
+            Source::Config(config, budget) => HedgeHandle::checked(config.clone(), budget.clone()),
+            Source::Shared(handle) => handle.clone(),
+        };
         let shared = Shared::new(
-            self.config.clone(),
-            self.budget.clone(),
+            handle,
             self.protocol.clone(),
             self.signal.clone(),
             self.replay.clone(),
@@ -169,8 +188,7 @@ where
 impl<P, G, R> fmt::Debug for HedgeLayer<P, G, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HedgeLayer")
-            .field("config", &self.config)
-            .field("budget", &self.budget)
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }

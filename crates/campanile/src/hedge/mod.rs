@@ -63,8 +63,10 @@
 //! # Ok(()) }
 //! ```
 
+mod collect;
 mod config;
 mod future;
+mod handle;
 mod layer;
 mod leg;
 mod service;
@@ -81,8 +83,9 @@ pub use crate::{
 };
 pub use config::{Delay, HedgeConfig, Unit};
 pub use future::HedgeFuture;
+pub use handle::{HedgeHandle, HedgeSnapshot};
 pub use layer::HedgeLayer;
-pub use service::{Hedge, HedgeSnapshot};
+pub use service::Hedge;
 #[cfg(feature = "http")]
 pub use signal::{FirstFrame, OnFirstFrame};
 pub use signal::{FirstItem, OnFirstItem, OnHead, Signal};

@@ -1,21 +1,19 @@
 use std::{
     fmt,
+    ops::Deref,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use serde::Serialize;
 use tower_service::Service;
 
-use super::{Delay, HedgeConfig, HedgeFuture, Signal, Unit, future::Call, state::Learned};
+use super::{HedgeFuture, HedgeHandle, HedgeSnapshot, Signal, Unit, future::Call, handle::Core};
 use crate::{
-    budget::{Budget, BudgetSnapshot},
+    budget::Budget,
     context::SpareTrail,
     protocol::Protocol,
     replay::{Cloned, Replay},
-    sync::{AtomicU64, Mutex, Ordering, lock},
-    time::Timestamp,
+    sync::{Mutex, lock},
 };
 
 /// A service whose slow calls are hedged; made by [`HedgeLayer`](super::HedgeLayer). See the [module](super).
@@ -27,38 +25,14 @@ pub struct Hedge<S: 'static, P, G, R: 'static = Cloned> {
     shared: Arc<Shared<S, P, G, R>>,
 }
 
-/// What a [`Hedge`] has learned and done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct HedgeSnapshot {
-    /// After what time a call is hedged; `None` while too little is known.
-    pub delay: Option<Duration>,
-    /// Calls that were hedged.
-    pub hedged: u64,
-    /// Hedges that were first.
-    pub won: u64,
-    /// What hedges may still add.
-    pub budget: BudgetSnapshot,
-}
-
 /// What all clones share.
 pub(super) struct Shared<S, P, G, R> {
-    pub(super) config: HedgeConfig,
-    pub(super) budget: Budget,
+    core: Arc<Core>,
     pub(super) protocol: P,
     pub(super) signal: G,
     pub(super) replay: R,
-    when: When,
-    pub(super) hedged: AtomicU64,
-    pub(super) won: AtomicU64,
     /// What the services of hedges are cloned from, so that a call which needs none clones none. Never readied.
     master: Mutex<S>,
-}
-
-enum When {
-    Fixed(Duration),
-    // Boxed: some kilobytes.
-    Learned(Box<Learned>),
 }
 
 // ===== impl Hedge =====
@@ -75,11 +49,14 @@ impl<S, P, G, R> Hedge<S, P, G, R> {
     /// What it has learned and done.
     #[must_use]
     pub fn snapshot(&self) -> HedgeSnapshot {
-        HedgeSnapshot {
-            delay: self.shared.delay(),
-            hedged: self.shared.hedged.load(Ordering::Relaxed),
-            won: self.shared.won.load(Ordering::Relaxed),
-            budget: self.shared.budget.snapshot(),
+        self.handle().snapshot()
+    }
+
+    /// What it has learned and done, to look at, without the service.
+    #[must_use]
+    pub fn handle(&self) -> HedgeHandle {
+        HedgeHandle {
+            core: Arc::clone(&self.shared.core),
         }
     }
 
@@ -161,69 +138,13 @@ impl<S: fmt::Debug, P, G, R> fmt::Debug for Hedge<S, P, G, R> {
 // ===== impl Shared =====
 
 impl<S, P, G, R> Shared<S, P, G, R> {
-    pub(super) fn new(
-        config: HedgeConfig,
-        budget: Option<Budget>,
-        protocol: P,
-        signal: G,
-        replay: R,
-        master: S,
-    ) -> Self {
-        let when = match config.delay {
-            Delay::Fixed { after } => When::Fixed(after),
-            Delay::Learned {
-                percentile,
-                min_samples,
-                window,
-                floor,
-            } => When::Learned(Box::new(Learned::new(
-                percentile,
-                min_samples,
-                window,
-                floor,
-            ))),
-        };
+    pub(super) fn new(handle: HedgeHandle, protocol: P, signal: G, replay: R, master: S) -> Self {
         Self {
-            budget: budget.unwrap_or_else(|| Budget::new(config.budget())),
-            config,
+            core: handle.core,
             protocol,
             signal,
             replay,
-            when,
-            hedged: AtomicU64::new(0),
-            won: AtomicU64::new(0),
             master: Mutex::new(master),
-        }
-    }
-
-    /// After what time a call is hedged, if that is known.
-    pub(super) fn delay(&self) -> Option<Duration> {
-        match &self.when {
-            When::Fixed(after) => Some(*after),
-            When::Learned(learned) => learned.delay(),
-        }
-    }
-
-    /// When a call first has to wait, if anything is to be learned of it.
-    pub(super) fn begin(&self) -> Timestamp {
-        match &self.when {
-            When::Fixed(_) => Timestamp::ZERO,
-            When::Learned(_) => Timestamp::now(),
-        }
-    }
-
-    /// A call that first had to wait at `begun`, or not at all, has its first data.
-    #[inline]
-    pub(super) fn learn(&self, begun: Option<Timestamp>) {
-        let When::Learned(learned) = &self.when else {
-            return;
-        };
-        match begun {
-            None => learned.record_at_once(),
-            Some(begun) => {
-                let now = Timestamp::now();
-                learned.record(now.since(begun), now);
-            }
         }
     }
 
@@ -233,5 +154,14 @@ impl<S, P, G, R> Shared<S, P, G, R> {
         S: Clone,
     {
         lock(&self.master).clone()
+    }
+}
+
+impl<S, P, G, R> Deref for Shared<S, P, G, R> {
+    type Target = Core;
+
+    #[inline]
+    fn deref(&self) -> &Core {
+        &self.core
     }
 }

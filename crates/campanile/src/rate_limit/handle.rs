@@ -187,7 +187,7 @@ impl<B: Store> RateLimitHandle<B> {
         }
     }
 
-    fn outline(&self) -> RateLimitSnapshot {
+    pub(super) fn outline(&self) -> RateLimitSnapshot {
         let settings = self.limiter.meters.settings();
         let units = Unit::ALL.into_iter().filter_map(|unit| {
             let limit = settings.limits[unit.index()]?;

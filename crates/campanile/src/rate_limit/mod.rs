@@ -77,6 +77,7 @@
 //! ```
 
 mod buckets;
+mod collect;
 mod config;
 mod future;
 mod gates;

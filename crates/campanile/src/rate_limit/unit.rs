@@ -23,14 +23,20 @@ impl Unit {
     pub(super) const fn index(self) -> usize {
         self as usize
     }
+
+    /// Its name: lower case, words joined by underscores, as in its serialised form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::NanoDollars => "nano_dollars",
+        }
+    }
 }
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Requests => "requests",
-            Self::Tokens => "tokens",
-            Self::NanoDollars => "nano_dollars",
-        })
+        f.write_str(self.name())
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     testing::{Script, Scripted, Step},
 };
 
+mod collect;
 mod contract;
 mod endings;
 mod peers;

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod closed;
+mod collect;
 mod contract;
 mod endings;
 mod faults;

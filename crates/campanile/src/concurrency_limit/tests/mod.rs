@@ -19,6 +19,7 @@ mod adaptive;
 #[cfg(feature = "http")]
 mod bodies;
 mod cancellation;
+mod collect;
 mod config;
 mod contract;
 mod endings;

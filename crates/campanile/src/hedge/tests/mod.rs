@@ -17,6 +17,7 @@ use crate::{
     testing::{Readiness, Script, Scripted, Step, seeded},
 };
 
+mod collect;
 mod config;
 mod contract;
 #[cfg(feature = "http")]

@@ -16,6 +16,7 @@ use crate::{
     testing::{Script, ScriptStream, Scripted, Step},
 };
 
+mod collect;
 mod contract;
 mod endings;
 mod faults;
