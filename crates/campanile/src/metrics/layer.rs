@@ -58,7 +58,7 @@ impl<P> MetricsLayer<P> {
     }
 }
 
-impl<S, P: Clone> Layer<S> for MetricsLayer<P> {
+impl<S: 'static, P: Clone> Layer<S> for MetricsLayer<P> {
     type Service = Measured<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {

@@ -12,8 +12,10 @@ use crate::{completion::Completion, protocol::Protocol, time::Timestamp};
 mod tests;
 
 /// A service whose calls are recorded. See the [module](super).
+// Owned types, said here once and for all: where a call is made it would be asked of every error type anew for each
+// lifetime, and an async block over a boxed error would not be `Send`.
 #[derive(Clone)]
-pub struct Measured<S, P> {
+pub struct Measured<S: 'static, P> {
     inner: S,
     protocol: P,
     recorder: Recorder,
@@ -41,7 +43,7 @@ impl<S, P> Measured<S, P> {
 
 impl<S, P, Req> Service<Req> for Measured<S, P>
 where
-    S: Service<Req> + 'static,
+    S: Service<Req>,
     P: Protocol<Req, S::Response, S::Error>,
     Req: 'static,
 {
