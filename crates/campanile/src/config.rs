@@ -10,7 +10,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserializer, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 use crate::time::human;
@@ -62,7 +62,7 @@ impl Invalid {
 /// Durations as text (`30s`, `250ms`), or as a number of seconds, which is what settings of older systems have. For
 /// `#[serde(with = "campanile::config::seconds")]`.
 pub mod seconds {
-    use super::{Deserializer, Duration, Serializer, de, fmt, human};
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, de, fmt, human};
 
     /// Writes a duration as text.
     ///
@@ -84,15 +84,15 @@ pub mod seconds {
 
     struct Visitor;
 
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Seconds(#[serde(with = "self")] Duration);
+
     /// The same for a duration that may be absent. For `#[serde(with = "campanile::config::seconds::optional")]`.
     pub mod optional {
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-        use super::Duration;
-
-        #[derive(Serialize, Deserialize)]
-        #[serde(transparent)]
-        struct Seconds(#[serde(with = "super")] Duration);
+        use super::{Duration, Seconds};
 
         /// Writes a duration as text, or nothing.
         ///
@@ -115,6 +115,37 @@ pub mod seconds {
             deserializer: D,
         ) -> Result<Option<Duration>, D::Error> {
             Ok(Option::<Seconds>::deserialize(deserializer)?.map(|seconds| seconds.0))
+        }
+    }
+
+    /// The same for a list of durations. For `#[serde(with = "campanile::config::seconds::list")]`.
+    pub mod list {
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        use super::{Duration, Seconds};
+
+        /// Writes durations as text.
+        ///
+        /// # Errors
+        ///
+        /// Those of the serializer.
+        pub fn serialize<S: Serializer>(
+            durations: &[Duration],
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(durations.iter().copied().map(Seconds))
+        }
+
+        /// Reads durations from texts or numbers of seconds.
+        ///
+        /// # Errors
+        ///
+        /// When one is neither.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Vec<Duration>, D::Error> {
+            let seconds = Vec::<Seconds>::deserialize(deserializer)?;
+            Ok(seconds.into_iter().map(|seconds| seconds.0).collect())
         }
     }
 

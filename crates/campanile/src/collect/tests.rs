@@ -7,6 +7,8 @@ use super::*;
 #[derive(Debug, Default)]
 pub(crate) struct Told(BTreeMap<String, f64>);
 
+// Each feature's tests use a part of it.
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
 impl Told {
     pub(crate) fn by(told: &impl Collect) -> Self {
         let mut all = Self::default();

@@ -83,16 +83,30 @@
 //! # Ok(()) }
 //! ```
 
+mod config;
 mod future;
+mod gathered;
 mod histogram;
 mod layer;
 mod reading;
 mod recorder;
+mod registry;
 mod service;
+mod snapshot;
+mod table;
+mod text;
 
+pub use config::MetricsConfig;
 pub use future::ResponseFuture;
 pub use histogram::Histogram;
 pub use layer::MetricsLayer;
 pub use reading::{Distributions, OutcomeCounts, Reading, Refusals, Window};
 pub use recorder::{Recorder, Recording};
+pub use registry::{EndpointMetrics, Metrics, StageMetrics};
 pub use service::Measured;
+pub use snapshot::{
+    EndpointFigures, Figures, GateFigures, LatencyFigures, MetricsSnapshot, OutcomeFigures,
+    RefusalFigures, SampleSnapshot, StageSnapshot, WindowFigures,
+};
+pub use table::Table;
+pub use text::{Format, OPEN_METRICS, PROMETHEUS};

@@ -25,9 +25,11 @@ mod recording;
 mod tallies;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
+mod weak;
 
 use self::{core::Core, lane::Lane};
 pub use recording::Recording;
+pub(super) use weak::WeakRecorder;
 
 /// How often a reader looks again for calls that began and ended while it looked.
 const PASSES: usize = 4;

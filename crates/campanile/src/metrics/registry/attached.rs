@@ -1,0 +1,57 @@
+use std::{any::TypeId, fmt, sync::Arc};
+
+use crate::{
+    collect::Collect,
+    metrics::gathered::{Sample, Samples},
+    sync::{Mutex, lock},
+};
+
+/// What is attached to a stage or an endpoint, one of each kind and name, in order of attachment.
+#[derive(Default)]
+pub(super) struct Attached(Mutex<Vec<Item>>);
+
+#[derive(Clone)]
+struct Item {
+    kind: TypeId,
+    name: &'static str,
+    what: Arc<dyn Collect>,
+}
+
+// ===== impl Attached =====
+
+impl Attached {
+    /// Attaches it in the place of the one of its kind and name, if there is one.
+    pub(super) fn attach<C: Collect + 'static>(&self, name: &'static str, what: C) {
+        let item = Item {
+            kind: TypeId::of::<C>(),
+            name,
+            what: Arc::new(what),
+        };
+        // What goes is dropped after the lock: it may be anything.
+        let _gone = self.retain(|other| (other.kind, other.name) != (item.kind, item.name));
+        lock(&self.0).push(item);
+    }
+
+    /// What everything tells. Where two tell the same series, the one that was attached later is believed.
+    pub(super) fn collect(&self) -> Vec<Sample> {
+        let _gone = self.retain(|item| item.what.is_alive());
+        // Cloned, so that whatever they do they do without the lock.
+        let items = lock(&self.0).clone();
+        let mut samples = Samples::default();
+        for item in items.iter().rev() {
+            samples.name = item.name;
+            item.what.collect(&mut samples);
+        }
+        samples.all
+    }
+
+    fn retain(&self, stays: impl Fn(&Item) -> bool) -> Vec<Item> {
+        lock(&self.0).extract_if(.., |item| !stays(item)).collect()
+    }
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} attached", lock(&self.0).len())
+    }
+}
