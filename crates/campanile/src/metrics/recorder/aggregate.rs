@@ -46,7 +46,8 @@ pub(super) struct Told {
     minute: Tallies<Histogram>,
     /// When the last minute began.
     pub(super) minute_from: Tick,
-    pub(super) latest: Latest,
+    /// `None` where nobody asks for the latest.
+    pub(super) latest: Option<Latest>,
     pub(super) refusals: Vec<Refusals>,
 }
 
@@ -124,7 +125,7 @@ impl Aggregate {
     }
 
     /// What there is to tell at that moment.
-    pub(super) fn tell(&mut self, now: Tick) -> Told {
+    pub(super) fn tell(&mut self, now: Tick, latest: bool) -> Told {
         self.settle(now);
         let mut minute_counts = [0; KINDS];
         let mut minute: Tallies<Histogram> = Tallies::default();
@@ -142,7 +143,7 @@ impl Aggregate {
             minute_counts,
             minute,
             minute_from: (now / TURN + 1).saturating_sub(TURNS as Tick) * TURN,
-            latest: self.latest.clone(),
+            latest: latest.then(|| self.latest.clone()),
             refusals: self.refusals.clone(),
         }
     }
@@ -215,7 +216,10 @@ impl Told {
         [
             start.tell(&self.counts),
             self.minute.tell(&self.minute_counts),
-            self.latest.distributions(),
+            self.latest
+                .as_ref()
+                .map(Latest::distributions)
+                .unwrap_or_default(),
         ]
     }
 }

@@ -27,7 +27,7 @@ mod tallies;
 mod tests;
 mod weak;
 
-use self::{core::Core, lane::Lane};
+use self::{core::Core, lane::Lane, latest::Latest};
 pub use recording::Recording;
 pub(super) use weak::WeakRecorder;
 
@@ -103,6 +103,16 @@ impl Recorder {
     /// Everything that was recorded; `now` is the present.
     #[must_use]
     pub fn read_at(&self, now: Timestamp) -> Reading {
+        self.read_as(now, true)
+    }
+
+    /// The same without the latest calls, which are sorted for it, and cost as much as all else: for texts that tell what
+    /// there was since the start.
+    pub(super) fn read_without_latest(&self, now: Timestamp) -> Reading {
+        self.read_as(now, false)
+    }
+
+    fn read_as(&self, now: Timestamp, latest: bool) -> Reading {
         let core = &self.0.core;
         let present = record::tick(now);
         let mut fetched = Vec::new();
@@ -125,7 +135,7 @@ impl Recorder {
             aggregate.take(record, present);
         }
         let ended = aggregate.ended();
-        let told = aggregate.tell(present);
+        let told = aggregate.tell(present, latest);
         drop(aggregate);
 
         let mut reading = Reading {
@@ -151,7 +161,8 @@ impl Recorder {
             .chain(told.refusals.iter().copied())
             .collect();
         let since = |from: record::Tick| now.since(core.since.max(record::moment(from)));
-        let spans = [0, told.minute_from, told.latest.oldest().unwrap_or(0)].map(since);
+        let oldest = told.latest.as_ref().and_then(Latest::oldest);
+        let spans = [0, told.minute_from, oldest.unwrap_or(0)].map(since);
         [reading.start, reading.minute, reading.latest] = told.distributions();
         [reading.start.span, reading.minute.span, reading.latest.span] = spans;
         reading.outcomes = reading.start.outcomes;

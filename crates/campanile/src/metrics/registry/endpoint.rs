@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::attached::Attached;
+use super::{Read, attached::Attached};
 use crate::{
     collect::Collect,
     endpoint::Endpoint,
@@ -94,13 +94,13 @@ impl EndpointMetrics {
         self.recorder.read()
     }
 
-    pub(super) fn gather(&self, now: Timestamp) -> GatheredEndpoint {
+    pub(super) fn gather(&self, now: Timestamp, read: Read) -> GatheredEndpoint {
         let (endpoint, labels) = lock(&self.member.of).clone();
         GatheredEndpoint {
             gates: endpoint.gate().history(now).collect(),
             endpoint,
             labels,
-            reading: self.recorder.read_at(now),
+            reading: read(&self.recorder, now),
             samples: self.member.attached.collect(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Format, MetricsConfig, MetricsSnapshot,
+    Format, MetricsConfig, MetricsSnapshot, Reading, Recorder,
     gathered::Gathered,
     text::{self, Bounds},
 };
@@ -112,6 +112,9 @@ pub struct Metrics {
     shared: Arc<Shared>,
 }
 
+/// How recorders are read.
+type Read = fn(&Recorder, Timestamp) -> Reading;
+
 struct Shared {
     config: Arc<MetricsConfig>,
     bounds: Bounds,
@@ -164,7 +167,7 @@ impl Metrics {
     /// Everything that was recorded, as it is now.
     #[must_use]
     pub fn snapshot(&self) -> MetricsSnapshot {
-        MetricsSnapshot::of(&self.gather())
+        MetricsSnapshot::of(&self.gather(Recorder::read_at))
     }
 
     /// Everything that was recorded since the start in the Prometheus text format, whose content type is
@@ -196,18 +199,24 @@ impl Metrics {
     /// Those of `out`.
     pub fn write(&self, format: Format, out: &mut impl Write) -> fmt::Result {
         let Shared { config, bounds, .. } = &*self.shared;
-        text::write(&self.gather(), config, bounds, format, out)
+        text::write(
+            &self.gather(Recorder::read_without_latest),
+            config,
+            bounds,
+            format,
+            out,
+        )
     }
 
     /// Everything as it is now, each stage and endpoint read once.
-    fn gather(&self) -> Gathered {
+    fn gather(&self, read: Read) -> Gathered {
         let stages: Vec<_> = lock(&self.shared.stages).values().cloned().collect();
         let now = Timestamp::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         Gathered {
             now,
             unix: unix.map_or(0.0, |unix| unix.as_secs_f64()),
-            stages: stages.iter().map(|stage| stage.gather(now)).collect(),
+            stages: stages.iter().map(|stage| stage.gather(now, read)).collect(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    EndpointMetrics,
+    EndpointMetrics, Read,
     attached::Attached,
     endpoint::{Member, Seat},
 };
@@ -150,7 +150,7 @@ impl Stage {
         text.into()
     }
 
-    pub(super) fn gather(&self, now: Timestamp) -> GatheredStage {
+    pub(super) fn gather(&self, now: Timestamp, read: Read) -> GatheredStage {
         let (present, gone) = {
             let mut members = lock(&self.members);
             let gone = members.sweep();
@@ -160,12 +160,12 @@ impl Stage {
         drop(gone);
         let endpoints = present
             .iter()
-            .map(|endpoint| endpoint.gather(now))
+            .map(|endpoint| endpoint.gather(now, read))
             .collect();
         GatheredStage {
             name: Arc::clone(&self.name),
             labels: Arc::clone(&self.labels),
-            reading: self.recorder.read_at(now),
+            reading: read(&self.recorder, now),
             samples: self.attached.collect(),
             endpoints,
         }

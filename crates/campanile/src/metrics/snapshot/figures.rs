@@ -102,8 +102,10 @@ pub struct WindowFigures {
     pub success_rate: Option<f64>,
     /// Calls that ended a second.
     pub throughput: Option<f64>,
-    /// From the begin to the end.
+    /// From the begin to the end, of calls that did their work.
     pub total: LatencyFigures,
+    /// The same of calls that failed, were throttled or overloaded.
+    pub failed: LatencyFigures,
     /// From the begin to the head of the answer.
     pub head: LatencyFigures,
     /// From the begin to the first data.
@@ -197,6 +199,7 @@ impl WindowFigures {
             success_rate: success_rate(&window.outcomes),
             throughput: (span > 0.0).then(|| calls as f64 / span),
             total: LatencyFigures::of(&window.total),
+            failed: LatencyFigures::of(&window.failed),
             head: LatencyFigures::of(&window.head),
             first_data: LatencyFigures::of(&window.first_data),
             between_data: LatencyFigures::of(&window.between_data),
@@ -304,6 +307,7 @@ fn merge_window(into: &mut Distributions, other: &Distributions) {
     into.first_data.merge(&other.first_data);
     into.between_data.merge(&other.between_data);
     into.total.merge(&other.total);
+    into.failed.merge(&other.failed);
     into.wait.merge(&other.wait);
 }
 

@@ -100,12 +100,18 @@ static PLAIN: [Plain; 11] = [
     ),
 ];
 
-static TIMED: [Timed; 5] = [
+static TIMED: [Timed; 6] = [
     Timed {
         name: "duration",
-        help: "Time from the begin of a call to its end.",
+        help: "Time from the begin of a call to its end, of calls that did their work.",
         histogram: |reading| &reading.start.total,
         always: true,
+    },
+    Timed {
+        name: "failed_duration",
+        help: "Time from the begin of a call to its end, of calls that failed, were throttled or overloaded.",
+        histogram: |reading| &reading.start.failed,
+        always: false,
     },
     Timed {
         name: "head",

@@ -131,6 +131,7 @@ async fn its_shape_is_stable() {
     let names = [
         "between_data",
         "calls",
+        "failed",
         "first_data",
         "head",
         "outcomes",
