@@ -64,6 +64,7 @@ impl Table {
             table.row(
                 "all stages".to_owned(),
                 &snapshot.total,
+                extra(&snapshot.total),
                 [dash(), dash(), dash()],
             );
         }
@@ -72,7 +73,11 @@ impl Table {
 
     fn stage(&mut self, stage: &StageSnapshot) {
         let queued = shown(Count(stage.queued));
-        self.row(stage.name.clone(), &stage.figures, [dash(), dash(), queued]);
+        // Attempts that a stage makes within itself are seen by its endpoints only.
+        let within: u64 = stage.endpoints.iter().map(|it| extra(&it.figures)).sum();
+        let extra = extra(&stage.figures).max(within);
+        let cells = [dash(), dash(), queued];
+        self.row(stage.name.clone(), &stage.figures, extra, cells);
     }
 
     fn endpoint(&mut self, endpoint: &EndpointFigures) {
@@ -86,10 +91,21 @@ impl Table {
             .share
             .map_or_else(dash, |share| shown(Percent(share)));
         let name = format!("  {}", endpoint.key);
-        self.row(name, &endpoint.figures, [gate, share, dash()]);
+        self.row(
+            name,
+            &endpoint.figures,
+            extra(&endpoint.figures),
+            [gate, share, dash()],
+        );
     }
 
-    fn row(&mut self, name: String, figures: &Figures, [gate, share, queued]: [String; 3]) {
+    fn row(
+        &mut self,
+        name: String,
+        figures: &Figures,
+        extra: u64,
+        [gate, share, queued]: [String; 3],
+    ) {
         let window = figures.window(self.window);
         let LatencyFigures {
             mean,
@@ -118,7 +134,6 @@ impl Table {
 
         let outcomes = &figures.outcomes;
         let failed = outcomes.failure + outcomes.throttled + outcomes.overloaded;
-        let again = figures.retries + figures.hedges + figures.fallbacks;
         let tokens = figures.input_tokens.saturating_add(figures.output_tokens);
         let bytes = figures.sent_bytes.saturating_add(figures.received_bytes);
         self.calls.row(vec![
@@ -129,7 +144,7 @@ impl Table {
             shown(Count(failed)),
             shown(Count(figures.refused())),
             shown(Count(outcomes.cancelled)),
-            shown(Count(again)),
+            shown(Count(extra)),
             time(figures.start.first_data.p50),
             time(figures.start.wait.p50),
             shown(Count(tokens)),
@@ -137,6 +152,12 @@ impl Table {
             shown(Dollars(figures.nano_dollars)),
         ]);
     }
+}
+
+/// Attempts beyond the first ones.
+const fn extra(figures: &Figures) -> u64 {
+    let extra = figures.retries.saturating_add(figures.hedges);
+    extra.saturating_add(figures.fallbacks)
 }
 
 fn dash() -> String {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Table, Window,
+    Reading, Table, Window,
     gathered::{Gathered, GatheredEndpoint, GatheredStage, Sample},
 };
 use crate::{
@@ -111,8 +111,10 @@ pub struct SampleSnapshot {
 
 impl MetricsSnapshot {
     pub(super) fn of(gathered: &Gathered) -> Self {
-        let mut all = super::Reading::default();
-        all.since = gathered.now;
+        let mut all = Reading {
+            since: gathered.now,
+            ..Reading::default()
+        };
         for stage in &gathered.stages {
             figures::merge(&mut all, &stage.reading);
         }
@@ -133,7 +135,6 @@ impl MetricsSnapshot {
     }
 
     /// The same as a table for a terminal, 120 columns wide at most.
-    #[must_use]
     pub fn table(&self, window: Window) -> Table {
         Table::of(self, window)
     }

@@ -186,3 +186,41 @@ async fn the_last_minute_passes() {
     );
     assert_eq!(figures.minute.throughput, Some(0.0));
 }
+
+/// All stages together: counts are added, and times are those of all calls.
+#[tokio::test(start_paused = true)]
+async fn the_total_is_of_all_stages() {
+    let metrics = Metrics::default();
+    for (name, calls) in [("chat", 3), ("embed", 4)] {
+        let service = metrics.stage(name).layer().layer(script().service());
+        for _ in 0..calls {
+            call(&service).await.unwrap();
+        }
+    }
+    let failing = metrics
+        .stage("embed")
+        .layer()
+        .layer(Script::<&str>::new(Step::error("broken")).service());
+    assert!(call(&failing).await.is_err());
+    let snapshot = metrics.snapshot();
+    let total = &snapshot.total;
+    assert_eq!(
+        (
+            total.requests,
+            total.outcomes.success,
+            total.outcomes.failure
+        ),
+        (8, 7, 1)
+    );
+    assert_eq!(total.success_rate, Some(7.0 / 8.0));
+    assert_eq!((total.start.total.count, total.start.failed.count), (7, 1));
+    assert!((total.minute.total.max.unwrap() - 0.010).abs() < 0.000_1);
+    assert!(total.idle.is_some() && total.age > 0.0);
+    let names: Vec<_> = snapshot
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect();
+    assert_eq!(names, ["chat", "embed"]);
+    assert!(snapshot.to_string().contains("all stages"));
+}
