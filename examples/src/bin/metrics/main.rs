@@ -116,7 +116,7 @@ fn pool(
         let metrics = measured.endpoint(endpoint);
         // Their settings were checked above.
         let breaker = CircuitBreakerHandle::new(breaker).expect("checked");
-        let limit = ConcurrencyLimitHandle::new(limit.clone()).expect("checked");
+        let limit = ConcurrencyLimitHandle::new(limit).expect("checked");
         metrics.collect(breaker.clone()).collect(limit.clone());
         ServiceBuilder::new()
             .layer(metrics.layer().calls())
