@@ -120,14 +120,14 @@ pub use members::Monitored;
 pub use outlier::{
     OutlierCause, OutlierConfig, OutlierHandle, OutlierLayer, OutlierSnapshot, OutlierStatus,
 };
-pub use state::HealthState;
-pub use status::{CheckResult, HealthSnapshot, HealthStatus, HealthSummary, Transition};
 pub use probe::{
     All, Any, AverageLatency, BoxProbe, Check, ErrorRate, Find, Label, Paid, Probe, Report,
     ResponseTime, Same, ServiceProbe, Target, TcpProbe, Verdict,
 };
 #[cfg(feature = "http")]
 pub use probe::{GrpcProbe, HttpAnswer, HttpProbe};
+pub use state::HealthState;
+pub use status::{CheckResult, HealthSnapshot, HealthStatus, HealthSummary, Transition};
 
 pub(crate) use fleet::{Fleet, MemberId};
 pub(crate) use members::Membership;
