@@ -52,7 +52,8 @@ where
 }
 
 /// The request, addressed to an upstream.
-fn to(address: SocketAddr, mut request: Request<Body>) -> Request<Body> {
+#[must_use]
+pub fn to(address: SocketAddr, mut request: Request<Body>) -> Request<Body> {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = address.to_string().parse().ok();

@@ -6,5 +6,5 @@ mod front;
 mod upstream;
 
 pub use caller::{Answer, Caller};
-pub use front::{Client, Pool, client, front, pool, serve};
+pub use front::{Client, Pool, client, front, pool, serve, to};
 pub use upstream::Upstream;
