@@ -28,6 +28,8 @@ use tower::{
 };
 
 mod busy;
+pub mod case;
+pub mod figures;
 pub mod guards;
 mod table;
 

@@ -1,8 +1,8 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use campanile::BoxError;
 use seatbelt::{breaker::Breaker, retry::Retry, timeout::Timeout};
-use tower::{Layer, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder};
 use tower_resilience::{
     adaptive::{AdaptiveLimiterLayer, Aimd},
     bulkhead::BulkheadLayer,
@@ -17,41 +17,7 @@ use crate::{Instant0, guards::ALL};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::numbers(ALL, "tower-resilience, six", || {
-            let budget = RetryBudgetBuilder::new().token_bucket();
-            let aimd = Aimd::builder().initial_limit(1_024).max_limit(1_024);
-            ServiceBuilder::new()
-                .layer(
-                    TimeLimiterLayer::builder()
-                        .timeout_duration(Duration::from_secs(30))
-                        .build(),
-                )
-                .layer(
-                    RetryLayer::<u64, u64, _>::builder()
-                        .budget(budget.build().expect("the defaults are valid"))
-                        .build(),
-                )
-                .layer(
-                    CircuitBreakerLayer::builder()
-                        .build()
-                        .expect("the defaults are valid"),
-                )
-                .layer(
-                    RateLimiterLayer::burst(1_000_000_000, 1_000_000_000)
-                        .build()
-                        .expect("the rate is valid"),
-                )
-                .layer(
-                    BulkheadLayer::builder()
-                        .max_concurrent_calls(1_024)
-                        .build()
-                        .expect("the limit is valid"),
-                )
-                .layer(AdaptiveLimiterLayer::new(
-                    aimd.build().expect("the limit is valid"),
-                ))
-                .service(Instant0)
-        }),
+        Case::numbers(ALL, "tower-resilience, six", six),
         Case::numbers(ALL, "seatbelt, three", || {
             let context = seatbelt();
             let timeout = Timeout::layer("timeout", &context)
@@ -66,4 +32,42 @@ pub(super) fn cases() -> Vec<Case> {
                 .layer(breaker.layer(timeout.layer(Instant0)))
         }),
     ]
+}
+
+/// tower-resilience's guards, one within the other.
+pub(crate) fn six()
+-> impl Service<u64, Response = u64, Error: fmt::Debug, Future: Send> + Clone + Send + 'static {
+    let budget = RetryBudgetBuilder::new().token_bucket();
+    let aimd = Aimd::builder().initial_limit(1_024).max_limit(1_024);
+    ServiceBuilder::new()
+        .layer(
+            TimeLimiterLayer::builder()
+                .timeout_duration(Duration::from_secs(30))
+                .build(),
+        )
+        .layer(
+            RetryLayer::<u64, u64, _>::builder()
+                .budget(budget.build().expect("the defaults are valid"))
+                .build(),
+        )
+        .layer(
+            CircuitBreakerLayer::builder()
+                .build()
+                .expect("the defaults are valid"),
+        )
+        .layer(
+            RateLimiterLayer::burst(1_000_000_000, 1_000_000_000)
+                .build()
+                .expect("the rate is valid"),
+        )
+        .layer(
+            BulkheadLayer::builder()
+                .max_concurrent_calls(1_024)
+                .build()
+                .expect("the limit is valid"),
+        )
+        .layer(AdaptiveLimiterLayer::new(
+            aimd.build().expect("the limit is valid"),
+        ))
+        .service(Instant0)
 }
