@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Shared by the scripts beside it, which read it with `.`: a folder for what they install, and Python environments in it.
+# Everything lies under the target folder; nothing is installed into the system, except Python's own `venv` where Debian
+# leaves it out.
+
+# Within `$(...)` too, what fails ends the script.
+shopt -s inherit_errexit
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+components=${CARGO_TARGET_DIR:-$root/target}/components
+mkdir -p "$components"
+
+# apt_get ARGUMENT...: as the superuser.
+apt_get() {
+    local sudo=()
+    ((EUID == 0)) || sudo=(sudo)
+    "${sudo[@]}" apt-get "$@"
+}
+
+# venv NAME PACKAGE==VERSION...: a Python environment with these packages in `$components/NAME`, made anew when they change.
+venv() {
+    local folder=$components/$1
+    shift
+    if [[ -f $folder/packages && $(<"$folder/packages") == "$*" ]]; then return; fi
+    rm -rf "$folder"
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        apt_get update >&2
+        apt_get install --yes --no-install-recommends python3 python3-venv >&2
+    fi
+    echo "installing $* into $folder" >&2
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+    # Last: what is only half there is made anew.
+    printf '%s\n' "$*" >"$folder/packages"
+}
