@@ -27,6 +27,7 @@ use tower::{
     load::{CompleteOnResponse, PeakEwma},
 };
 
+pub mod batches;
 mod busy;
 pub mod case;
 pub mod figures;
@@ -153,9 +154,9 @@ pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Prints the table; with `--readme` it also replaces what is between the markers of that name in the README.
+/// Prints the table, or several; with `--readme` it also replaces what is between the markers of that name in the README.
 #[must_use]
-pub fn report(table: &Table, name: &str) -> ExitCode {
+pub fn report(table: &impl fmt::Display, name: &str) -> ExitCode {
     println!("{table}");
     if std::env::args().any(|argument| argument == "--readme")
         && let Err(error) = into_readme(name, &table.to_string())
