@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 /// What part of the machine others used while something was measured: a benchmark beside a compiler measures the compiler.
 #[derive(Debug)]
@@ -49,4 +49,22 @@ impl Busy {
         let used = all - (now.idle - self.idle) - (now.own - self.own);
         (all > 0.0).then(|| (used / all).clamp(0.0, 1.0))
     }
+}
+
+/// The processor time that this process has used, all its threads together.
+///
+/// # Panics
+///
+/// Where there is no `/proc`, or a kernel that does not count.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let threads = fs::read_dir("/proc/self/task").expect("there is a /proc");
+    let nanos = threads.filter_map(|thread| {
+        // The first number is the time on a processor, in nanoseconds.
+        let stat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    let used = Duration::from_nanos(nanos.sum());
+    assert!(!used.is_zero(), "the kernel counts no processor time");
+    used
 }

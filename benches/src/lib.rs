@@ -34,7 +34,7 @@ pub mod figures;
 pub mod guards;
 mod table;
 
-pub use busy::Busy;
+pub use busy::{Busy, cpu_time};
 pub use table::{Table, into_readme};
 
 /// How many tasks call at once, each through a clone of its own.
