@@ -22,6 +22,10 @@ pub enum Message {
     Http,
     /// A number, answered only when the call is polled again.
     Later,
+    /// A number in an envelope, with a context.
+    Called,
+    /// A number, answered by a stream.
+    Stream,
 }
 
 /// A layer over the bare service, before it is built.

@@ -32,6 +32,8 @@ mod busy;
 pub mod case;
 pub mod figures;
 pub mod guards;
+#[cfg(feature = "recorders")]
+pub mod recorders;
 mod table;
 
 pub use busy::{Busy, cpu_time};

@@ -17,6 +17,11 @@ use crate::{
 mod ours;
 mod peers;
 
+#[cfg(feature = "recorders")]
+pub(crate) use ours::{Frame, Last};
+#[cfg(feature = "recorders")]
+pub(crate) use peers::six;
+
 /// Every case: the bare ones, ours, the peers'.
 #[must_use]
 pub fn cases() -> Vec<Case> {

@@ -47,7 +47,7 @@ fn frame() -> Vec<Case> {
 
 /// What a guard does that only follows calls.
 #[derive(Debug, Clone, Copy)]
-struct Frame;
+pub(crate) struct Frame;
 
 impl Service<u64> for Frame {
     type Response = u64;
@@ -65,7 +65,7 @@ impl Service<u64> for Frame {
 }
 
 /// Follows a call and keeps nothing of it.
-struct Last;
+pub(crate) struct Last;
 
 impl Observe for Last {
     fn end(&mut self, now: Timestamp, outcome: Outcome) {

@@ -21,6 +21,9 @@ mod repeat;
 mod stack;
 mod timeout;
 
+#[cfg(feature = "recorders")]
+pub(crate) use stack::six;
+
 /// Every peer's case.
 pub(super) fn cases() -> Vec<Case> {
     [
