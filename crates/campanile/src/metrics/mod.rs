@@ -7,7 +7,8 @@
 //! **What is timed.** To the head, to the first data, between data, and in total. Head, first data and total are those of
 //! calls that succeeded, and are recorded when the call ends: a failure that is fast must not make latency look good. What
 //! calls that failed, were throttled or overloaded took is told apart, as `failed`. Calls that were cancelled or ignored are
-//! counted and not timed. Times between data, and waits in queues, are recorded as they come, whatever becomes of the call.
+//! counted and not timed. Times between data are recorded as they come, waits in queues with the first data or the end, whatever becomes of
+//! the call.
 //! A refusal further in is counted by layer and kind, where it [can be found](crate::Rejection::within) in the error, and
 //! the call besides as it ended.
 //!

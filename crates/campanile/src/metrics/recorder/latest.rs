@@ -1,7 +1,7 @@
 //! The latest calls.
 
 use super::{
-    record::{self, KINDS, Record, Tick},
+    record::{self, KINDS, Mark, Record, Tick},
     tallies::Tallies,
 };
 use crate::metrics::{Distributions, Histogram};
@@ -81,7 +81,10 @@ impl Latest {
         for call in &self.calls {
             let call = Record::from_body(*call);
             counts[usize::from(call.kind())] += 1;
-            let times = call.marks();
+            let mut times = call.marks();
+            if call.waited() {
+                times[2] = Mark::NONE;
+            }
             if record::is_success(call.kind()) {
                 for (marks, mark) in marks.iter_mut().zip(times) {
                     marks.push(mark.0);

@@ -24,6 +24,8 @@ pub struct Recording {
     data: Timestamp,
     head: Mark,
     first_data: Mark,
+    /// How long it waited, as long as that is not recorded.
+    wait: Mark,
     /// The times between data that are not recorded yet.
     gaps: [Mark; 2],
     reported: bool,
@@ -47,6 +49,7 @@ impl Recording {
             data: Timestamp::ZERO,
             head: Mark::NONE,
             first_data: Mark::NONE,
+            wait: Mark::NONE,
             gaps: [Mark::NONE; 2],
             reported: false,
             input_tokens: 0,
@@ -74,11 +77,10 @@ impl Recording {
         self.lane.core.repeat(repeat);
     }
 
-    /// The call has waited since then, and waits no longer.
-    pub fn waited(&mut self, since: Timestamp) {
-        let marks = [Mark::between(since, self.began), Mark::NONE, Mark::NONE];
-        self.lane
-            .record(Record::new(WAIT, marks, self.began), self.began);
+    /// The call has waited since then, and waits no longer. Told with its first data, or its end.
+    #[inline]
+    pub const fn waited(&mut self, since: Timestamp) {
+        self.wait = Mark::between(since, self.began);
     }
 
     /// The body of the request is so many bytes.
@@ -137,6 +139,11 @@ impl Observe for Recording {
     fn data(&mut self, now: Timestamp, _units: u64) {
         if self.data == Timestamp::ZERO {
             self.first_data = Mark::between(self.began, now);
+            if self.wait.is_some() {
+                let wait = std::mem::take(&mut self.wait);
+                let marks = [wait, Mark::NONE, Mark::NONE];
+                self.lane.record(Record::new(WAIT, marks, now), now);
+            }
         } else {
             self.gap(Mark::between(self.data, now), now);
         }
@@ -166,8 +173,13 @@ impl Observe for Recording {
             self.end_rest(now);
         }
         let kind = record::ended(outcome);
-        let marks = [Mark::between(self.began, now), self.head, self.first_data];
-        self.lane.record(Record::new(kind, marks, now), now);
+        let total = Mark::between(self.began, now);
+        let record = if self.wait.is_some() {
+            Record::new(kind, [total, self.head, self.wait], now).with_wait()
+        } else {
+            Record::new(kind, [total, self.head, self.first_data], now)
+        };
+        self.lane.record(record, now);
     }
 }
 

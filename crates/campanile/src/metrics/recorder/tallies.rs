@@ -58,7 +58,11 @@ impl Tallies<Pages> {
     /// Counts the times of a record.
     #[inline]
     pub(super) fn count(&mut self, record: Record) {
-        let [first, second, third] = record.marks();
+        let [first, second, mut third] = record.marks();
+        if record.waited() {
+            count(&mut self.wait, third);
+            third = Mark::NONE;
+        }
         match record.kind() {
             GAPS => {
                 for gap in [first, second, third] {

@@ -13,18 +13,24 @@ proptest! {
         kind in kind(),
         marks in prop::array::uniform3(0_u16..=2_047),
         nanos in 0_u64..1 << 60,
-        ahead in -500_000_000_000_000_i64..500_000_000_000_000,
+        ahead in -250_000_000_000_000_i64..250_000_000_000_000,
+        waited in any::<bool>(),
     ) {
         let then = Timestamp::from_nanos(nanos);
-        let record = Record::new(kind, marks.map(Mark), then);
+        let mut record = Record::new(kind, marks.map(Mark), then);
+        if waited {
+            record = record.with_wait();
+        }
         prop_assert_eq!(Record::from_word(record.word()), Some(record));
         prop_assert_eq!(record.kind(), kind);
         prop_assert_eq!(record.marks(), marks.map(Mark));
-        // Within 5.7 days on either side.
+        prop_assert_eq!(record.waited(), waited);
+        // Within 2.8 days on either side.
         let now = Timestamp::from_nanos(nanos.saturating_add_signed(ahead));
         prop_assert_eq!(record.tick(tick(now)), tick(then));
         let bare = Record::from_body(record.body());
         prop_assert_eq!((bare.kind(), bare.marks()), (record.kind(), record.marks()));
+        prop_assert_eq!(bare.waited(), waited);
     }
 }
 

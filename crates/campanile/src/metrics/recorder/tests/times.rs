@@ -87,14 +87,33 @@ fn a_wait_in_queues_is_timed_to_the_begin_of_the_call() {
     let (recorder, now) = recorder();
     let mut context = Context::new();
     context.queued_since = Some(now);
+    for (number, outcome) in [Outcome::Success, FAILED, Outcome::Cancelled]
+        .into_iter()
+        .enumerate()
+    {
+        let mut call = recorder.begin(now.after(40 * MS));
+        call.context(&context);
+        call.head(now.after(45 * MS));
+        call.end(now.after(50 * MS), outcome);
+        let reading = recorder.read_at(now.after(50 * MS));
+        assert_eq!(reading.start.wait.count(), number as u64 + 1, "{outcome:?}");
+        assert!(near(reading.minute.wait.max(), 40 * MS));
+        assert!(reading.start.first_data.is_empty() && reading.latest.first_data.is_empty());
+    }
+}
+
+#[test]
+fn a_wait_is_told_with_the_first_data_of_a_call_that_goes_on() {
+    let (recorder, now) = recorder();
     let mut call = recorder.begin(now.after(40 * MS));
-    call.context(&context);
+    call.waited(now);
+    call.data(now.after(45 * MS), 1);
     let reading = recorder.read_at(now.after(50 * MS));
-    assert_eq!(reading.start.wait.count(), 1, "also of a call in flight");
     assert!(near(reading.minute.wait.max(), 40 * MS));
-    call.end(now.after(50 * MS), Outcome::Cancelled);
+    call.end(now.after(50 * MS), Outcome::Success);
     let reading = recorder.read_at(now.after(50 * MS));
     assert_eq!((reading.requests, reading.start.wait.count()), (1, 1));
+    assert!(near(reading.start.first_data.max(), 5 * MS));
 }
 
 proptest! {
