@@ -31,9 +31,9 @@ pub struct PanicThreshold(pub f64);
 /// The members of one pool, and what its probes and its outlier detection think of each. Closes the gate of those that
 /// are unfit, for [`Reason::Health`] and [`Reason::Outlier`], unless the pool panics. A handle: clones are the same fleet.
 ///
-/// Nobody else writes these reasons. Joining, leaving and judging take `O(log n)`, and a panic that begins or ends a look at
-/// every member. While some are unfit, [`tick`](Self::tick) counts once a second who is in
-/// service.
+/// Nobody else writes these reasons, but for the fleets of other pools over the same roster: what one of them opens another
+/// that still finds it unfit closes again within a second. Joining, leaving and judging take `O(log n)`, and a panic that
+/// begins or ends a look at every member. While some are unfit, [`tick`](Self::tick) counts once a second who is in service.
 #[derive(Debug, Clone)]
 pub(crate) struct Fleet {
     inner: Arc<Mutex<Inner>>,
@@ -109,15 +109,22 @@ impl Fleet {
         });
     }
 
-    /// A member leaves; its gate is opened for the fleet's reasons.
+    /// A member leaves; its gate is opened as far as this fleet has closed it. Another pool's fleet may have closed it too,
+    /// and does so again when it next looks.
     pub(crate) fn leave(&self, id: MemberId, now: Timestamp) {
         let mut inner = lock(&self.inner);
         let left = inner.endpoints.remove(&id);
+        let mut closed = [false; REASONS.len()];
         change(inner, now, |state, aside, changes| {
-            state.leave(id, aside, changes);
+            closed = state.leave(id, aside, changes);
         });
-        if let Some(endpoint) = left {
-            open(&endpoint);
+        let Some(endpoint) = left else {
+            return;
+        };
+        for (reason, closed) in REASONS.into_iter().zip(closed) {
+            if closed {
+                endpoint.gate().open(reason);
+            }
         }
     }
 
@@ -155,6 +162,7 @@ impl Fleet {
             state.expire(now, aside, changes);
             if looks {
                 state.look(aside, changes);
+                state.repeat(changes);
             }
         });
     }
@@ -194,6 +202,8 @@ fn change(
         };
         let gate = endpoint.gate();
         let notify = match until {
+            // As almost always when it is closed once more.
+            Some(until) if gate.reasons(now).any(|held| held == (reason, until)) => false,
             Some(until) => gate.close_quietly(reason, until),
             None => gate.open_quietly(reason),
         };
@@ -232,10 +242,4 @@ fn is_aside(endpoint: &Endpoint, now: Timestamp) -> bool {
     [Reason::Disabled, Reason::Draining, Reason::Removed]
         .into_iter()
         .any(|reason| endpoint.gate().is_closed_for(reason, now))
-}
-
-fn open(endpoint: &Endpoint) {
-    for reason in REASONS {
-        endpoint.gate().open(reason);
-    }
 }

@@ -71,17 +71,24 @@ impl State {
         self.weigh(aside, changes);
     }
 
-    /// A member leaves; its gate is the caller's.
-    pub(super) fn leave(&mut self, id: MemberId, aside: Aside<'_>, changes: &mut Vec<Change>) {
+    /// A member leaves; its gate is the caller's. Says for which of [`REASONS`] it was closed.
+    pub(super) fn leave(
+        &mut self,
+        id: MemberId,
+        aside: Aside<'_>,
+        changes: &mut Vec<Change>,
+    ) -> [bool; REASONS.len()] {
         let Some(member) = self.members.remove(&id) else {
-            return;
+            return [false; REASONS.len()];
         };
+        let closed = member.until.map(|until| until.is_some() && !self.panicking);
         self.uncount(&member);
         self.shut.remove(&id);
         for until in member.until.into_iter().flatten() {
             self.ends.remove(&(until, id));
         }
         self.weigh(aside, changes);
+        closed
     }
 
     /// A member is unfit for `reason` until a time, or fit again as far as that reason goes.
@@ -201,6 +208,18 @@ impl State {
     fn turn(&mut self, changes: &mut Vec<Change>) {
         self.panicking = !self.panicking;
         self.panics += u64::from(self.panicking);
+        self.write(changes);
+    }
+
+    /// Closes once more whoever is shut: another pool may have opened it.
+    pub(super) fn repeat(&self, changes: &mut Vec<Change>) {
+        if !self.panicking {
+            self.write(changes);
+        }
+    }
+
+    /// The gates of all that are shut, as they ought to be.
+    fn write(&self, changes: &mut Vec<Change>) {
         for id in &self.shut {
             let member = &self.members[id];
             for (which, reason) in REASONS.into_iter().enumerate() {

@@ -56,6 +56,49 @@ fn each_reason_has_its_own_verdict() {
     assert!(endpoint.gate().is_open(NOW));
 }
 
+/// Two pools over one roster, each with its own health layer.
+#[test]
+fn one_that_leaves_opens_only_what_it_has_closed() {
+    let endpoint = Endpoint::new("shared");
+    let [mine, others] = [0.0; 2].map(|never| Fleet::new(PanicThreshold(never)));
+    let (id, other) = (mine.join(&endpoint, NOW), others.join(&endpoint, NOW));
+    mine.judge(id, Reason::Health, Some(Timestamp::MAX), NOW);
+    others.leave(other, NOW);
+    assert!(endpoint.gate().is_closed_for(Reason::Health, NOW));
+    mine.leave(id, NOW);
+    assert!(endpoint.gate().is_open(NOW));
+}
+
+#[test]
+fn what_another_pool_opens_is_closed_again_at_the_next_look() {
+    let endpoint = Endpoint::new("shared");
+    let [mine, others] = [0.0; 2].map(|never| Fleet::new(PanicThreshold(never)));
+    let (id, other) = (mine.join(&endpoint, NOW), others.join(&endpoint, NOW));
+    mine.judge(id, Reason::Health, Some(Timestamp::MAX), NOW);
+    others.judge(other, Reason::Health, Some(Timestamp::MAX), NOW);
+    others.leave(other, NOW);
+    mine.tick(at(2));
+    assert!(endpoint.gate().is_closed_for(Reason::Health, at(2)));
+    // And stays open once nobody finds it unfit.
+    mine.judge(id, Reason::Health, None, at(2));
+    mine.tick(at(4));
+    assert!(endpoint.gate().is_open(at(4)));
+}
+
+#[test]
+fn closing_again_is_no_other_closing() {
+    let (fleet, members) = fleet(0.0, 1);
+    let (id, endpoint) = &members[0];
+    fleet.judge(*id, Reason::Health, Some(Timestamp::MAX), NOW);
+    for seconds in 0..10 {
+        fleet.tick(at(seconds));
+    }
+    let gate = endpoint.gate();
+    let mut history = gate.history(at(10));
+    let health = history.find(|history| history.reason == Reason::Health);
+    assert_eq!(health.unwrap().closings, 1);
+}
+
 #[test]
 fn no_other_reason_is_touched() {
     let (fleet, members) = fleet(0.5, 2);
