@@ -223,6 +223,13 @@ where
 impl<P, T> Drop for Monitor<P, T> {
     fn drop(&mut self) {
         let now = Timestamp::now();
+        // Those of whom it has not heard may be shut too, and nobody will check them.
+        self.told.close();
+        while let Ok(membership) = self.told.try_recv() {
+            if let Membership::Joined { id, .. } = membership {
+                self.shared.fleet.leave(id, now);
+            }
+        }
         for (id, member) in &self.members {
             self.shared.fleet.leave(*id, now);
             self.shared.leave(&member.entry);

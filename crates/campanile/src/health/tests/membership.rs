@@ -212,3 +212,21 @@ fn gates_open_when_the_runtime_is_shut_down() {
     assert_eq!(scene.probe.running(), 0);
     assert_eq!(scene.health.statuses(), []);
 }
+
+#[test]
+fn so_do_those_of_whom_the_monitor_never_heard() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let (endpoint, _scene) = runtime.block_on(async {
+        let mut scene = Scene::new(exact().with_start(Start::Closed));
+        let endpoint = scene.join("a");
+        assert!(is_out(&endpoint));
+        (endpoint, scene)
+    });
+    drop(runtime);
+    let gate = endpoint.gate();
+    assert!(!gate.is_closed_for(Reason::Health, Timestamp::ZERO));
+}
