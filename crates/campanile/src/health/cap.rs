@@ -18,7 +18,7 @@ const QUARTER: Duration = Duration::from_secs(15 * 60);
 pub(super) struct Cap {
     per_hour: usize,
     per_quarter: usize,
-    /// The latest `per_hour`, the oldest first.
+    /// Those of the latest hour, the oldest first.
     taken: VecDeque<Timestamp>,
 }
 
@@ -48,7 +48,11 @@ impl Cap {
         if self.free_at() > now {
             return false;
         }
-        if self.taken.len() == self.per_hour {
+        while self
+            .taken
+            .front()
+            .is_some_and(|taken| taken.after(HOUR) <= now)
+        {
             self.taken.pop_front();
         }
         self.taken.push_back(now);

@@ -113,7 +113,7 @@ impl<P, T> fmt::Debug for HealthLayer<P, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HealthLayer")
             .field("config", &self.shared.config)
-            .field("paid", &self.shared.paid)
+            .field("paid", &self.shared.cap_free_at().is_some())
             .finish_non_exhaustive()
     }
 }

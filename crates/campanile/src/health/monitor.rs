@@ -16,7 +16,6 @@ use tokio::{
 
 use super::{
     MemberId, Membership, Probe, Report,
-    cap::Cap,
     companion::Companion,
     schedule::{Place, Schedule},
     shared::{Entry, Request, Shared},
@@ -40,7 +39,6 @@ pub(super) struct Monitor<P, T> {
     request: mpsc::UnboundedSender<Request>,
     members: HashMap<MemberId, Member<T>>,
     schedule: Schedule,
-    cap: Option<Cap>,
     checks: JoinSet<(Report, Duration)>,
     /// Whose check a task is.
     tasks: HashMap<task::Id, MemberId>,
@@ -76,7 +74,6 @@ impl<P, T> Monitor<P, T> {
     ) -> Self {
         let (request, requests) = mpsc::unbounded_channel();
         let config = &shared.config;
-        let cap = config.paid_per_hour.filter(|_| shared.paid).map(Cap::new);
         let random = config
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
@@ -87,7 +84,6 @@ impl<P, T> Monitor<P, T> {
             request,
             members: HashMap::new(),
             schedule: Schedule::default(),
-            cap,
             checks: JoinSet::new(),
             tasks: HashMap::new(),
             begun: 0,
@@ -162,7 +158,7 @@ where
             if fleet.next_tick().is_some_and(|at| at <= now) {
                 fleet.tick(now);
             }
-            let cap_free_at = self.cap.as_ref().map_or(now, Cap::free_at);
+            let cap_free_at = self.shared.cap_free_at().unwrap_or(now);
             let next = self
                 .schedule
                 .next(self.has_place(), cap_free_at)

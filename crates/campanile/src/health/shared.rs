@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     CheckResult, Fleet, HealthConfig, HealthStatus, HealthSummary, MemberId, OutlierHandle, Report,
     Transition, Verdict,
+    cap::Cap,
     state::{HealthState, State, Turn},
 };
 use crate::{
@@ -22,8 +23,8 @@ pub(super) type Request = (MemberId, oneshot::Sender<()>);
 pub(super) struct Shared {
     pub(super) config: HealthConfig,
     pub(super) fleet: Fleet,
-    /// Whether checks cost money.
-    pub(super) paid: bool,
+    /// Where checks cost money. Of the layer and not of a monitor: pools that come later, or beside, do not begin anew.
+    cap: Option<Mutex<Cap>>,
     pub(super) counts: Counts,
     members: Mutex<BTreeMap<Box<str>, Arc<Entry>>>,
     outliers: Mutex<Option<OutlierHandle>>,
@@ -86,12 +87,25 @@ impl Shared {
         Self {
             config,
             fleet: Fleet::new(config.panic_threshold),
-            paid,
+            cap: config
+                .paid_per_hour
+                .filter(|_| paid)
+                .map(|per_hour| Mutex::new(Cap::new(per_hour))),
             counts: Counts::default(),
             members: Mutex::default(),
             outliers: Mutex::default(),
             summary: watch::Sender::default(),
         }
+    }
+
+    /// From when on another check may be paid for; `None` where checks cost nothing.
+    pub(super) fn cap_free_at(&self) -> Option<Timestamp> {
+        Some(lock(self.cap.as_ref()?).free_at())
+    }
+
+    /// Pays for a check, unless nothing is left of the cap.
+    pub(super) fn pay(&self, now: Timestamp) -> bool {
+        self.cap.as_ref().is_none_or(|cap| lock(cap).take(now))
     }
 
     pub(super) fn join(&self, entry: &Arc<Entry>) {

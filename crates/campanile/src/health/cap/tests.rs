@@ -27,6 +27,15 @@ fn one_an_hour_is_one_an_hour() {
     assert_eq!(cap.free_at(), at(7200));
 }
 
+#[test]
+fn it_keeps_no_more_than_an_hour() {
+    let mut cap = Cap::new(u32::MAX);
+    for seconds in 0..3 * 3600 {
+        assert!(cap.take(at(seconds)));
+    }
+    assert_eq!(cap.taken.len(), 3600);
+}
+
 proptest! {
     #[test]
     fn no_hour_has_more(per_hour in 1u32..50, steps in prop::collection::vec(0u64..400, 1..400)) {

@@ -5,7 +5,6 @@ use crate::{
     endpoint::Reason,
     health::{
         MemberId,
-        cap::Cap,
         schedule::{Place, interval},
         shared::Request,
     },
@@ -26,7 +25,7 @@ impl<P, T> Monitor<P, T> {
             }
             Some(Place::Waiting(_)) => {
                 self.schedule.put(id, Place::Waiting(0));
-                if self.cap.as_ref().is_some_and(|cap| cap.free_at() > now) {
+                if self.shared.cap_free_at().is_some_and(|at| at > now) {
                     // Nobody is to wait so long for an answer.
                     let _ = asked.send(());
                     return;
@@ -40,24 +39,22 @@ impl<P, T> Monitor<P, T> {
     /// Takes the next member that may be checked now, by its turn and what it costs.
     pub(super) fn next_member(&mut self, now: Timestamp) -> Option<MemberId> {
         loop {
-            if let Some(cap) = &mut self.cap
-                && cap.free_at() <= now
+            let Some(free_at) = self.shared.cap_free_at() else {
+                return self.schedule.first_due(now);
+            };
+            if free_at <= now
                 && let Some(id) = self.schedule.first_waiting()
             {
-                if self.is_worth_it(id, now) {
-                    cap_take(&mut self.cap, now);
+                if self.is_worth_it(id, now) && self.shared.pay(now) {
                     return Some(id);
                 }
                 continue;
             }
             let id = self.schedule.first_due(now)?;
-            if self.cap.is_none() {
-                return Some(id);
-            }
             if !self.is_worth_it(id, now) {
                 continue;
             }
-            if cap_take(&mut self.cap, now) {
+            if self.shared.pay(now) {
                 return Some(id);
             }
             self.put_off(id, now);
@@ -88,7 +85,7 @@ impl<P, T> Monitor<P, T> {
 
     /// Lets a member wait for the cap.
     fn put_off(&mut self, id: MemberId, now: Timestamp) {
-        let free_at = self.cap.as_ref().map_or(now, Cap::free_at);
+        let free_at = self.shared.cap_free_at().unwrap_or(now);
         let number = self.members.get(&id).map_or(0, |member| member.number);
         self.skip(id, Place::Waiting(number), free_at);
     }
@@ -103,8 +100,4 @@ impl<P, T> Monitor<P, T> {
             }
         }
     }
-}
-
-fn cap_take(cap: &mut Option<Cap>, now: Timestamp) -> bool {
-    cap.as_mut().is_none_or(|cap| cap.take(now))
 }

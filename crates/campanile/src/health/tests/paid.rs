@@ -135,3 +135,29 @@ async fn one_that_waits_for_the_cap_may_leave() {
     assert_eq!(scene.probe.begun("c").len(), 1, "c is next");
     assert_eq!(scene.probe.begun_in_all(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn pools_of_one_layer_share_the_cap_and_later_ones_do_not_begin_anew() {
+    let probe = Scripted {
+        paid: true,
+        ..Scripted::default()
+    };
+    let config = exact().with_paid_per_hour(Some(4));
+    let layer = HealthLayer::with_config(probe.clone(), config).unwrap();
+    for _ in 0..3 {
+        let pools = [(); 2].map(|()| {
+            let (members, discover) = discovery();
+            members.insert("a", 0);
+            (members, layer.layer(discover))
+        });
+        let mut kept = Vec::new();
+        for (members, mut discover) in pools {
+            let _ = discover.next().now_or_never();
+            kept.push((members, discover));
+        }
+        pass(9 * 60 * SEC).await;
+    }
+    assert_eq!(probe.begun_in_all(), 2, "one in each quarter of an hour");
+    settle().await;
+    assert_eq!(layer.handle().summary().members(), 0);
+}
