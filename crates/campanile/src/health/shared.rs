@@ -312,11 +312,14 @@ impl Finding {
     }
 
     fn into_last(self, result: CheckResult, at: Timestamp) -> Last {
-        let (message, took, metrics) = match self {
-            Self::Report(report, took) => (report.message, Some(took), report.metrics),
-            Self::TimedOut(message) => (message, None, Vec::new()),
-            Self::Panicked(message) => (message.into(), None, Vec::new()),
+        let (report, took) = match self {
+            Self::Report(report, took) => (report, Some(took)),
+            Self::TimedOut(message) => (Report::unhealthy(message), None),
+            Self::Panicked(message) => (Report::unhealthy(message), None),
         };
+        let Report {
+            message, metrics, ..
+        } = report.bounded();
         Last {
             at,
             result,

@@ -1,6 +1,6 @@
 //! What looks whether an endpoint is healthy.
 
-use std::{borrow::Cow, fmt, future::Future};
+use std::{borrow::Cow, fmt, future::Future, iter};
 
 use crate::endpoint::Endpoint;
 
@@ -48,7 +48,8 @@ pub struct Check<T> {
 }
 
 /// Looks whether an endpoint is healthy. Every function from a [`Check`] to a future of something that becomes a
-/// [`Report`] is one: `|check: Check<Client>| async move { check.target.ping().await }`.
+/// [`Report`] is one: `|check: Check<Client>| async move { check.target.ping().await }`. An error becomes an unhealthy report
+/// with its text, in which user information and queries of URIs are hidden.
 ///
 /// | probe | looks |
 /// |---|---|
@@ -80,9 +81,9 @@ pub trait Probe<T>: Send + Sync + 'static {
 pub struct Report {
     /// Whether the endpoint is healthy.
     pub verdict: Verdict,
-    /// Why, for people; may be empty.
+    /// Why, for people; may be empty. Of a long one, its first 1,024 characters are kept.
     pub message: Cow<'static, str>,
-    /// What was measured, by name.
+    /// What was measured, by name. The first 64 are kept, and of long names 128 characters.
     pub metrics: Vec<(Cow<'static, str>, f64)>,
 }
 
@@ -97,6 +98,15 @@ pub enum Verdict {
     /// The probe cannot tell: it changes nothing.
     Unknown,
 }
+
+/// The longest message that is kept, in characters: enough for several probes'.
+const MESSAGE: usize = 1_024;
+
+/// How many metrics are kept.
+const METRICS: usize = 64;
+
+/// The longest name of one, in characters.
+const NAME: usize = 128;
 
 // ===== impl Check =====
 
@@ -151,6 +161,17 @@ impl Report {
         Self::new(Verdict::Unknown, message)
     }
 
+    /// Within the bounds of what is kept of each endpoint, whatever a probe says.
+    pub(super) fn bounded(mut self) -> Self {
+        self.message = bounded(self.message, MESSAGE);
+        self.metrics.truncate(METRICS);
+        self.metrics.shrink_to(METRICS);
+        for (name, _) in &mut self.metrics {
+            *name = bounded(std::mem::take(name), NAME);
+        }
+        self
+    }
+
     /// Whether the verdict is [`Verdict::Healthy`].
     #[must_use]
     pub fn is_healthy(&self) -> bool {
@@ -192,7 +213,14 @@ impl<R: Into<Report>, E: fmt::Display> From<Result<R, E>> for Report {
     fn from(result: Result<R, E>) -> Self {
         match result {
             Ok(report) => report.into(),
-            Err(error) => Self::unhealthy(error.to_string()),
+            Err(error) => Self::unhealthy(text::conceal(&error.to_string(), iter::empty())),
         }
+    }
+}
+
+fn bounded(text: Cow<'static, str>, longest: usize) -> Cow<'static, str> {
+    match text {
+        Cow::Borrowed(text) if text.len() <= longest => Cow::Borrowed(text),
+        text => text::bound(text.into_owned(), longest).into(),
     }
 }

@@ -50,6 +50,8 @@ pub(super) fn bound(mut text: String, longest: usize) -> String {
         text.truncate(at);
         text.push('…');
     }
+    // A character has four bytes at most: what a long text took is given back.
+    text.shrink_to(4 * longest);
     text
 }
 

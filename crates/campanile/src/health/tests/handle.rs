@@ -246,3 +246,22 @@ async fn everything_has_a_debug_form() {
     let layer = HealthLayer::new(scene.probe.clone()).unwrap();
     assert!(format!("{layer:?} {:?} {:?}", scene.health, scene.discover).contains("HealthHandle"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_check_is_bounded_whatever_a_probe_says() {
+    let long = "é".repeat(10_000);
+    let mut report = Report::unhealthy(long.clone());
+    for number in 0..1_000 {
+        report = report.with_metric(format!("{number}{long}"), 1.0);
+    }
+    let mut scene = Scene::new(exact().with_unhealthy_after(1));
+    scene.probe.set("a", Act::Say(report));
+    scene.join("a");
+    settle().await;
+    let status = scene.status("a");
+    assert_eq!(status.message.chars().count(), 1_025, "and an ellipsis");
+    assert_eq!(status.metrics.len(), 64);
+    assert!(status.metrics.keys().all(|name| name.len() < 300));
+    let latest = scene.health.summary().latest.unwrap();
+    assert_eq!(latest.message, status.message);
+}

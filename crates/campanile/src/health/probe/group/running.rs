@@ -4,10 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::super::{Report, Verdict, boxed::BoxReport, text};
-
-/// The longest message, in characters: enough for several members'.
-const LONGEST: usize = 1_024;
+use super::super::{MESSAGE, Report, Verdict, boxed::BoxReport, text};
 
 /// A member's check.
 pub(super) struct Running {
@@ -74,7 +71,7 @@ pub(super) fn merge(running: &mut Vec<Running>, one: Verdict, rest: Verdict) -> 
     }
     Report {
         verdict,
-        message: text::bound(message, LONGEST).into(),
+        message: text::bound(message, MESSAGE).into(),
         metrics,
     }
 }

@@ -95,3 +95,21 @@ proptest! {
         prop_assert!(conceal(&text, [&*secret]).chars().count() <= 257);
     }
 }
+
+#[tokio::test]
+async fn an_error_of_a_function_shows_no_query_and_is_cut() {
+    let probe = |_: Check<()>| async {
+        let error = format!(
+            "GET https://me:pass@host/v1?key=hush failed: {}",
+            "x".repeat(1_000)
+        );
+        Err::<(), _>(error)
+    };
+    let report = probe.check(Check::new(Endpoint::new("one"), ())).await;
+    assert!(
+        report
+            .message
+            .starts_with("GET https://***@host/v1?*** failed: xxx")
+    );
+    assert!(report.message.chars().count() <= 257);
+}
