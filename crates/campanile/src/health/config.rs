@@ -46,8 +46,13 @@ pub struct HealthConfig {
     /// default. Unless it is 0, the second check of an endpoint comes at a random time within its first interval, so that
     /// endpoints that joined together part at once.
     pub jitter: f64,
-    /// How many checks run at once. 16 by default. Others wait in the order in which they are due. A check
-    /// that holds its thread up beyond its time keeps its place until it lets go.
+    /// How many checks run at once. 16 by default. Others wait in the order in which they are due, those of unhealthy
+    /// endpoints among them. A check that holds its thread up beyond its time keeps its place until it lets go.
+    ///
+    /// All endpoints need `endpoints * time of a check / interval` at once: 10,000 of them, checked every minute in 50 ms
+    /// each, need nine. With fewer places everybody has a turn in every `endpoints * time of a check / max_concurrent`,
+    /// whatever the intervals say: if each of 10,000 checks takes 10 s, that is an hour and three quarters with 16 places,
+    /// and needs 1,700 to be a minute. [`HealthSnapshot::overdue`](super::HealthSnapshot::overdue) shows it.
     pub max_concurrent: usize,
     /// Whether an endpoint takes calls before it has been checked. It does by default.
     pub start: Start,
@@ -68,7 +73,7 @@ pub enum Start {
     /// It does, until it is unhealthy.
     #[default]
     Open,
-    /// It does not, until a check has found it healthy.
+    /// It does not, until a check has found it healthy. A probe that never can tell never lets it in.
     Closed,
 }
 

@@ -19,6 +19,10 @@ static SKIPPED: Metric = Metric::new(
     "Checks that did not run when they were due, since they cost money.",
 );
 static CHECKING: Metric = Metric::new("health_checks_running", "Checks under way.");
+static OVERDUE: Metric = Metric::new(
+    "health_checks_overdue",
+    "Endpoints whose check is due and has not begun.",
+);
 static TRANSITIONS: Metric = Metric::new(
     "health_transitions",
     "How often the health of an endpoint has changed, by what it became.",
@@ -69,6 +73,7 @@ impl HealthHandle {
             summary: self.summary(),
             panicking: self.is_panicking(),
             checking: self.shared.counts.checking.load(Ordering::Relaxed),
+            overdue: self.shared.overdue(Timestamp::now()),
             endpoints: self.statuses(),
             outliers: self.outliers().map(|outliers| outliers.snapshot()),
         }
@@ -133,6 +138,7 @@ impl Collect for HealthHandle {
         }
         sink.counter(&SKIPPED, counts.skipped.load(Ordering::Relaxed) as f64);
         sink.gauge(&CHECKING, counts.checking.load(Ordering::Relaxed) as f64);
+        sink.gauge(&OVERDUE, self.shared.overdue(Timestamp::now()) as f64);
         sink.gauge(&PANICKING, f64::from(u8::from(self.is_panicking())));
         if let Some(outliers) = self.outliers() {
             outliers.collect(sink);

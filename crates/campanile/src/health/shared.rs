@@ -148,6 +148,12 @@ impl Shared {
         lock(&self.members).values().cloned().collect()
     }
 
+    /// How many checks are due and have not begun.
+    pub(super) fn overdue(&self, now: Timestamp) -> usize {
+        let entries = self.entries();
+        entries.iter().filter(|entry| entry.is_overdue(now)).count()
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<HealthSummary> {
         self.summary.subscribe()
     }
@@ -262,6 +268,11 @@ impl Entry {
         let mut record = lock(&self.record);
         record.skipped += 1;
         record.next = next;
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        let record = lock(&self.record);
+        !record.checking && record.next < now
     }
 
     /// Its state, and how many checks have ended.

@@ -72,6 +72,9 @@ pub struct HealthSnapshot {
     pub panicking: bool,
     /// Checks under way.
     pub checking: usize,
+    /// Endpoints whose check is due and has not begun: now and then a few; many, again and again, where more is to be
+    /// checked than [`max_concurrent`](super::HealthConfig::max_concurrent) or the cap on paid checks allows.
+    pub overdue: usize,
     /// Each endpoint, in the order of the keys.
     pub endpoints: Vec<HealthStatus>,
     /// The outliers, if any are ejected by the same layer.

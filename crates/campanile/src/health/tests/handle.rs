@@ -163,6 +163,7 @@ async fn it_tells_its_counts_and_states() {
         ("health_transitions{to=unhealthy}", Counter(2.0)),
         ("health_checks_skipped", Counter(0.0)),
         ("health_checks_running", Gauge(1.0)),
+        ("health_checks_overdue", Gauge(0.0)),
         (
             "health_panicking",
             Gauge(f64::from(u8::from(scene.health.is_panicking()))),
@@ -182,7 +183,7 @@ async fn it_tells_its_counts_and_states() {
         .0
         .iter()
         .filter(|(_, value)| matches!(value, Gauge(_)));
-    assert!(gauges.clone().count() == 5);
+    assert!(gauges.clone().count() == 6);
     assert!(
         gauges.clone().all(|(_, value)| *value == Gauge(0.0)),
         "{samples:?}",

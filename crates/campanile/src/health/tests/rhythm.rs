@@ -99,6 +99,9 @@ async fn when_there_is_too_much_to_do_everybody_has_a_turn() {
         scene.join(name);
     }
     pass(250 * SEC).await;
+    // All but the two that are being checked have been due for long.
+    let snapshot = scene.health.snapshot();
+    assert_eq!((snapshot.checking, snapshot.overdue), (2, 48));
     let counts: Vec<_> = names
         .iter()
         .map(|name| scene.probe.begun(name).len())
