@@ -20,17 +20,19 @@
 //! switched on again; only a probe that [costs money](Probe::is_paid) leaves it out. When too few endpoints are fit, all are
 //! used ([`PanicThreshold`]); the checks and states go on as before.
 //!
-//! The layer ejects [outliers](HealthLayer::outliers) too, if it is to: members that answer probes and fail calls. One that
-//! comes back ramps up where the pool's strategy is wrapped in a [`SlowStart`](crate::balance::SlowStart).
-//!
-//! Members that do worse than the others, by what becomes of their calls, are ejected for a while by
+//! Members that answer probes and yet do worse than the others, by what becomes of their calls, are ejected for a while by
 //! [`HealthLayer::outliers`], or without any probe by an [`OutlierLayer`]: see [`outlier`].
 //!
-//! The first check comes when an endpoint joins, the others [60 s](HealthConfig::interval) apart, or
+//! **Slow start.** Whoever comes back, unhealthy or ejected before, ramps up where the pool's strategy is wrapped in a
+//! [`SlowStart`](crate::balance::SlowStart), as in the example below: from a tenth of its weight to the whole in 30 s.
+//!
+//! **Times.** The first check comes when an endpoint joins, the others [60 s](HealthConfig::interval) apart, or
 //! [300 s](HealthConfig::unhealthy_interval) while it is unhealthy, each a little [earlier or later](HealthConfig::jitter).
 //! An endpoint never has two checks at once, and all together never more than [16](HealthConfig::max_concurrent); what is
 //! due beyond that begins in the order in which it was due. A slow check takes one of these places and delays no other.
-//! No check looks at all endpoints: beside what the probe does it costs `O(log n)`.
+//! Where there is more to check than these places can do, intervals grow and nobody is left out: see
+//! [`max_concurrent`](HealthConfig::max_concurrent). No check looks at all endpoints: beside what the probe does it costs
+//! `O(log n)`.
 //!
 //! **Readiness.** Changes of members go through at once, whatever the checks do. An endpoint that is to start
 //! [closed](Start::Closed) is closed before the pool knows of it.
@@ -41,9 +43,10 @@
 //!
 //! **Streaming.** A check lasts as long as the probe's future.
 //!
-//! **Sharing.** A layer is for one pool. [`HealthHandle`] tells the [status](HealthHandle::status) of every endpoint at any
-//! time, follows transitions, asks for a check now, and tells its counts ([`Collect`](crate::collect::Collect)). Each
-//! transition is a `tracing` event too.
+//! **Sharing.** A layer is for one pool. Pools over one roster that each have a layer share their endpoints' gates: whoever
+//! is unhealthy to one is closed for all, and what one opens the other closes again within a second. [`HealthHandle`] tells
+//! the [status](HealthHandle::status) of every endpoint at any time, follows transitions, asks for a check now, and tells
+//! its counts ([`Collect`](crate::collect::Collect)). Each transition is a `tracing` event too.
 //!
 //! **Errors.** Those of the discovery go through. A probe that costs money and has no
 //! [cap](HealthConfig::paid_per_hour) is refused when the layer is made, as settings out of range are.
@@ -54,7 +57,7 @@
 //! # #[cfg(not(all(feature = "balance", feature = "testing")))] fn main() {}
 //! # #[cfg(all(feature = "balance", feature = "testing"))]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), campanile::BoxError> {
-//! use campanile::balance::{BalanceLayer, LeastLoaded};
+//! use campanile::balance::{BalanceLayer, LeastLoaded, SlowStart};
 //! use campanile::discover::{PerEndpointLayer, Roster};
 //! use campanile::health::{Check, HealthConfig, HealthLayer, HealthState, Report};
 //! use std::time::Duration;
@@ -76,7 +79,7 @@
 //! let health = checks.handle();
 //!
 //! let pool = ServiceBuilder::new()
-//!     .layer(BalanceLayer::new(LeastLoaded::default()))
+//!     .layer(BalanceLayer::new(SlowStart::new(LeastLoaded::default())))
 //!     .layer(PerEndpointLayer::new(|_: &campanile::Endpoint, address: &'static str| {
 //!         tower::service_fn(move |_: ()| async move { Ok::<_, campanile::BoxError>(address) })
 //!     }))
