@@ -1,46 +1,25 @@
 //! Who is ejected, until when. Samples in, verdicts out: no clock, no gate, no chance of its own.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     config::OutlierConfig,
     rules::{slowest, worst_rates},
     snapshot::OutlierCause,
-    window::{Calls, Window},
 };
 use crate::{health::MemberId, time::Timestamp};
 
+mod member;
 #[cfg(test)]
 mod tests;
 
-/// What is to be seen of a member from outside.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sample {
-    /// All its calls up to now.
-    pub(super) calls: Calls,
-    /// How many have failed since the latest that went well.
-    pub(super) in_row: u64,
-    /// Its average latency.
-    pub(super) latency: Option<Duration>,
-}
+pub(super) use member::{Ejection, Member, Sample};
 
 /// A member is ejected until a time, or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) id: MemberId,
     pub(super) ejected: Option<Ejection>,
-}
-
-/// One ejection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ejection {
-    pub(super) until: Timestamp,
-    pub(super) cause: OutlierCause,
-    /// How many of the latest are remembered, this one included.
-    pub(super) count: u32,
 }
 
 /// Finds members that do worse than the others, and ejects them for a while.
@@ -52,23 +31,6 @@ pub(super) struct Detector {
     ejected: BTreeSet<(Timestamp, MemberId)>,
     /// How often somebody was ejected, by cause.
     ejections: [u64; OutlierCause::ALL.len()],
-}
-
-/// One member.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) latest: Sample,
-    window: Window,
-    /// Where the row of failures is counted from: the sample with which it joined or came back.
-    row_from: Sample,
-    pub(super) ejection: Option<Ejection>,
-    /// Ejections that are not forgotten.
-    pub(super) count: u32,
-    /// All of them.
-    pub(super) ejections: u64,
-    pub(super) last_cause: Option<OutlierCause>,
-    /// Since when it has served for the forgetting of the next ejection.
-    serves_from: Timestamp,
 }
 
 // ===== impl Detector =====
@@ -89,16 +51,7 @@ impl Detector {
 
     /// A member joins. What it did before does not count.
     pub(super) fn join(&mut self, id: MemberId, sample: Sample, now: Timestamp) {
-        let member = Member {
-            latest: sample,
-            window: Window::new(self.config.steps()),
-            row_from: sample,
-            ejection: None,
-            count: 0,
-            ejections: 0,
-            last_cause: None,
-            serves_from: now,
-        };
+        let member = Member::new(&self.config, sample, now);
         self.members.insert(id, member);
     }
 
@@ -114,10 +67,7 @@ impl Detector {
     /// A step is over for a member.
     pub(super) fn note(&mut self, id: MemberId, sample: Sample) {
         if let Some(member) = self.members.get_mut(&id) {
-            if member.ejection.is_none() {
-                member.window.push(sample.calls.since(member.latest.calls));
-            }
-            member.latest = sample;
+            member.note(sample);
         }
     }
 
@@ -194,17 +144,11 @@ impl Detector {
         now: Timestamp,
         verdicts: &mut Vec<Verdict>,
     ) {
-        let Some(member) = self.members.get_mut(&id) else {
-            return;
-        };
-        let Some(ejection) = member.ejection.take() else {
+        let member = self.members.get_mut(&id);
+        let Some(ejection) = member.and_then(|member| member.back(sample, now)) else {
             return;
         };
         self.ejected.remove(&(ejection.until, id));
-        member.window.clear();
-        member.latest = sample;
-        member.row_from = sample;
-        member.serves_from = now;
         verdicts.push(Verdict { id, ejected: None });
     }
 
@@ -291,53 +235,13 @@ impl Detector {
             let Some(member) = self.members.get_mut(&id) else {
                 continue;
             };
-            member.forget(&self.config, now);
-            member.count = member.count.saturating_add(1);
-            member.ejections += 1;
-            member.last_cause = Some(cause);
+            let ejection = member.eject(&self.config, cause, now, chance());
             self.ejections[cause as usize] += 1;
-            let ejection = Ejection {
-                until: now.after(self.config.lasts(member.count, chance())),
-                cause,
-                count: member.count,
-            };
-            member.ejection = Some(ejection);
             self.ejected.insert((ejection.until, id));
             verdicts.push(Verdict {
                 id,
                 ejected: Some(ejection),
             });
-        }
-    }
-}
-
-// ===== impl Member =====
-
-impl Member {
-    /// The calls in its window.
-    pub(super) const fn calls(&self) -> Calls {
-        self.window.sum()
-    }
-
-    /// How many calls have failed in a row since it joined or came back.
-    fn row(&self, sample: Sample) -> u64 {
-        let before = if sample.calls.good == self.row_from.calls.good {
-            self.row_from.in_row
-        } else {
-            // A call has gone well meanwhile: the row is all of later.
-            0
-        };
-        sample.in_row.saturating_sub(before)
-    }
-
-    /// Forgets ejections that it has made good.
-    fn forget(&mut self, config: &OutlierConfig, now: Timestamp) {
-        if self.ejection.is_some() {
-            return;
-        }
-        while self.count > 0 && now.since(self.serves_from) >= config.forget_after {
-            self.count -= 1;
-            self.serves_from = self.serves_from.after(config.forget_after);
         }
     }
 }

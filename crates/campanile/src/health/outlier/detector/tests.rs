@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::outlier::window::Calls;
 
 /// A moment far from the origin.
 const NOW: Timestamp = Timestamp::from_nanos(1_000_000_000_000);
