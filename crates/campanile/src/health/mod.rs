@@ -101,6 +101,7 @@
 mod cap;
 mod companion;
 mod config;
+mod entry;
 mod fleet;
 mod handle;
 mod layer;

@@ -17,8 +17,9 @@ use tokio::{
 use super::{
     MemberId, Membership, Probe, Report,
     companion::Companion,
+    entry::{Entry, Request},
     schedule::{Place, Schedule},
-    shared::{Entry, Request, Shared},
+    shared::Shared,
 };
 use crate::time::Timestamp;
 

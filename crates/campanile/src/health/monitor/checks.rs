@@ -16,8 +16,8 @@ use crate::{
     endpoint::Reason,
     health::{
         Check, HealthState, MemberId, Probe, Report,
+        entry::Finding,
         schedule::{Place, interval},
-        shared::Finding,
     },
     time::Timestamp,
 };

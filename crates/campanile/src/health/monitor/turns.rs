@@ -5,8 +5,8 @@ use crate::{
     endpoint::Reason,
     health::{
         MemberId,
+        entry::Request,
         schedule::{Place, interval},
-        shared::Request,
     },
     sync::Ordering,
     time::Timestamp,
