@@ -23,8 +23,8 @@ pub struct HealthLayer<P, T> {
 // ===== impl HealthLayer =====
 
 impl<P: Probe<T>, T> HealthLayer<P, T> {
-    /// Checks by `probe`, every minute. A layer is for one pool: pools made of one layer share its handle, and what is
-    /// unhealthy in one counts in the others.
+    /// Checks by `probe`, every minute. A layer is for one pool: pools made of one layer share its handle and its cap on
+    /// paid checks, and what is unhealthy in one counts in the others; each has as many checks at once as are allowed.
     ///
     /// # Errors
     ///

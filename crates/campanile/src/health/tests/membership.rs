@@ -1,3 +1,5 @@
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -229,4 +231,42 @@ fn so_do_those_of_whom_the_monitor_never_heard() {
     drop(runtime);
     let gate = endpoint.gate();
     assert!(!gate.is_closed_for(Reason::Health, Timestamp::ZERO));
+}
+
+/// A target that panics when it is dropped, once its flag is set.
+#[derive(Clone)]
+struct Bomb(Arc<AtomicBool>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.0.swap(false, Ordering::SeqCst), "out of luck");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_monitor_panics_gates_open_and_nobody_is_closed_any_more() {
+    let config = exact().with_start(Start::Closed).with_unhealthy_after(1);
+    let layer = HealthLayer::with_config(|_: Check<Bomb>| async { false }, config).unwrap();
+    let (members, discover) = discovery();
+    let mut discover = layer.layer(discover);
+    let mut join = |key, flag: &Arc<AtomicBool>| {
+        members.insert(key, Bomb(Arc::clone(flag)));
+        match discover.next().now_or_never().unwrap().unwrap().unwrap() {
+            Change::Insert(endpoint, _) => endpoint,
+            Change::Remove(endpoint) => panic!("{endpoint} was removed"),
+        }
+    };
+    let (armed, calm) = (Arc::default(), Arc::default());
+    let endpoint = join("a", &armed);
+    settle().await;
+    assert!(is_out(&endpoint));
+
+    // Inserted again: the monitor drops the target that it had.
+    armed.store(true, Ordering::SeqCst);
+    join("a", &calm);
+    settle().await;
+    assert!(!armed.load(Ordering::SeqCst), "it went off");
+    assert!(!is_out(&endpoint));
+    assert_eq!(layer.handle().statuses(), []);
+    assert!(!is_out(&join("b", &calm)), "nobody would open it");
 }
