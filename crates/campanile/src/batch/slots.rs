@@ -24,6 +24,8 @@ pub(super) struct Slots<Req, Res, Err> {
     flush: Option<FlushCause>,
     /// Whether any item has a deadline.
     deadlines: bool,
+    /// Whether the task of the batch waits for something else than its time, and until when.
+    watched: Option<Option<Instant>>,
     /// The task of the batch, where it waits.
     driver: Option<Waker>,
 }
@@ -117,6 +119,7 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
             due: (due, FlushCause::Timeout),
             flush: None,
             deadlines: false,
+            watched: None,
             driver: None,
         }
     }
@@ -167,6 +170,13 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
             self.due = (due, FlushCause::Deadline);
             wake = self.driver.take();
         }
+        // It is to be refused before any other.
+        if let Some(deadline) = item.deadline
+            && let Some(until) = self.watched
+            && until.is_none_or(|until| deadline < until)
+        {
+            wake = wake.or_else(|| self.driver.take());
+        }
         let place = match self.vacant.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -207,6 +217,7 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
             Look::Flush(why)
         } else {
             self.wait(waker);
+            self.watched = None;
             Look::Due(due)
         }
     }
@@ -219,11 +230,14 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         }
         self.wait(waker);
         if calling || !self.deadlines {
+            self.watched = Some(None);
             return Some(None);
         }
         let stage = self.stage;
         let current = self.slots.iter().filter(|slot| slot.is_of(stage));
-        Some(current.filter_map(|slot| slot.deadline).min())
+        let until = current.filter_map(|slot| slot.deadline).min();
+        self.watched = Some(until);
+        Some(until)
     }
 
     fn wait(&mut self, waker: &Waker) {

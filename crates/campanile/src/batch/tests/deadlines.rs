@@ -114,3 +114,30 @@ async fn a_call_under_way_is_not_cut_short() {
     let (answer, took) = timed(service.clone().oneshot(call_within(100 * MS, 1))).await;
     assert_eq!((answer.unwrap(), took), (2, SEC + 25 * MS));
 }
+
+/// The batch has been due for long, and waits for the service alone: its task has nothing to wake it by then.
+#[tokio::test(start_paused = true)]
+async fn who_joins_a_batch_that_is_overdue_hears_at_its_deadline() {
+    let script = Script::<Vec<Answer>>::new(Step::answer_with(|| vec![Ok(1)]));
+    script.set_readiness(Readiness::Pending);
+    let service = BatchLayer::new(plain())
+        .unwrap()
+        .calls()
+        .layer(script.service());
+    let patient = begin(&service, Call::new(7_u32)).await;
+    tokio::time::sleep(SEC).await;
+    let later = tokio::spawn(timed(service.clone().oneshot(call_within(SEC, 1))));
+    settle().await;
+    let hurried = service.clone().oneshot(call_within(100 * MS, 1));
+    let (answer, took) = timed(tokio::time::timeout(60 * SEC, hurried)).await;
+    assert_eq!(
+        (kind(answer.expect("it hears")), took),
+        (RejectionKind::DeadlineExceeded, 100 * MS)
+    );
+    let (answer, took) = later.await.unwrap();
+    assert_eq!((kind(answer), took), (RejectionKind::DeadlineExceeded, SEC));
+    script.set_readiness(Readiness::Ready);
+    assert_eq!(patient.await.unwrap().unwrap(), 1);
+    settle().await;
+    assert_at_rest(service.snapshot());
+}
