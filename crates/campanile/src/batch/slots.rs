@@ -145,10 +145,13 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         self.wanted == 0 || max.is_none_or(within)
     }
 
-    /// When all have left the next item is a first one: the batch goes so late.
+    /// When all have left the next item is a first one: the batch goes so late. It keeps its turn, if it has that:
+    /// nobody else was told.
     pub(super) const fn restart(&mut self, due: Instant) {
         self.due = (due, FlushCause::Timeout);
-        self.flush = None;
+        if !matches!(self.flush, Some(FlushCause::Idle)) {
+            self.flush = None;
+        }
     }
 
     /// Takes an item in. Also the task of the batch if it has to wake earlier now.

@@ -124,3 +124,30 @@ async fn however_a_call_ends_the_next_batch_goes() {
         assert_at_rest(service.snapshot());
     }
 }
+
+/// The batch whose turn it is has been left by everyone, and another has joined it before its task heard of either.
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_kept_for_who_joins_in_the_place_of_those_who_left() {
+    let upstream = Upstream::taking(50 * MS);
+    let service = over(&upstream, eager().with_batch_timeout(60 * SEC));
+    let mut first = Box::pin(service.clone().oneshot(1));
+    assert!(once(&mut first).await.is_pending());
+    settle().await;
+    let mut second = Box::pin(service.clone().oneshot(2));
+    assert!(once(&mut second).await.is_pending());
+    settle().await;
+    assert_eq!(service.snapshot().open, 1);
+    // In a task, whose turn comes before that of the second batch's.
+    let third = tokio::spawn({
+        let service = service.clone();
+        async move {
+            assert_eq!(first.await.unwrap(), 2);
+            drop(second);
+            timed(service.oneshot(3)).await
+        }
+    });
+    let (answer, took) = third.await.unwrap();
+    assert_eq!((answer.unwrap(), took), (6, 50 * MS));
+    settle().await;
+    assert_at_rest(service.snapshot());
+}
