@@ -47,11 +47,6 @@ impl Traced {
         Self(Some(Box::new(record)))
     }
 
-    #[cfg(test)]
-    pub(super) const fn is_off(&self) -> bool {
-        self.0.is_none()
-    }
-
     /// The head has a status.
     #[inline]
     pub(super) fn status(&mut self, status: impl FnOnce() -> Option<u16>) {

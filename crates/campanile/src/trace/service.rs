@@ -48,9 +48,22 @@ impl<S, P, I> Trace<S, P, I> {
         &self.inner
     }
 
-    /// The span of a call and all that goes with it, as far as somebody listens.
+    /// A call that somebody may listen to. Apart, so that the request of one that nobody listens to goes through as it is.
     #[inline(never)]
-    pub(super) fn begin<Req>(&mut self, request: &mut Req) -> Traced
+    fn call_traced<Req>(&mut self, mut request: Req) -> TraceFuture<S, P, Req>
+    where
+        S: Service<Req>,
+        P: Protocol<Req, S::Response, S::Error>,
+        I: Correlate<Req>,
+    {
+        // Before the call, which may panic.
+        let mut completion = self.begin(&mut request).map(Completion::new);
+        let future = Completion::watch(&mut completion, || self.inner.call(request));
+        TraceFuture::new(future, completion, self.protocol.clone())
+    }
+
+    /// The span of a call and all that goes with it; `None` if nobody listens.
+    pub(super) fn begin<Req>(&mut self, request: &mut Req) -> Option<Traced>
     where
         S: Service<Req>,
         P: Protocol<Req, S::Response, S::Error>,
@@ -83,7 +96,7 @@ impl<S, P, I> Trace<S, P, I> {
         let is_on = !span.is_disabled();
         let line = is_stage && self.line != LogLevel::Off && (is_on || line::is_enabled(self.line));
         if !is_on && !line {
-            return Traced::OFF;
+            return None;
         }
         let mut trail = None;
         if line {
@@ -99,7 +112,7 @@ impl<S, P, I> Trace<S, P, I> {
                 trail = Some(self.spare.lend(context, None));
             }
         }
-        Traced::new(Record {
+        Some(Traced::new(Record {
             span,
             line,
             place: self.place.clone(),
@@ -114,7 +127,7 @@ impl<S, P, I> Trace<S, P, I> {
             status: None,
             error: None,
             rejection: None,
-        })
+        }))
     }
 
     /// An id for a request whose context has none; its context has it from now on. A request that can carry none gets one
@@ -155,16 +168,11 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Req) -> Self::Future {
-        let traced = if self.place.may_be_on(self.line) || self.ids.passes_on() {
-            self.begin(&mut request)
-        } else {
-            Traced::OFF
-        };
-        // Before the call, which may panic.
-        let mut completion = Some(Completion::new(traced));
-        let future = Completion::watch(&mut completion, || self.inner.call(request));
-        TraceFuture::new(future, completion, self.protocol.clone())
+    fn call(&mut self, request: Req) -> Self::Future {
+        if self.place.may_be_on(self.line) || self.ids.passes_on() {
+            return self.call_traced(request);
+        }
+        TraceFuture::new(self.inner.call(request), None, self.protocol.clone())
     }
 }
 

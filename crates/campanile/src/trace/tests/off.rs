@@ -15,7 +15,7 @@ async fn nothing_is_made_where_nobody_listens() {
         for script in [&well, &down] {
             let mut service = stage(script);
             let mut call = Call::new(());
-            assert!(service.begin(&mut call).is_off(), "{level} {only}");
+            assert!(service.begin(&mut call).is_none(), "{level} {only}");
             assert!(call.context.id.is_none() && call.context.trail.is_none());
             let _ = ServiceBuilder::new()
                 .layer(TraceLayer::stage("chat").calls())
