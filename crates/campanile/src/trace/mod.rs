@@ -33,12 +33,13 @@
 //!
 //! **The line** is written by the stage alone, once for each call that did not go well, when it ends: target
 //! `campanile::call`, level `warn` unless [`TraceConfig`] says otherwise. It has the fields of the span `call`, and
-//! `tried`, which tells where each attempt went, how it ended and how long it took, and `deadline_left_s`. Calls that went well have none, and
-//! those that their callers gave up have one at `debug`.
+//! `tried`, which tells where each attempt went, how it ended and how long it took, and `deadline_left_s`. Calls that went
+//! well have none, and those that their callers gave up have one at `debug`. A stage within a stage writes its own.
 //!
 //! **Secrets.** Neither headers (but the id) nor bodies are ever read for a span or a line. The text of an error is that
-//! of its `Display` and of its sources, on one line and at most 512 bytes, without the queries and passwords of URLs in
-//! it. What else an error type says of its request it is to be trusted with. A tenant and a conversation are shown as they are.
+//! of its `Display` and of its sources, on one line and at most 512 bytes, without the queries, fragments and passwords of
+//! URLs in it. What else an error type says of its request it is to be trusted with. A tenant and a conversation are shown
+//! as they are.
 //!
 //! # State
 //!

@@ -4,9 +4,12 @@ use std::{any::Any, error::Error, fmt, io};
 
 use crate::{BoxError, rejection::chain};
 
+/// Stands for what is left out.
+const CUT: char = '…';
+
 /// An error and its sources, in at most `length` bytes. Sources are told of boxed and of I/O errors; one whose text is
-/// in the text before it is not told again. What stands between the `?` and the end of a URL is left out, and so are a
-/// user's name and password in one.
+/// in the text before it is not told again. What follows the `?` or `#` of a URL is left out, and so are a user's name and
+/// password in one.
 pub(super) fn describe<E: fmt::Display + 'static>(error: &E, length: usize) -> String {
     let any: &dyn Any = error;
     let mut text = Text::new(length);
@@ -57,7 +60,6 @@ impl Text {
 
 impl fmt::Write for Text {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        const CUT: char = '…';
         if self.full {
             return Err(fmt::Error);
         }
@@ -74,7 +76,7 @@ impl fmt::Write for Text {
     }
 }
 
-/// Leaves out queries, and what stands before the `@` of a URL's authority.
+/// Leaves out what a URL may hold of secrets, and the query of anything that has one.
 fn scrub(text: &str) -> String {
     let is_end = |char: char| char.is_whitespace() || "\"'`<>()[]{}".contains(char);
     let mut clean = String::with_capacity(text.len());
@@ -83,20 +85,56 @@ fn scrub(text: &str) -> String {
             Some(last) if is_end(last) => word.split_at(word.len() - last.len_utf8()),
             _ => (word, ""),
         };
-        let (path, query) = match body.split_once('?') {
-            Some((path, query)) if !query.is_empty() => (path, "?…"),
-            Some((path, _)) => (path, "?"),
-            None => (body, ""),
-        };
-        match path.split_once("://") {
-            Some((scheme, rest)) => {
-                let authority = rest.split('/').next().unwrap_or(rest);
-                let user = authority.rfind('@').map_or(0, |at| at + 1);
-                clean.extend([scheme, "://", &rest[user..]]);
+        match body.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains('?') => {
+                clean.extend([scheme, "://"]);
+                scrub_url(rest, &mut clean);
             }
-            None => clean.push_str(path),
+            _ => cut_at(body, &['?'], &mut clean),
         }
-        clean.extend([query, end]);
+        clean.push_str(end);
     }
     clean
+}
+
+/// Leaves out the user's name and password, the query and the fragment of what follows the `://` of a URL. An authority
+/// that may hold a password nobody escaped, or was cut off before its end, is left out whole.
+fn scrub_url(rest: &str, clean: &mut String) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let is_cut = path.is_empty() && authority.ends_with(CUT);
+    let is_port = |port: &str| {
+        let port = port.trim_end_matches([':', ',', ';', '.', '!']);
+        port.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let has_port = host.split_once(':').is_none_or(|(_, port)| is_port(port));
+    let user_goes_on = !path.starts_with('/') && path.split('/').next().is_some_and(has_at);
+    if is_cut || !has_port || user_goes_on {
+        clean.push(CUT);
+    } else {
+        clean.push_str(host);
+    }
+    if user_goes_on || !has_port {
+        return;
+    }
+    cut_at(path, &['?', '#'], clean);
+}
+
+fn has_at(text: &str) -> bool {
+    text.contains('@')
+}
+
+/// Leaves out what follows the first of these marks.
+fn cut_at(text: &str, marks: &[char], clean: &mut String) {
+    let Some(at) = text.find(marks) else {
+        clean.push_str(text);
+        return;
+    };
+    // Each is one byte.
+    let (kept, left_out) = text.split_at(at + 1);
+    clean.push_str(kept);
+    if !left_out.is_empty() {
+        clean.push(CUT);
+    }
 }

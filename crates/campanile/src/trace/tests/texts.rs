@@ -71,6 +71,20 @@ fn queries_and_passwords_are_left_out() {
             "https://api.example/v1: refused",
         ),
         ("postgres://me:s3cr@et@db/x?s3cret", "postgres://db/x?…"),
+        (
+            "https://app.example/back#access_token=s3cret",
+            "https://app.example/back#…",
+        ),
+        // No URLs by their standard, but passwords of people who did not escape theirs.
+        ("postgres://me:s3?cr@et@db/x", "postgres://…"),
+        ("amqp://me:s3/cret@mq:5672/x", "amqp://…"),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+        ("http://[::1]:8080/v1?s3cret", "http://[::1]:8080/v1?…"),
+        ("https://api.example/@me/a:b", "https://api.example/@me/a:b"),
+        (
+            "see https://api.example: refused",
+            "see https://api.example: refused",
+        ),
         ("what? no", "what? no"),
         ("who@where is fine", "who@where is fine"),
         ("what?", "what?"),
@@ -79,12 +93,26 @@ fn queries_and_passwords_are_left_out() {
     }
 }
 
+/// Whatever is cut off, and so cannot be seen to follow.
+#[test]
+fn a_text_that_is_cut_shows_no_part_of_a_password() {
+    let error = boxed("error sending request: https://me:s3cret-s3cret@api.example/v1?key=s3cret");
+    for length in 16..100 {
+        let shown = describe(&error, length);
+        assert!(
+            !shown.contains("s3") && !shown.contains("me:"),
+            "{length}: {shown}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_is_longer_than_it_may_be_and_none_has_two_lines(text in "\\PC{0,80}[\\n?@:/ ]{0,9}\\PC{0,80}", length in 16_usize..100) {
         let shown = describe(&boxed(&text), length);
-        // A query's place is taken by at most three bytes more than its mark.
-        prop_assert!(shown.len() <= length + 3 * text.matches('?').count(), "{} {}", shown, length);
+        // What is left out has a mark of three bytes.
+        let marks = text.matches(['?', '#']).count() + text.matches("://").count();
+        prop_assert!(shown.len() <= length + 3 * marks, "{} {}", shown, length);
         prop_assert!(!shown.chars().any(char::is_control));
     }
 }
