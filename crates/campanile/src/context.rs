@@ -3,7 +3,7 @@
 //! An [`http::Request`](https://docs.rs/http) carries its [`Context`] in its extensions; other messages travel in the
 //! [`Call`] envelope. A request without a context is an ordinary call: every field has a default.
 
-use std::sync::Arc;
+use std::{ops::Add, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -146,6 +146,33 @@ impl Context {
         self
     }
 
+    /// What is said of several calls together. There is at least one.
+    fn of_all(contexts: &[Self]) -> Self {
+        let deadlines: Option<Vec<_>> = contexts.iter().map(|context| context.deadline).collect();
+        let costs: Option<Vec<_>> = contexts.iter().map(|context| context.cost).collect();
+        let sum = |costs: Vec<Cost>| Cost {
+            requests: 1,
+            ..costs.into_iter().fold(Cost::ZERO, Add::add)
+        };
+        Self {
+            deadline: deadlines.and_then(|deadlines| deadlines.into_iter().max()),
+            // The first is served first.
+            priority: contexts
+                .iter()
+                .map(|context| context.priority)
+                .min()
+                .unwrap_or_default(),
+            tenant: common(contexts.iter().map(|context| &context.tenant)),
+            conversation: common(contexts.iter().map(|context| &context.conversation)),
+            queued_since: contexts
+                .iter()
+                .filter_map(|context| context.queued_since)
+                .min(),
+            cost: costs.map(sum),
+            ..Self::default()
+        }
+    }
+
     /// Makes this the context of another attempt.
     #[cfg_attr(
         not(any(feature = "retry", feature = "hedge", feature = "fallback")),
@@ -173,6 +200,14 @@ impl Context {
     }
 }
 
+/// What all have, if all have the same.
+fn common<'a>(mut each: impl Iterator<Item = &'a Option<Arc<str>>>) -> Option<Arc<str>> {
+    let first = each.next()?;
+    each.all(|other| other == first)
+        .then(|| first.clone())
+        .flatten()
+}
+
 // ===== impl Call =====
 
 impl<T> Call<T> {
@@ -190,6 +225,28 @@ impl<T> Call<T> {
             context: self.context,
             message: f(self.message),
         }
+    }
+}
+
+impl<T> Call<Vec<T>> {
+    /// One call of many, for services that are sent batches: between a [batch](crate::batch) of calls and a pool that reads
+    /// contexts, `map_request(Call::together)`.
+    ///
+    /// Its context is that of a single call; that of several has their highest priority, their last deadline (until then
+    /// somebody waits for it) or none if one of them has none, the tenant and the conversation if all have the same, the
+    /// beginning of the longest wait, and of costs the sum, as one request, if all are known. It has no id and no trail:
+    /// it is a call of its own.
+    #[must_use]
+    pub fn together(calls: Vec<Call<T>>) -> Self {
+        let (mut contexts, message): (Vec<_>, Vec<_>) = calls
+            .into_iter()
+            .map(|call| (call.context, call.message))
+            .unzip();
+        let context = match contexts.len() {
+            0 | 1 => contexts.pop().unwrap_or_default(),
+            _ => Context::of_all(&contexts),
+        };
+        Self { context, message }
     }
 }
 

@@ -9,13 +9,16 @@
 //! - an item's deadline is near: an item waits for others a quarter of the time that is left to it at most;
 //! - nothing else is in flight, where [`when_idle`](BatchConfig::when_idle) is set;
 //! - somebody [says so](BatchHandle::flush), or the last handle of the service is dropped, so that nobody can join any
-//!   more.
+//!   more. A future that has not been polled yet may join, and so counts as a handle.
 //!
 //! Then a clone of the inner service is driven to ready, and called once. While that is not ready, or as many batches
 //! are in flight [as may be](BatchConfig::max_in_flight), a batch that is not full goes on filling.
 //!
 //! Items in the [`Call`] envelope tell their deadlines and costs where the layer is made with
-//! [`calls`](BatchLayer::calls); the inner service gets a `Vec<Call<T>>` then, each with its own context.
+//! [`calls`](BatchLayer::calls); the inner service gets a `Vec<Call<T>>` then, each with its own context. For one that
+//! reads the context of the whole batch, such as a pool of `Call<Vec<T>>`, put `map_request(Call::together)` of
+//! [tower's](https://docs.rs/tower/latest/tower/struct.ServiceBuilder.html) between the two:
+//! [`Call::together`](crate::Call::together) says what is made of their contexts.
 //!
 //! The answer to a batch is a list with a `Result` for each item, in their order. [`plain`](BatchLayer::plain) takes
 //! lists of answers, and [`answers`](BatchLayer::answers) takes anything apart.
@@ -26,8 +29,9 @@
 //! batches follows a latency target.
 //!
 //! **Readiness.** Always ready, and nothing is reserved. The inner service is driven to ready for each batch, by its
-//! task, once it is to be sent: only the instance that was readied is called. What waits is bounded by
-//! [`max_waiting`](BatchConfig::max_waiting), and what is beyond is refused.
+//! task, once it is to be sent: only the instance that was readied is called. Until it is, items wait: to their deadlines,
+//! or as long as their callers do. How many is bounded by [`max_waiting`](BatchConfig::max_waiting), and what is beyond
+//! is refused.
 //!
 //! **Cancellation.** A request joins a batch when its future is first polled. One whose future is dropped before the
 //! batch is sent leaves it, and its room and cost are another's; when all have left nothing is called. After that its

@@ -183,3 +183,47 @@ fn a_spare_trail_is_lent_again_when_nobody_holds_it() {
     );
     assert!(spare.clone().0.is_none(), "a clone keeps none");
 }
+
+#[tokio::test(start_paused = true)]
+async fn several_calls_are_one_of_what_they_have_in_common() {
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    let context = |seconds, priority, conversation: &str, tokens| {
+        let mut context = Context::new()
+            .with_deadline(now + seconds * second)
+            .with_priority(priority)
+            .with_tenant("acme")
+            .with_conversation(conversation)
+            .with_id("7")
+            .with_cost(Cost::tokens(tokens))
+            .with_trail(Trail::new());
+        context.queued_since = Some(Timestamp::from_nanos(tokens));
+        context
+    };
+    let one = context(1, Priority::Batch, "a", 10);
+    let other = context(2, Priority::Critical, "b", 5);
+    let call = |context: &Context, message: u32| Call {
+        context: context.clone(),
+        message,
+    };
+
+    let both = Call::together(vec![call(&one, 1), call(&other, 2)]);
+    assert_eq!(both.message, [1, 2]);
+    let found = both.context;
+    assert_eq!(found.deadline, other.deadline, "somebody waits until then");
+    assert_eq!(found.priority, Priority::Critical);
+    assert_eq!(found.tenant.as_deref(), Some("acme"));
+    assert_eq!(found.cost, Some(Cost::tokens(15)), "it is one request");
+    assert_eq!(found.queued_since, other.queued_since, "the longest wait");
+    assert!(found.conversation.is_none() && found.id.is_none() && found.trail.is_none());
+
+    // One that knows nothing.
+    let some = Call::together(vec![call(&one, 1), Call::new(2)]).context;
+    assert!(some.deadline.is_none() && some.cost.is_none() && some.tenant.is_none());
+    assert_eq!(some.priority, Priority::Normal);
+
+    let single = Call::together(vec![call(&one, 1)]).context;
+    assert_eq!(single.id.as_deref(), Some("7"), "it is the same call");
+    assert!(single.trail.is_some() && single.deadline == one.deadline);
+    assert!(Call::<Vec<u32>>::together(Vec::new()).message.is_empty());
+}

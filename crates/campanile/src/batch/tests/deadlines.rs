@@ -1,6 +1,7 @@
 //! A call's deadline counts from the moment at which it joins.
 
 use super::*;
+use crate::context::Priority;
 
 /// Answers as many calls as there are.
 #[derive(Clone)]
@@ -140,4 +141,24 @@ async fn who_joins_a_batch_that_is_overdue_hears_at_its_deadline() {
     assert_eq!(patient.await.unwrap().unwrap(), 1);
     settle().await;
     assert_at_rest(service.snapshot());
+}
+
+/// A pool reads the context of the batch, and not those of its items.
+#[tokio::test(start_paused = true)]
+async fn a_batch_may_be_one_call_with_a_context_of_its_own() {
+    let whole = tower::service_fn(|call: Call<Vec<u32>>| async move {
+        let context = call.context;
+        assert_eq!(context.priority, Priority::Critical);
+        Ok::<_, BoxError>(vec![context.deadline; call.message.len()])
+    });
+    let layer = BatchLayer::new(plain().with_max_size(2)).unwrap();
+    let service = tower::ServiceBuilder::new()
+        .layer(layer.calls().plain())
+        .map_request(Call::together)
+        .service(whole);
+    let (mut one, other) = (call_within(SEC, 1), call_within(2 * SEC, 2));
+    one.context.priority = Priority::Critical;
+    let last = other.context.deadline;
+    let answers = join_all([one, other].map(|call| service.clone().oneshot(call))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == last));
 }
