@@ -21,7 +21,8 @@ pub struct BatchConfig {
     /// The most items in a batch. 32 by default; at most 1,000,000.
     pub max_size: usize,
     /// The most that the items of a batch are estimated to take together, in the tokens of their
-    /// [`Cost`](crate::Cost). An item above it travels alone. No limit by default.
+    /// [`Cost`](crate::Cost). An item above it travels alone, and one of unknown cost, 0, counts as nothing: where contexts
+    /// do not tell costs, let [`BatchLayer::cost`](super::BatchLayer::cost) estimate them. No limit by default.
     pub max_cost: Option<u64>,
     /// How long the first item of a batch waits for others. 200 ms by default; with 0 only those travel together that
     /// come at the same moment.
