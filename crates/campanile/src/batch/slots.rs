@@ -375,7 +375,11 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         let slot = &mut self.slots[place as usize];
         match std::mem::replace(&mut slot.state, State::Vacant) {
             State::Answered(answer) => Seen::Answer(answer),
-            State::Refused(rejection) => Seen::Refused(rejection),
+            State::Refused(rejection) => {
+                // Others may still join, where it expired.
+                self.vacant.push(place);
+                Seen::Refused(rejection)
+            }
             state => {
                 slot.state = state;
                 match &slot.waker {
@@ -394,7 +398,7 @@ impl<Req, Res, Err> Slots<Req, Res, Err> {
         let state = std::mem::replace(&mut slot.state, State::Vacant);
         let waker = slot.waker.take();
         let cost = std::mem::take(&mut slot.cost);
-        if matches!(state, State::Waiting(_)) {
+        if matches!(state, State::Waiting(_) | State::Refused(_)) {
             self.cost -= cost;
             self.vacant.push(place);
         }

@@ -86,3 +86,28 @@ fn an_answer_for_who_has_left_comes_back_to_be_dropped() {
     assert!(wakers.is_empty());
     assert!(matches!(slots.poll(place, Waker::noop()), Seen::Pending(_)));
 }
+
+/// While the service is not ready items with deadlines come and go, for hours perhaps, and one without holds the batch.
+#[test]
+fn who_was_refused_takes_no_room() {
+    let (mut slots, now) = begun();
+    let (stays, _) = slots.join(item(0));
+    for n in 1..10_000 {
+        let (place, _) = slots.join(Item {
+            deadline: Some(now),
+            ..item(n)
+        });
+        assert_eq!(place, 1);
+        let (mut wakers, mut requests) = (Vec::new(), Vec::new());
+        assert_eq!(slots.expire(now, &mut wakers, &mut requests), 1);
+        if n % 2 == 0 {
+            let seen = slots.poll(place, Waker::noop());
+            assert!(matches!(seen, Seen::Refused(_)));
+        } else {
+            let left = slots.leave(place);
+            assert!(matches!(left.state, State::Refused(_)));
+        }
+        assert_eq!((slots.wanted(), slots.cost()), (1, 1));
+    }
+    assert_eq!(slots.take(), (vec![stays], vec![0]));
+}
