@@ -1,5 +1,5 @@
 //! Spans and lines that nobody listens to allocate nothing, whatever was switched off: the subscriber, the level, or the
-//! target. In a process of its own, since the levels are those of a process.
+//! target. Lines alone allocate once for a call. In a process of its own, since the levels are those of a process.
 
 use std::{
     future::{Future, Ready, ready},
@@ -120,6 +120,13 @@ fn what_nobody_listens_to_allocates_nothing() {
         let found = tracing::subscriber::with_default(subscriber, of_a_stack);
         assert_eq!(found, [0, 0], "{up_to}, and to us: {to_us}");
     }
+    // Lines, and no spans: what the end of a call needs, and the trail is lent again.
+    let subscriber = Elsewhere {
+        up_to: LevelFilter::WARN,
+        to_us: true,
+    };
+    let [found, _] = tracing::subscriber::with_default(subscriber, of_a_stack);
+    assert_eq!(found, 1_000, "lines alone");
     // So that this test could fail.
     let subscriber = Elsewhere {
         up_to: LevelFilter::from_level(Level::DEBUG),
