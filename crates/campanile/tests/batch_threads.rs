@@ -2,17 +2,21 @@
 //! end fills no batch, and goes by the timeout.
 
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use campanile::{
-    BoxError,
+    BoxError, Rejection,
     batch::{BatchConfig, BatchLayer, BatchSnapshot},
+    rejection::RejectionKind,
 };
+use tokio::runtime::Builder;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const TASKS: usize = 64;
@@ -79,5 +83,62 @@ async fn a_closed_loop_ends_whatever_the_size_of_batches() {
         let found = (snapshot.items, snapshot.waiting, snapshot.refused);
         assert_eq!(found, ((TASKS * EACH) as u64, 0, 0), "{config:?}");
         assert_eq!(snapshot.batches, calls as u64);
+    }
+}
+
+/// Its workers drop the tasks of batches, wherever these are, while callers of another runtime join and wait.
+#[test]
+fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
+    for round in 0..20 {
+        let batches = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build()
+            .unwrap();
+        let bulk = service_fn(async |batch: Vec<usize>| {
+            tokio::task::yield_now().await;
+            Ok::<_, BoxError>(batch)
+        });
+        let config = BatchConfig::default()
+            .with_max_size(2)
+            .with_batch_timeout(Duration::from_millis(1));
+        let layer = BatchLayer::new(config).unwrap().plain();
+        let service = ServiceBuilder::new().layer(layer).service(bulk);
+        let callers: Vec<_> = (0..3_usize)
+            .map(|n| {
+                let (service, on) = (service.clone(), batches.handle().clone());
+                let call = move || {
+                    let mut call = Box::pin(service.clone().oneshot(n));
+                    let on = on.clone();
+                    poll_fn(move |cx| {
+                        let _on = on.enter();
+                        call.as_mut().poll(cx)
+                    })
+                };
+                thread::spawn(move || {
+                    let own = Builder::new_current_thread().enable_time().build().unwrap();
+                    own.block_on(async {
+                        loop {
+                            let answer = tokio::time::timeout(Duration::from_secs(30), call());
+                            match answer.await.expect("nobody waits for ever") {
+                                Ok(answer) => assert_eq!(answer, n),
+                                Err(error) => break error,
+                            }
+                        }
+                    })
+                })
+            })
+            .collect();
+        while service.snapshot().items < 10 * round {
+            thread::yield_now();
+        }
+        batches.shutdown_timeout(Duration::from_secs(30));
+        for caller in callers {
+            let error = caller.join().unwrap();
+            let kind = Rejection::find(&*error).map(Rejection::kind);
+            assert_eq!(kind, Some(RejectionKind::Aborted), "{error}");
+        }
+        let rest = service.snapshot();
+        assert_eq!((rest.open, rest.waiting, rest.in_flight), (0, 0, 0));
     }
 }
