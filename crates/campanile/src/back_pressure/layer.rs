@@ -95,7 +95,7 @@ impl<P> BackPressureLayer<P> {
     }
 }
 
-impl<S, P: Clone> Layer<S> for BackPressureLayer<P> {
+impl<S: 'static, P: Clone> Layer<S> for BackPressureLayer<P> {
     type Service = BackPressure<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {

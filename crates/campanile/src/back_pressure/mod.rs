@@ -104,7 +104,6 @@
 mod collect;
 mod config;
 mod decision;
-mod future;
 mod handle;
 mod layer;
 #[cfg(all(test, campanile_loom))]
@@ -119,7 +118,6 @@ mod window;
 
 pub use config::{BackPressureConfig, Signal};
 pub use decision::{Decision, Move};
-pub use future::ResponseFuture;
 pub use handle::{BackPressureHandle, BackPressureSnapshot};
 pub use layer::BackPressureLayer;
 pub use service::{BackPressure, Timed};

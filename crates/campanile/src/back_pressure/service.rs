@@ -6,20 +6,21 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    BackPressureHandle, ResponseFuture,
+    BackPressureHandle,
     shared::{Hold, Times},
 };
 use crate::{
     completion::{Completion, Observe},
     outcome::Outcome,
-    protocol::Protocol,
+    protocol::{Followed, Protocol},
     rejection::{Rejection, RejectionKind},
     time::Timestamp,
 };
 
 /// A service whose calls are watched. See the [module](super).
+// Owned types, said here once and for all: see `Followed`.
 #[derive(Clone)]
-pub struct BackPressure<S, P> {
+pub struct BackPressure<S: 'static, P> {
     inner: S,
     protocol: P,
     handle: BackPressureHandle,
@@ -52,13 +53,13 @@ impl<S, P> BackPressure<S, P> {
 
 impl<S, P, Req> Service<Req> for BackPressure<S, P>
 where
-    S: Service<Req> + 'static,
+    S: Service<Req>,
     P: Protocol<Req, S::Response, S::Error>,
     Req: 'static,
 {
     type Response = P::Response<Timed>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, P, Req>;
+    type Future = Followed<S, P, Timed, Req>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -73,7 +74,7 @@ where
         // Before the call, which may panic.
         let completion = Completion::new(Timed::new(hold, now));
         let future = self.inner.call(request);
-        ResponseFuture::new(future, completion, self.protocol.clone())
+        Followed::new(future, completion, self.protocol.clone())
     }
 }
 

@@ -102,7 +102,7 @@ impl<P> CircuitBreakerLayer<P> {
     }
 }
 
-impl<S, P: Clone> Layer<S> for CircuitBreakerLayer<P> {
+impl<S: 'static, P: Clone> Layer<S> for CircuitBreakerLayer<P> {
     type Service = CircuitBreaker<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {

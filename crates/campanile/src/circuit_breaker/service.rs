@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// A service behind a breaker. Clones share the breaker. See the [module](super).
-pub struct CircuitBreaker<S, P> {
+// Owned types, said here once and for all: where a call is made it would be asked of every error type anew for each
+// lifetime, and an async block over a boxed error would not be `Send`.
+pub struct CircuitBreaker<S: 'static, P> {
     inner: S,
     lanes: Arc<Lanes>,
     protocol: P,
@@ -84,7 +86,7 @@ impl<S, P> CircuitBreaker<S, P> {
 
 impl<S, P, Req> Service<Req> for CircuitBreaker<S, P>
 where
-    S: Service<Req> + 'static,
+    S: Service<Req>,
     S::Error: From<Rejection>,
     P: Protocol<Req, S::Response, S::Error>,
     Req: 'static,

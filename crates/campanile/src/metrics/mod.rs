@@ -85,7 +85,6 @@
 //! ```
 
 mod config;
-mod future;
 mod gathered;
 mod histogram;
 mod layer;
@@ -98,7 +97,6 @@ mod table;
 mod text;
 
 pub use config::MetricsConfig;
-pub use future::ResponseFuture;
 pub use histogram::Histogram;
 pub use layer::MetricsLayer;
 pub use reading::{Distributions, OutcomeCounts, Reading, Refusals, Window};

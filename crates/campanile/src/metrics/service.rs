@@ -5,8 +5,12 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Recorder, Recording, ResponseFuture};
-use crate::{completion::Completion, protocol::Protocol, time::Timestamp};
+use super::{Recorder, Recording};
+use crate::{
+    completion::Completion,
+    protocol::{Followed, Protocol},
+    time::Timestamp,
+};
 
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
@@ -49,7 +53,7 @@ where
 {
     type Response = P::Response<Recording>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, P, Req>;
+    type Future = Followed<S, P, Recording, Req>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -72,7 +76,7 @@ where
             context.queued_since.get_or_insert(now);
         }
         let future = self.inner.call(request);
-        ResponseFuture::new(future, completion, self.protocol.clone())
+        Followed::new(future, completion, self.protocol.clone())
     }
 }
 

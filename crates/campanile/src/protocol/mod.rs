@@ -8,7 +8,8 @@
 //! | [`Enveloped`] | [`Call`], whose context is read | as the protocol within says |
 //! | [`Http`] (feature `http`) | `http::Request`, context in its extensions | the body of its response |
 //!
-//! Every layer that measures a call takes a protocol, and answers through [`Guarded`], its response future.
+//! Every layer that measures a call takes a protocol, and answers through a response future of this module: [`Guarded`] where it
+//! may refuse the call, [`Followed`] where it refuses none.
 
 use crate::{
     completion::{Chunks, Completion, GuardedStream, Observe},
@@ -63,6 +64,7 @@ macro_rules! forward_answers {
 }
 
 mod decorate;
+mod followed;
 mod guarded;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
@@ -73,6 +75,7 @@ mod http;
 #[cfg(feature = "http")]
 pub use self::http::Http;
 pub use decorate::{Costed, Reported};
+pub use followed::Followed;
 pub use guarded::Guarded;
 
 /// How a layer reads a request's context and cost, judges its answer, and lets the answer carry the completion.

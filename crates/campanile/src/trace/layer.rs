@@ -92,7 +92,7 @@ impl<P, I> TraceLayer<P, I> {
     }
 }
 
-impl<S, P: Clone, I: Clone> Layer<S> for TraceLayer<P, I> {
+impl<S: 'static, P: Clone, I: Clone> Layer<S> for TraceLayer<P, I> {
     type Service = Trace<S, P, I>;
 
     fn layer(&self, inner: S) -> Self::Service {

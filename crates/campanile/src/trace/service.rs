@@ -16,8 +16,10 @@ use crate::{
 };
 
 /// A service whose calls have spans; made by [`TraceLayer`](super::TraceLayer). See the [module](super).
+// Owned types, said here once and for all: where a call is made it would be asked of every error type anew for each
+// lifetime, and an async block over a boxed error would not be `Send`.
 #[derive(Clone)]
-pub struct Trace<S, P, I> {
+pub struct Trace<S: 'static, P, I> {
     inner: S,
     protocol: P,
     ids: I,
@@ -152,7 +154,7 @@ impl<S, P, I> Trace<S, P, I> {
 
 impl<S, P, I, Req> Service<Req> for Trace<S, P, I>
 where
-    S: Service<Req> + 'static,
+    S: Service<Req>,
     S::Error: fmt::Display,
     P: Protocol<Req, S::Response, S::Error>,
     I: Correlate<Req>,

@@ -142,5 +142,5 @@ fn what_goes_between_threads_can() {
     check::<BackPressureHandle>();
     check::<Service>();
     fn send<T: Send>() {}
-    send::<ResponseFuture<Scripted<&'static str>, Unary, ()>>();
+    send::<Followed<Scripted<&'static str>, Unary, Timed, ()>>();
 }

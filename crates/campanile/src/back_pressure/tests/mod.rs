@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     BoxError,
     control::Dial,
-    protocol::Unary,
+    protocol::{Followed, Unary},
     testing::{Script, Scripted, Step},
 };
 

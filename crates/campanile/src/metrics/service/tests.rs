@@ -12,7 +12,7 @@ use crate::{
     context::Repeat,
     metrics::{MetricsLayer, Reading},
     outcome::FailureKind,
-    protocol::{Streaming, Unary},
+    protocol::{Followed, Streaming, Unary},
     rejection::RejectionKind,
     testing::{Permits, Readiness, ReadinessProbe, Script, ScriptStream, Scripted, Step},
 };
@@ -369,6 +369,6 @@ fn what_goes_between_threads_can() {
     check::<Recorder>();
     check::<Well>();
     fn send<T: Send>() {}
-    send::<super::ResponseFuture<Scripted<&'static str>, Unary, ()>>();
+    send::<Followed<Scripted<&'static str>, Unary, Recording, ()>>();
     send::<Arc<crate::Completion<Recording>>>();
 }

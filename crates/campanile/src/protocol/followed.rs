@@ -8,33 +8,42 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::Timed;
-use crate::{completion::Completion, protocol::Protocol, rejection::Rejection};
+use super::Protocol;
+use crate::{
+    completion::{Completion, Observe},
+    rejection::Rejection,
+};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
     // each lifetime, and an async block over a boxed error would not be `Send`.
-    /// The response of a [`BackPressure`](super::BackPressure). Not [`Guarded`](crate::protocol::Guarded), since this
-    /// layer refuses nothing and so asks nothing of the error.
+    /// The response future of a layer that follows a call and refuses none, so that it asks nothing of the error: otherwise
+    /// as [`Guarded`](super::Guarded).
+    ///
+    /// What the service's future holds is given back before the call ends, and a panic in there ends the call as
+    /// [`FailureKind::Panic`](crate::outcome::FailureKind::Panic) at once.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, P, Req>
+    pub struct Followed<S, P, O, Req>
     where
         S: Service<Req>,
         S: 'static,
+        O: Observe,
         Req: 'static,
     {
         protocol: P,
         #[pin]
         future: Option<S::Future>,
-        completion: Option<Completion<Timed>>,
+        // Behind the future, so that what that holds is given back before the call ends.
+        completion: Option<Completion<O>>,
     }
 }
 
-// ===== impl ResponseFuture =====
+// ===== impl Followed =====
 
-impl<S: Service<Req>, P, Req> ResponseFuture<S, P, Req> {
+impl<S: Service<Req>, P, O: Observe, Req> Followed<S, P, O, Req> {
+    /// Follows a call that is under way.
     #[inline]
-    pub(super) const fn new(future: S::Future, completion: Completion<Timed>, protocol: P) -> Self {
+    pub const fn new(future: S::Future, completion: Completion<O>, protocol: P) -> Self {
         Self {
             protocol,
             future: Some(future),
@@ -43,12 +52,13 @@ impl<S: Service<Req>, P, Req> ResponseFuture<S, P, Req> {
     }
 }
 
-impl<S, P, Req> Future for ResponseFuture<S, P, Req>
+impl<S, P, O, Req> Future for Followed<S, P, O, Req>
 where
     S: Service<Req>,
     P: Protocol<Req, S::Response, S::Error>,
+    O: Observe,
 {
-    type Output = Result<P::Response<Timed>, S::Error>;
+    type Output = Result<P::Response<O>, S::Error>;
 
     /// # Panics
     ///
@@ -60,7 +70,7 @@ where
             unreachable!("polled after it was ready");
         };
         let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
-        let Some(mut completion) = this.completion.take() else {
+        let Some(completion) = this.completion else {
             unreachable!("polled after it was ready");
         };
         if let Err(error) = &result
@@ -69,16 +79,14 @@ where
             completion.refused(rejection);
         }
         let now = completion.clock();
-        // What it holds is given back before the end of the call may make room for others.
+        // Before the end of the call wakes those who wait for what the future holds.
         this.future.set(None);
-        Poll::Ready(this.protocol.complete(result, completion, now))
+        Poll::Ready(this.protocol.complete_in(result, this.completion, now))
     }
 }
 
-impl<S: Service<Req>, P, Req> fmt::Debug for ResponseFuture<S, P, Req> {
+impl<S: Service<Req>, P, O: Observe, Req> fmt::Debug for Followed<S, P, O, Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture")
-            .field("completion", &self.completion)
-            .finish_non_exhaustive()
+        f.debug_struct("Followed").finish_non_exhaustive()
     }
 }
