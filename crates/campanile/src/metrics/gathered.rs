@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Reading;
+use super::{Reading, histogram::slots::Slotted, recorder::Tallies};
 use crate::{
     collect::{Metric, Sink, Value},
     endpoint::{Endpoint, GateHistory},
@@ -11,6 +11,7 @@ use crate::{
 
 /// All stages at one moment.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Gathered {
     pub(super) now: Timestamp,
     /// The same moment in seconds since 1970.
@@ -19,20 +20,26 @@ pub(super) struct Gathered {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct GatheredStage {
     pub(super) name: Arc<str>,
     /// Its labels as they are written down.
     pub(super) labels: Arc<str>,
     pub(super) reading: Reading,
+    /// The times since the start by bounds, for texts, whose readings have none.
+    pub(super) timed: Tallies<Slotted>,
     pub(super) samples: Vec<Sample>,
     pub(super) endpoints: Vec<GatheredEndpoint>,
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct GatheredEndpoint {
     pub(super) endpoint: Endpoint,
     pub(super) labels: Arc<str>,
     pub(super) reading: Reading,
+    /// As those of a stage.
+    pub(super) timed: Tallies<Slotted>,
     pub(super) gates: Vec<GateHistory>,
     pub(super) samples: Vec<Sample>,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::time::nanos;
 
 pub(super) mod bucket;
+pub(super) mod slots;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 
@@ -75,10 +76,7 @@ impl Histogram {
     /// All of them together.
     #[must_use]
     pub fn sum(&self) -> Duration {
-        let nanos = self.nanos();
-        let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
-        #[allow(clippy::cast_possible_truncation)] // a remainder
-        Duration::new(seconds, (nanos % 1_000_000_000) as u32)
+        duration(self.nanos())
     }
 
     fn nanos(&self) -> u128 {
@@ -199,6 +197,13 @@ impl FromIterator<Duration> for Histogram {
         histogram.extend(durations);
         histogram
     }
+}
+
+/// So many nanoseconds.
+fn duration(nanos: u128) -> Duration {
+    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    #[allow(clippy::cast_possible_truncation)] // a remainder
+    Duration::new(seconds, (nanos % 1_000_000_000) as u32)
 }
 
 /// What is told of a duration in a bucket.

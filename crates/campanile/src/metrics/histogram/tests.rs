@@ -123,3 +123,24 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// By bounds the same is told as by buckets.
+    #[test]
+    fn slots_tell_what_the_histogram_tells(
+        times in proptest::collection::vec(0..20_000_000_000_u64, 0..200),
+        bounds in proptest::collection::btree_set(1..20_000_000_000_u64, 1..100),
+    ) {
+        let bounds: Vec<_> = bounds.into_iter().map(Duration::from_nanos).collect();
+        let slots = slots::Slots::new(&bounds);
+        let histogram: Histogram = times.into_iter().map(Duration::from_nanos).collect();
+        let mut slotted = slots::Slotted::default();
+        for (bucket, count) in histogram.buckets() {
+            slotted.add(&slots, bucket, count);
+        }
+        prop_assert_eq!(slotted.count(), histogram.count());
+        prop_assert_eq!(slotted.sum(), histogram.sum());
+        let cumulative: Vec<_> = slotted.cumulative(bounds.len()).collect();
+        prop_assert_eq!(cumulative, histogram.cumulative(&bounds));
+    }
+}

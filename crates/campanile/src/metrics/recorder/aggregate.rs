@@ -4,10 +4,13 @@ use super::{
     compact::Compact,
     latest::Latest,
     pages::Pages,
-    record::{GAPS, KINDS, Record, Tick, ticks},
+    record::{self, GAPS, KINDS, Record, Tick, ticks},
     tallies::Tallies,
 };
-use crate::metrics::{Distributions, Histogram, Refusals};
+use crate::metrics::{
+    Distributions, Histogram, OutcomeCounts, Refusals,
+    histogram::slots::{Slots, Slotted},
+};
 
 /// How many turns make the last minute, the present one included.
 const TURNS: usize = 6;
@@ -38,12 +41,16 @@ struct Turn {
     tallies: Tallies<Pages>,
 }
 
-/// What there is to tell at one moment, before it is worked out.
-pub(super) struct Told {
+/// What there is to tell at one moment, copied and not yet worked out: calls may wait for whoever copies. Its memory can be
+/// used again.
+#[derive(Debug)]
+pub(in crate::metrics) struct Told {
     counts: [u64; KINDS],
     past: Tallies<Compact>,
     minute_counts: [u64; KINDS],
-    minute: Tallies<Histogram>,
+    /// Of the turns of the last minute, so many of which there are.
+    turns: [Tallies<Pages>; TURNS],
+    live: usize,
     /// When the last minute began.
     pub(super) minute_from: Tick,
     /// `None` where nobody asks for the latest.
@@ -58,14 +65,7 @@ impl Aggregate {
         Self {
             ended: 0,
             counts: [0; KINDS],
-            past: Tallies {
-                head: Compact::EMPTY,
-                first_data: Compact::EMPTY,
-                between_data: Compact::EMPTY,
-                total: Compact::EMPTY,
-                failed: Compact::EMPTY,
-                wait: Compact::EMPTY,
-            },
+            past: Tallies::<Compact>::NONE,
             turns: [const { None }; TURNS],
             late: None,
             latest: Latest::new(latest),
@@ -124,28 +124,21 @@ impl Aggregate {
         self.ended
     }
 
-    /// What there is to tell at that moment.
-    pub(super) fn tell(&mut self, now: Tick, latest: bool) -> Told {
+    /// Copies what there is to tell at that moment.
+    pub(super) fn tell(&mut self, now: Tick, latest: bool, told: &mut Told) {
         self.settle(now);
-        let mut minute_counts = [0; KINDS];
-        let mut minute: Tallies<Histogram> = Tallies::default();
-        let turns = self.turns.iter().flatten();
-        for turn in turns.clone() {
-            add(&mut minute_counts, &turn.counts);
+        told.counts = self.counts;
+        told.past.copy(&self.past);
+        told.minute_counts = [0; KINDS];
+        told.live = 0;
+        for turn in self.turns.iter().flatten() {
+            add(&mut told.minute_counts, &turn.counts);
+            told.turns[told.live].copy(&turn.tallies);
+            told.live += 1;
         }
-        for (at, histogram) in minute.each_mut().into_iter().enumerate() {
-            let pages = turns.clone().map(|turn| turn.tallies.each()[at]);
-            Pages::sum(pages, |bucket, count| histogram.push(bucket, count));
-        }
-        Told {
-            counts: self.counts,
-            past: self.past.clone(),
-            minute_counts,
-            minute,
-            minute_from: (now / TURN + 1).saturating_sub(TURNS as Tick) * TURN,
-            latest: latest.then(|| self.latest.clone()),
-            refusals: self.refusals.clone(),
-        }
+        told.minute_from = (now / TURN + 1).saturating_sub(TURNS as Tick) * TURN;
+        told.latest = latest.then(|| self.latest.clone());
+        told.refusals.clone_from(&self.refusals);
     }
 
     /// What lies elsewhere for it, in bytes.
@@ -205,21 +198,72 @@ impl Turn {
 // ===== impl Told =====
 
 impl Told {
+    /// How the calls ended since the start.
+    pub(super) fn outcomes(&self) -> OutcomeCounts {
+        let mut counts = self.counts;
+        add(&mut counts, &self.minute_counts);
+        record::outcomes(&counts)
+    }
+
+    fn turns(&self, at: usize) -> impl Iterator<Item = &Pages> + Clone {
+        self.turns[..self.live]
+            .iter()
+            .map(move |turn| turn.each()[at])
+    }
+
+    /// The times since the start, by bounds.
+    pub(super) fn slotted(&self, slots: &Slots) -> Tallies<Slotted> {
+        let mut start: Tallies<Slotted> = Tallies::default();
+        for (at, start) in start.each_mut().into_iter().enumerate() {
+            for (bucket, count) in self.past.each()[at].iter() {
+                start.add(slots, bucket, count);
+            }
+            Pages::sum(self.turns(at), |bucket, count| {
+                start.add(slots, bucket, count);
+            });
+        }
+        start
+    }
+
     /// The calls since the start, in the last minute, and the latest ones, but for their spans.
-    pub(super) fn distributions(mut self) -> [Distributions; 3] {
+    pub(super) fn distributions(&self) -> [Distributions; 3] {
+        let mut minute: Tallies<Histogram> = Tallies::default();
+        for (at, histogram) in minute.each_mut().into_iter().enumerate() {
+            Pages::sum(self.turns(at), |bucket, count| {
+                histogram.push(bucket, count)
+            });
+        }
         let mut start: Tallies<Histogram> = Tallies::default();
         for (at, start) in start.each_mut().into_iter().enumerate() {
-            *start = self.past.each()[at].histogram();
-            start.merge(self.minute.each()[at]);
+            for (bucket, count) in self.past.each()[at].iter() {
+                start.push(bucket, count);
+            }
+            start.merge(minute.each()[at]);
         }
-        add(&mut self.counts, &self.minute_counts);
+        let mut counts = self.counts;
+        add(&mut counts, &self.minute_counts);
         [
-            start.tell(&self.counts),
-            self.minute.tell(&self.minute_counts),
+            start.tell(&counts),
+            minute.tell(&self.minute_counts),
             self.latest
                 .as_ref()
                 .map(Latest::distributions)
                 .unwrap_or_default(),
         ]
+    }
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            counts: [0; KINDS],
+            past: Tallies::<Compact>::NONE,
+            minute_counts: [0; KINDS],
+            turns: [const { Tallies::<Pages>::new() }; TURNS],
+            live: 0,
+            minute_from: 0,
+            latest: None,
+            refusals: Vec::new(),
+        }
     }
 }

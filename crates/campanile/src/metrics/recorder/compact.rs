@@ -1,11 +1,10 @@
 //! Counts of buckets, in little room.
 
-use super::pages::Pages;
-use crate::metrics::Histogram;
+use super::{pages::Pages, tallies::Tallies};
 
 /// Counts that are seldom added to: of each bucket that is not empty how far it lies behind the one before, and its count;
 /// both in as many groups of seven bits as they need. Two or three bytes a bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Compact(Vec<u8>);
 
 // ===== impl Compact =====
@@ -15,44 +14,77 @@ impl Compact {
 
     /// Adds those counts.
     pub(super) fn add(&mut self, pages: &Pages) {
-        let mut sum = Histogram::default();
+        if pages.is_empty() {
+            return;
+        }
+        let mut sum = Writer::default();
+        let mut past = self.iter().peekable();
         Pages::sum(std::iter::once(pages), |bucket, count| {
-            sum.push(bucket, count);
+            while let Some(before) = past.next_if(|before| before.0 < bucket) {
+                sum.push(before);
+            }
+            let same = past.next_if(|same| same.0 == bucket);
+            sum.push((bucket, count + same.map_or(0, |same| same.1)));
         });
-        if !sum.is_empty() {
-            sum.merge(&self.histogram());
-            *self = Self::new(&sum);
-        }
+        past.for_each(|behind| sum.push(behind));
+        sum.bytes.shrink_to_fit();
+        self.0 = sum.bytes;
     }
 
-    fn new(histogram: &Histogram) -> Self {
-        let mut bytes = Vec::new();
-        let mut before = 0;
-        for (bucket, count) in histogram.buckets() {
-            write(&mut bytes, u64::from(bucket - before));
-            write(&mut bytes, count);
-            before = bucket;
-        }
-        bytes.shrink_to_fit();
-        Self(bytes)
-    }
-
-    pub(super) fn histogram(&self) -> Histogram {
-        let mut histogram = Histogram::default();
+    /// Each bucket that is not empty, and its count, in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, u64)> {
         let (mut bytes, mut bucket) = (self.0.iter().copied(), 0);
-        while let Some(ahead) = read(&mut bytes) {
+        std::iter::from_fn(move || {
             #[allow(clippy::cast_possible_truncation)] // a bucket, as it was written
             {
-                bucket += ahead as u16;
+                bucket += read(&mut bytes)? as u16;
             }
-            histogram.push(bucket, read(&mut bytes).unwrap_or_default());
-        }
-        histogram
+            Some((bucket, read(&mut bytes)?))
+        })
     }
 
     /// What lies elsewhere for it, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.0.capacity()
+    }
+}
+
+impl Tallies<Compact> {
+    pub(super) const NONE: Self = Self {
+        head: Compact::EMPTY,
+        first_data: Compact::EMPTY,
+        between_data: Compact::EMPTY,
+        total: Compact::EMPTY,
+        failed: Compact::EMPTY,
+        wait: Compact::EMPTY,
+    };
+}
+
+impl Clone for Compact {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Into the memory that is there.
+    fn clone_from(&mut self, other: &Self) {
+        self.0.clone_from(&other.0);
+    }
+}
+
+/// Writes counts of buckets in ascending order.
+#[derive(Default)]
+struct Writer {
+    bytes: Vec<u8>,
+    before: u16,
+}
+
+// ===== impl Writer =====
+
+impl Writer {
+    fn push(&mut self, (bucket, count): (u16, u64)) {
+        write(&mut self.bytes, u64::from(bucket - self.before));
+        write(&mut self.bytes, count);
+        self.before = bucket;
     }
 }
 
@@ -65,6 +97,7 @@ fn write(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
+#[inline]
 fn read(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let (mut number, mut shift) = (0, 0);
     loop {

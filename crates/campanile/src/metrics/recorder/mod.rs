@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::Reading;
+use super::{
+    Reading,
+    histogram::slots::{Slots, Slotted},
+};
 use crate::{
     lane::{LANES, lane},
     sync::{Ordering::Relaxed, lock},
@@ -28,7 +31,9 @@ mod tests;
 mod weak;
 
 use self::{core::Core, lane::Lane, latest::Latest};
+pub(super) use aggregate::Told;
 pub use recording::Recording;
+pub(super) use tallies::Tallies;
 pub(super) use weak::WeakRecorder;
 
 /// How often a reader looks again for calls that began and ended while it looked.
@@ -103,19 +108,34 @@ impl Recorder {
     /// Everything that was recorded; `now` is the present.
     #[must_use]
     pub fn read_at(&self, now: Timestamp) -> Reading {
-        self.read_as(now, true)
+        let mut told = Told::default();
+        let mut reading = self.read_as(now, true, &mut told);
+        let since = self.0.core.since;
+        let span = |from: record::Tick| now.since(since.max(record::moment(from)));
+        let oldest = told.latest.as_ref().and_then(Latest::oldest);
+        let spans = [0, told.minute_from, oldest.unwrap_or(0)].map(span);
+        [reading.start, reading.minute, reading.latest] = told.distributions();
+        [reading.start.span, reading.minute.span, reading.latest.span] = spans;
+        reading
     }
 
-    /// The same without the latest calls, which are sorted for it, and cost as much as all else: for texts that tell what
-    /// there was since the start.
-    pub(super) fn read_without_latest(&self, now: Timestamp) -> Reading {
-        self.read_as(now, false)
+    /// What texts tell, which is much less work: counts, and times since the start by bounds.
+    pub(super) fn read_slotted(
+        &self,
+        now: Timestamp,
+        slots: &Slots,
+        told: &mut Told,
+    ) -> (Reading, Tallies<Slotted>) {
+        let reading = self.read_as(now, false, told);
+        (reading, told.slotted(slots))
     }
 
-    fn read_as(&self, now: Timestamp, latest: bool) -> Reading {
+    /// All but distributions; those are in `told`.
+    fn read_as(&self, now: Timestamp, latest: bool, told: &mut Told) -> Reading {
         let core = &self.0.core;
         let present = record::tick(now);
-        let mut fetched = Vec::new();
+        // As many as there usually are, before calls may have to wait.
+        let mut fetched = Vec::with_capacity(self.lanes().count() * lane::RECORDS);
         let mut aggregate = lock(&core.aggregate);
         let mut requests = self.started();
         for _ in 0..PASSES {
@@ -135,11 +155,12 @@ impl Recorder {
             aggregate.take(record, present);
         }
         let ended = aggregate.ended();
-        let told = aggregate.tell(present, latest);
+        aggregate.tell(present, latest, told);
         drop(aggregate);
 
         let mut reading = Reading {
             requests,
+            outcomes: told.outcomes(),
             in_flight: requests - ended,
             retries: core.retries.load(Relaxed),
             hedges: core.hedges.load(Relaxed),
@@ -160,12 +181,6 @@ impl Recorder {
             .refusals()
             .chain(told.refusals.iter().copied())
             .collect();
-        let since = |from: record::Tick| now.since(core.since.max(record::moment(from)));
-        let oldest = told.latest.as_ref().and_then(Latest::oldest);
-        let spans = [0, told.minute_from, oldest.unwrap_or(0)].map(since);
-        [reading.start, reading.minute, reading.latest] = told.distributions();
-        [reading.start.span, reading.minute.span, reading.latest.span] = spans;
-        reading.outcomes = reading.start.outcomes;
         reading
     }
 

@@ -8,13 +8,13 @@ use crate::metrics::{Distributions, Histogram};
 
 /// One of each distribution that is kept, in whatever form.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tallies<T> {
-    pub(super) head: T,
-    pub(super) first_data: T,
-    pub(super) between_data: T,
-    pub(super) total: T,
-    pub(super) failed: T,
-    pub(super) wait: T,
+pub(in crate::metrics) struct Tallies<T> {
+    pub(in crate::metrics) head: T,
+    pub(in crate::metrics) first_data: T,
+    pub(in crate::metrics) between_data: T,
+    pub(in crate::metrics) total: T,
+    pub(in crate::metrics) failed: T,
+    pub(in crate::metrics) wait: T,
 }
 
 // ===== impl Tallies =====
@@ -40,6 +40,15 @@ impl<T> Tallies<T> {
             &mut self.failed,
             &mut self.wait,
         ]
+    }
+}
+
+impl<T: Clone> Tallies<T> {
+    /// The same as that, in the memory that is there.
+    pub(super) fn copy(&mut self, other: &Self) {
+        for (into, from) in self.each_mut().into_iter().zip(other.each()) {
+            into.clone_from(from);
+        }
     }
 }
 

@@ -94,13 +94,15 @@ impl EndpointMetrics {
         self.recorder.read()
     }
 
-    pub(super) fn gather(&self, now: Timestamp, read: Read) -> GatheredEndpoint {
+    pub(super) fn gather(&self, now: Timestamp, read: Read<'_>) -> GatheredEndpoint {
         let (endpoint, labels) = lock(&self.member.of).clone();
+        let (reading, timed) = read(&self.recorder, now);
         GatheredEndpoint {
             gates: endpoint.gate().history(now).collect(),
             endpoint,
             labels,
-            reading: read(&self.recorder, now),
+            reading,
+            timed,
             samples: self.member.attached.collect(),
         }
     }

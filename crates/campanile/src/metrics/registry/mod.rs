@@ -10,6 +10,8 @@ use std::{
 use super::{
     Format, MetricsConfig, MetricsSnapshot, Reading, Recorder,
     gathered::Gathered,
+    histogram::slots::Slotted,
+    recorder::{Tallies, Told},
     text::{self, Bounds},
 };
 use crate::{
@@ -113,7 +115,7 @@ pub struct Metrics {
 }
 
 /// How recorders are read.
-type Read = fn(&Recorder, Timestamp) -> Reading;
+type Read<'a> = &'a mut dyn FnMut(&Recorder, Timestamp) -> (Reading, Tallies<Slotted>);
 
 struct Shared {
     config: Arc<MetricsConfig>,
@@ -167,7 +169,9 @@ impl Metrics {
     /// Everything that was recorded, as it is now.
     #[must_use]
     pub fn snapshot(&self) -> MetricsSnapshot {
-        MetricsSnapshot::of(&self.gather(Recorder::read_at))
+        MetricsSnapshot::of(
+            &self.gather(&mut |recorder, now| (recorder.read_at(now), Tallies::default())),
+        )
     }
 
     /// Everything that was recorded since the start in the Prometheus text format, whose content type is
@@ -199,17 +203,14 @@ impl Metrics {
     /// Those of `out`.
     pub fn write(&self, format: Format, out: &mut impl Write) -> fmt::Result {
         let Shared { config, bounds, .. } = &*self.shared;
-        text::write(
-            &self.gather(Recorder::read_without_latest),
-            config,
-            bounds,
-            format,
-            out,
-        )
+        let mut told = Told::default();
+        let mut read =
+            |recorder: &Recorder, now| recorder.read_slotted(now, &bounds.slots, &mut told);
+        text::write(&self.gather(&mut read), config, bounds, format, out)
     }
 
     /// Everything as it is now, each stage and endpoint read once.
-    fn gather(&self, read: Read) -> Gathered {
+    fn gather(&self, read: Read<'_>) -> Gathered {
         let stages: Vec<_> = lock(&self.shared.stages).values().cloned().collect();
         let now = Timestamp::now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);

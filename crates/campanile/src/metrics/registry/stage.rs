@@ -150,7 +150,7 @@ impl Stage {
         text.into()
     }
 
-    pub(super) fn gather(&self, now: Timestamp, read: Read) -> GatheredStage {
+    pub(super) fn gather(&self, now: Timestamp, read: Read<'_>) -> GatheredStage {
         let (present, gone) = {
             let mut members = lock(&self.members);
             let gone = members.sweep();
@@ -162,10 +162,12 @@ impl Stage {
             .iter()
             .map(|endpoint| endpoint.gather(now, read))
             .collect();
+        let (reading, timed) = read(&self.recorder, now);
         GatheredStage {
             name: Arc::clone(&self.name),
             labels: Arc::clone(&self.labels),
-            reading: read(&self.recorder, now),
+            reading,
+            timed,
             samples: self.attached.collect(),
             endpoints,
         }

@@ -7,6 +7,7 @@ use crate::{
     metrics::{
         Histogram, Reading,
         gathered::{Gathered, GatheredEndpoint, GatheredStage},
+        recorder::Tallies,
     },
     time::Timestamp,
 };
@@ -18,6 +19,7 @@ fn endpoint(endpoint: &Endpoint, reading: Reading) -> GatheredEndpoint {
         labels: "".into(),
         gates: endpoint.gate().history(now).collect(),
         reading,
+        timed: Tallies::default(),
         samples: Vec::new(),
     }
 }
@@ -72,6 +74,7 @@ fn snapshot() -> MetricsSnapshot {
             name: "chat".into(),
             labels: "".into(),
             reading: huge(),
+            timed: Tallies::default(),
             samples: Vec::new(),
             endpoints,
         }],

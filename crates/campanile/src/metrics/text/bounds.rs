@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use super::number;
+use crate::metrics::histogram::slots::Slots;
 
 /// The buckets of histograms, and how their bounds are written.
 #[derive(Debug)]
 pub(in crate::metrics) struct Bounds {
-    pub(super) bounds: Vec<Duration>,
+    pub(in crate::metrics) slots: Slots,
     /// `le="0.005"` and so on.
     pub(super) labels: Vec<String>,
 }
@@ -27,7 +28,7 @@ impl Bounds {
             text
         };
         Self {
-            bounds: bounds.to_vec(),
+            slots: Slots::new(bounds),
             labels: bounds.iter().map(label).collect(),
         }
     }

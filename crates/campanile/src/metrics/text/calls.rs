@@ -7,7 +7,7 @@ use super::{
     writer::{Kind, Number, Writer},
 };
 use crate::{
-    metrics::{Histogram, Reading, gathered::Gathered},
+    metrics::{Reading, gathered::Gathered, histogram::slots::Slotted, recorder::Tallies},
     outcome::FailureKind,
 };
 
@@ -23,7 +23,7 @@ struct Plain {
 struct Timed {
     name: &'static str,
     help: &'static str,
-    histogram: fn(&Reading) -> &Histogram,
+    histogram: fn(&Tallies<Slotted>) -> &Slotted,
     /// Written also before anything was seen: where it never applies, a family of zeros would be most of the text.
     always: bool,
 }
@@ -104,37 +104,37 @@ static TIMED: [Timed; 6] = [
     Timed {
         name: "duration",
         help: "Time from the begin of a call to its end, of calls that did their work.",
-        histogram: |reading| &reading.start.total,
+        histogram: |times| &times.total,
         always: true,
     },
     Timed {
         name: "failed_duration",
         help: "Time from the begin of a call to its end, of calls that failed, were throttled or overloaded.",
-        histogram: |reading| &reading.start.failed,
+        histogram: |times| &times.failed,
         always: false,
     },
     Timed {
         name: "head",
         help: "Time from the begin of a call to the head of its answer.",
-        histogram: |reading| &reading.start.head,
+        histogram: |times| &times.head,
         always: false,
     },
     Timed {
         name: "first_data",
         help: "Time from the begin of a call to its first data.",
-        histogram: |reading| &reading.start.first_data,
+        histogram: |times| &times.first_data,
         always: false,
     },
     Timed {
         name: "between_data",
         help: "Time between one piece of data and the next.",
-        histogram: |reading| &reading.start.between_data,
+        histogram: |times| &times.between_data,
         always: false,
     },
     Timed {
         name: "wait",
         help: "Time in queues, before a call reached this layer.",
-        histogram: |reading| &reading.start.wait,
+        histogram: |times| &times.wait,
         always: false,
     },
 ];
@@ -143,6 +143,7 @@ static TIMED: [Timed; 6] = [
 struct Scope<'a> {
     name: &'static str,
     readings: Vec<(&'a str, &'a Reading)>,
+    times: Vec<&'a Tallies<Slotted>>,
 }
 
 pub(super) fn write<W: Write>(
@@ -155,12 +156,14 @@ pub(super) fn write<W: Write>(
     let scopes = [
         Scope {
             name: "stage",
+            times: stages.clone().map(|stage| &stage.timed).collect(),
             readings: stages
                 .map(|stage| (&*stage.labels, &stage.reading))
                 .collect(),
         },
         Scope {
             name: "endpoint",
+            times: endpoints.clone().map(|it| &it.timed).collect(),
             readings: endpoints.map(|it| (&*it.labels, &it.reading)).collect(),
         },
     ];
@@ -250,8 +253,8 @@ impl Scope<'_> {
         writer: &mut Writer<'_, W>,
     ) -> fmt::Result {
         let mut begun = false;
-        for (labels, reading) in &self.readings {
-            let histogram = (timed.histogram)(reading);
+        for ((labels, _), times) in self.readings.iter().zip(&self.times) {
+            let histogram = (timed.histogram)(times);
             let count = histogram.count();
             if count == 0 && !timed.always {
                 continue;
@@ -261,8 +264,8 @@ impl Scope<'_> {
                 let unit = Some("seconds");
                 writer.family(self.name, timed.name, unit, timed.help, Kind::Histogram)?;
             }
-            let buckets = histogram.cumulative(&bounds.bounds);
-            for (bucket, more) in buckets.into_iter().zip(&bounds.labels) {
+            let buckets = histogram.cumulative(bounds.labels.len());
+            for (bucket, more) in buckets.zip(&bounds.labels) {
                 writer.sample("_bucket", labels, more, Number::Whole(bucket))?;
             }
             writer.sample("_bucket", labels, "le=\"+Inf\"", Number::Whole(count))?;

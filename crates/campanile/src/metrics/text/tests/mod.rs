@@ -9,6 +9,8 @@ use crate::{
     metrics::{
         Histogram, Reading, Refusals,
         gathered::{GatheredEndpoint, GatheredStage, Samples},
+        histogram::slots::Slotted,
+        recorder::Tallies,
     },
     rejection::RejectionKind,
     time::Timestamp,
@@ -51,6 +53,7 @@ fn stage(name: &str) -> GatheredStage {
         name: labels(name),
         labels: labels(&format!("stage=\"{name}\"")),
         reading: reading(10),
+        timed: Tallies::default(),
         samples: Vec::new(),
         endpoints: Vec::new(),
     }
@@ -62,6 +65,7 @@ fn endpoint(stage: &str, endpoint: &Endpoint, calls: u64) -> GatheredEndpoint {
         endpoint: endpoint.clone(),
         labels: labels(&format!("stage=\"{stage}\",endpoint=\"{key}\"")),
         reading: reading(calls),
+        timed: Tallies::default(),
         gates: endpoint.gate().history(Timestamp::now()).collect(),
         samples: Vec::new(),
     }
@@ -87,8 +91,43 @@ fn text(gathered: &Gathered, format: Format) -> String {
 fn with(gathered: &Gathered, config: &MetricsConfig, format: Format) -> String {
     let mut text = String::new();
     let bounds = Bounds::new(&config.buckets);
-    write(gathered, config, &bounds, format, &mut text).unwrap();
+    let mut gathered = gathered.clone();
+    for stage in &mut gathered.stages {
+        stage.timed = slotted(&stage.reading, &bounds);
+        for endpoint in &mut stage.endpoints {
+            endpoint.timed = slotted(&endpoint.reading, &bounds);
+        }
+    }
+    write(&gathered, config, &bounds, format, &mut text).unwrap();
     text
+}
+
+/// The times of a reading since its start, by bounds.
+fn slotted(reading: &Reading, bounds: &Bounds) -> Tallies<Slotted> {
+    let start = &reading.start;
+    let [head, first_data, between_data, total, failed, wait] = [
+        &start.head,
+        &start.first_data,
+        &start.between_data,
+        &start.total,
+        &start.failed,
+        &start.wait,
+    ]
+    .map(|histogram| {
+        let mut slotted = Slotted::default();
+        for (bucket, count) in histogram.buckets() {
+            slotted.add(&bounds.slots, bucket, count);
+        }
+        slotted
+    });
+    Tallies {
+        head,
+        first_data,
+        between_data,
+        total,
+        failed,
+        wait,
+    }
 }
 
 fn parsed(gathered: &Gathered) -> Parsed {
