@@ -1,4 +1,9 @@
-use std::{any::TypeId, fmt, sync::Arc};
+use std::{
+    any::TypeId,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use crate::{
     collect::Collect,
@@ -32,15 +37,32 @@ impl Attached {
         lock(&self.0).push(item);
     }
 
-    /// What everything tells. Where two tell the same series, the one that was attached later is believed.
+    /// What everything tells. Where two tell the same series, the one that was attached later is believed. What panics
+    /// tells nothing, and keeps nobody else from telling.
     pub(super) fn collect(&self) -> Vec<Sample> {
-        let _gone = self.retain(|item| item.what.is_alive());
         // Cloned, so that whatever they do they do without the lock.
         let items = lock(&self.0).clone();
         let mut samples = Samples::default();
+        let mut gone = Vec::new();
         for item in items.iter().rev() {
             samples.name = item.name;
-            item.what.collect(&mut samples);
+            let before = samples.all.len();
+            // What was told before a panic is taken back, so nothing is left half done.
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                let alive = item.what.is_alive();
+                if alive {
+                    item.what.collect(&mut samples);
+                }
+                alive
+            }));
+            match told {
+                Ok(true) => {}
+                Ok(false) => gone.push(Arc::clone(&item.what)),
+                Err(_) => samples.all.truncate(before),
+            }
+        }
+        if !gone.is_empty() {
+            let _gone = self.retain(|item| !gone.iter().any(|gone| Arc::ptr_eq(gone, &item.what)));
         }
         samples.all
     }

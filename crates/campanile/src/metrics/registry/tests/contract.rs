@@ -144,6 +144,63 @@ async fn what_is_gone_tells_nothing_any_more() {
     );
 }
 
+/// A scrape tells of all others.
+#[tokio::test(start_paused = true)]
+async fn what_panics_when_asked_keeps_nobody_else_from_telling() {
+    static HALF: Metric = Metric::new("half", "Told before the panic.");
+    struct Broken {
+        alive: bool,
+    }
+    impl Collect for Broken {
+        fn collect(&self, sink: &mut dyn Sink) {
+            sink.gauge(&HALF, 1.0);
+            panic!("collect is broken");
+        }
+
+        fn is_alive(&self) -> bool {
+            assert!(self.alive, "is_alive is broken");
+            true
+        }
+    }
+    let metrics = Metrics::default();
+    let stage = metrics.stage("chat");
+    stage
+        .collect(Breaker(1.0))
+        .collect_as("one", Broken { alive: true })
+        .collect_as("two", Broken { alive: false })
+        .collect_as("last", Breaker(2.0));
+    for _ in 0..2 {
+        let parsed = read(&metrics);
+        assert_eq!(parsed.find("campanile_breaker_trips_total", &[]).len(), 2);
+        assert!(parsed.find("campanile_half", &[]).is_empty());
+    }
+    assert_eq!(metrics.snapshot().stages[0].samples.len(), 2);
+}
+
+/// What is asked may ask and attach in turn.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_may_attach_meanwhile() {
+    struct Attaches(crate::metrics::StageMetrics);
+    impl Collect for Attaches {
+        fn collect(&self, _: &mut dyn Sink) {
+            self.0.collect(Breaker(1.0));
+        }
+
+        fn is_alive(&self) -> bool {
+            self.0.collect(Breaker(0.0));
+            true
+        }
+    }
+    let metrics = Metrics::default();
+    let stage = metrics.stage("chat");
+    stage.collect(Attaches(stage.clone()));
+    let _ = metrics.prometheus();
+    assert_eq!(
+        read(&metrics).find("campanile_breaker_trips_total", &[]),
+        [1.0]
+    );
+}
+
 /// Calls that are dropped at any point leave no gauge behind.
 #[tokio::test(start_paused = true)]
 async fn gauges_are_back_at_zero_after_cancellation() {
