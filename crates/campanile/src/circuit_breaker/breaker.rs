@@ -57,7 +57,11 @@ struct Locked {
     shut: Shut,
     name: Option<String>,
     status: BreakerStatus,
+    entered: Entered,
 }
+
+/// How often each state was entered, by its place in [`BreakerState::ALL`].
+pub(super) type Entered = [u64; BreakerState::ALL.len()];
 
 /// What has to be told to others after a change.
 #[derive(Default)]
@@ -88,6 +92,7 @@ impl Breaker {
                 shut: Shut::default(),
                 name: None,
                 status: BreakerStatus::default(),
+                entered: Entered::default(),
             }),
         };
         breaker.publish(&breaker.locked().machine);
@@ -238,12 +243,18 @@ impl Breaker {
     }
 
     pub(super) fn snapshot(&self, now: Timestamp) -> BreakerSnapshot {
+        self.look(now).0
+    }
+
+    /// Everything that is known, of one moment.
+    pub(super) fn look(&self, now: Timestamp) -> (BreakerSnapshot, BreakerStatus, Entered) {
         let mut locked = self.locked();
         locked.drain();
         locked.machine.roll(now);
         // The window has moved, and the next call need not move it again.
         self.publish(&locked.machine);
-        BreakerSnapshot::of(locked.name.clone(), &locked.machine, now)
+        let snapshot = BreakerSnapshot::of(locked.name.clone(), &locked.machine, now);
+        (snapshot, locked.status, locked.entered)
     }
 }
 
@@ -275,6 +286,9 @@ impl Locked {
             return None;
         }
         self.status = after;
+        if before.state != after.state {
+            self.entered[after.state as usize] += 1;
+        }
         Some((before, after))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{BreakerState, CircuitBreakerHandle};
 use crate::{
-    collect::{Collect, Metric, Sink},
+    collect::{Collect, Metric, Sink, Value},
     time::Timestamp,
 };
 
@@ -12,8 +12,8 @@ static STATE: Metric = Metric::new(
 );
 static TRIPS: Metric = Metric::new("breaker_trips", "How often the circuit breaker has opened.");
 static TRANSITIONS: Metric = Metric::new(
-    "breaker_changes",
-    "How often the circuit breaker has changed its state, or was asked for a pause.",
+    "breaker_transitions",
+    "How often the circuit breaker has changed its state, by the state that it came to.",
 );
 static IN_STATE: Metric = Metric::new(
     "breaker_in_state",
@@ -63,15 +63,20 @@ const STATES: [&str; BreakerState::ALL.len()] = {
 impl Collect for CircuitBreakerHandle {
     fn collect(&self, sink: &mut dyn Sink) {
         let now = Timestamp::now();
-        let status = *self.breaker.watch().borrow();
-        let snapshot = self.breaker.snapshot(now);
+        let (snapshot, status, entered) = self.breaker.look(now);
         let since = match status.since {
             Timestamp::ZERO => 0.0,
             since => now.since(since).as_secs_f64(),
         };
         sink.state(&STATE, &STATES, snapshot.state as usize);
         sink.counter(&TRIPS, snapshot.trips as f64);
-        sink.counter(&TRANSITIONS, status.revision as f64);
+        for (state, times) in STATES.iter().zip(entered) {
+            sink.sample(
+                &TRANSITIONS,
+                Some(("to", state)),
+                Value::Counter(times as f64),
+            );
+        }
         sink.gauge(&IN_STATE, since);
         sink.gauge(&REOPENS, snapshot.reopens_in.unwrap_or_default());
         sink.gauge(&PARKED, snapshot.parked_for.unwrap_or_default());

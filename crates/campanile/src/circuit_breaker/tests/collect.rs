@@ -22,6 +22,35 @@ async fn a_state_of_the_past_does_not_hold_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_tells_how_often_it_came_to_each_state() {
+    let scene = Scene::new(config());
+    let to =
+        |state: &str| Told::by(&scene.handle).get(&format!("breaker_transitions{{to={state}}}"));
+    for state in BreakerState::ALL {
+        assert_eq!(to(state.as_str()), 0.0);
+    }
+    for _ in 0..2 {
+        scene.calls([FAILED; 5]);
+        tokio::time::advance(scene.reopens_in()).await;
+        scene.call(FAILED);
+        scene.handle.reset();
+    }
+    // A pause is no transition.
+    scene.call(Outcome::Throttled {
+        retry_after: Some(7 * SEC),
+    });
+    scene.handle.force_open();
+    let states = BreakerState::ALL.map(|state| (state, to(state.as_str())));
+    let expected = BreakerState::ALL.map(|state| match state {
+        BreakerState::Closed | BreakerState::HalfOpen => (state, 2.0),
+        BreakerState::Open => (state, 4.0),
+        BreakerState::ForcedOpen => (state, 1.0),
+        BreakerState::ForcedClosed => (state, 0.0),
+    });
+    assert_eq!(states, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_tells_trips_and_times() {
     let scene = Scene::new(config());
     let told = Told::by(&scene.handle);
