@@ -34,7 +34,8 @@ use stage::Stage;
 /// All that is measured, by stage and endpoint: bound once to the layers that measure, and read whenever somebody asks.
 /// Clones are the same. See the [module](super).
 ///
-/// Who registers or reads takes locks that no call takes, but for that of one recorder at a time, for as long as it is read.
+/// Who registers or reads takes locks that no call takes, but for that of one recorder at a time, while its
+/// counts are copied.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), campanile::BoxError> {
@@ -64,51 +65,7 @@ use stage::Stage;
 /// # drop(measured); Ok(()) }
 /// ```
 ///
-/// # What a collector scrapes
-///
-/// A handler of axum, for `Router::new().route("/metrics", get(scrape)).with_state(metrics)`, with axum's `State` around
-/// the first argument:
-///
-/// ```
-/// use campanile::metrics::{Format, Metrics};
-/// # #[cfg(feature = "http")]
-/// use http::{HeaderMap, Response, header::{ACCEPT, CONTENT_TYPE}};
-///
-/// # #[cfg(feature = "http")]
-/// async fn scrape(metrics: Metrics, headers: HeaderMap) -> Response<String> {
-///     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-///     let format = Format::accepted(accept.unwrap_or_default());
-///     let mut response = Response::new(metrics.text(format));
-///     let content_type = http::HeaderValue::from_static(format.content_type());
-///     response.headers_mut().insert(CONTENT_TYPE, content_type);
-///     response
-/// }
-/// # #[cfg(feature = "http")]
-/// # tokio_test::block_on(async {
-/// # let mut headers = HeaderMap::new();
-/// # headers.insert(ACCEPT, "application/openmetrics-text".parse().unwrap());
-/// # let response = scrape(Metrics::default(), headers).await;
-/// # assert_eq!(response.body(), "# EOF\n");
-/// # });
-/// ```
-///
-/// Families of stages are named `campanile_stage_…`, those of endpoints `campanile_endpoint_…`, and what is attached by what
-/// tells it: `campanile_breaker_state`, `campanile_concurrency_limit_in_use`, `campanile_rate_limit_left`. Units are
-/// seconds, bytes and dollars. Labels:
-///
-/// | label | of | values |
-/// |---|---|---|
-/// | `stage` | all | names of stages, from the program |
-/// | `endpoint` | endpoints, and what is attached to one | keys of endpoints, from the roster |
-/// | [those of the settings](MetricsConfig::labels) | the same | labels of endpoints, from the roster |
-/// | `outcome`, `kind` | `outcomes_total` | six outcomes, and for failures six kinds |
-/// | `layer`, `kind` | `refusals_total` | layers' names, from the program, and kinds of rejections |
-/// | `reason` | `endpoint_closed`, `endpoint_closings_total`, `endpoint_closed_seconds_total` | all reasons of a gate |
-/// | `le` | histograms | [bounds](MetricsConfig::buckets) in seconds |
-/// | `state`, `unit`, `name` | what is attached | known to the program |
-///
-/// A state is a series for each of its values, of which one is 1, so none stays behind. The histogram of whole calls is
-/// there from the first; those of parts of a call (head, first data, between data, wait) from the first that was seen.
+/// What is told, under which names and labels, and how a collector scrapes it, is in the [module](super)'s text.
 #[derive(Clone)]
 pub struct Metrics {
     shared: Arc<Shared>,
