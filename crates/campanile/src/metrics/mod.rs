@@ -17,7 +17,7 @@
 //! | `requests_total`, `requests_in_flight` | counter, gauge | calls that have begun; those that have not ended, to the last byte |
 //! | `outcomes_total` by `outcome`, `kind` | counter | calls that ended: successes, failures by kind, throttled, overloaded, ignored, cancelled |
 //! | `refusals_total` by `layer`, `kind` | counter | calls that a layer further in refused; from the first one on |
-//! | `retries_total`, `hedges_total`, `fallbacks_total` | counter | attempts beside the first, where the [context](crate::Context::repeat) says so |
+//! | `retries_total`, `hedges_total`, `fallbacks_total` | counter | attempts beside the first, where the [context](crate::Context::repeat) says so; a layer outside of what makes them sees none |
 //! | `input_tokens_total`, `cached_input_tokens_total`, `output_tokens_total` | counter | as upstreams reported |
 //! | `cost_dollars_total` | counter | the same |
 //! | `sent_bytes_total`, `received_bytes_total` | counter | of bodies |
@@ -78,7 +78,7 @@
 //! tells afterwards. A text of 1,000 endpoints with breakers and limits is 200,000 series in 18 MB;
 //! `cargo bench -p campanile-benches --features recorders --bench metrics` says how long it takes.
 //!
-//! **Memory**: half a kilobyte for each of at most eight threads, 6 bytes for each of the latest calls, and 2 to 3 bytes for
+//! **Memory**: half a kilobyte for each of at most eight threads, 6 bytes for each of the latest calls, and 1 to 3 bytes for
 //! each bucket of time that something fell into, 64 to a doubling; up to a minute after calls several times as many. With
 //! calls of eight threads whose times are spread as those of a language model's answers that is less than 16 KiB at rest;
 //! see [`Recorder::memory`]. What was recorded in the last minute is given free by a later reading, or by calls.

@@ -2,10 +2,13 @@
 
 use super::{pages::Pages, tallies::Tallies};
 
-/// Counts that are seldom added to: of each bucket that is not empty how far it lies behind the one before, and its count;
-/// both in as many groups of seven bits as they need. Two or three bytes a bucket.
+/// Counts that are seldom added to: of each bucket that is not empty its count, and how far it lies behind the one before
+/// unless that is its neighbour, as most are; both in as many groups of seven bits as they need. One to three bytes a bucket.
 #[derive(Debug)]
 pub(super) struct Compact(Vec<u8>);
+
+/// The lowest bit of a number with a count: how far ahead its bucket is follows.
+const APART: u64 = 1;
 
 // ===== impl Compact =====
 
@@ -35,11 +38,17 @@ impl Compact {
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, u64)> {
         let (mut bytes, mut bucket) = (self.0.iter().copied(), 0);
         std::iter::from_fn(move || {
+            let count = read(&mut bytes)?;
+            let ahead = if count & APART == 0 {
+                1
+            } else {
+                read(&mut bytes)?
+            };
             #[allow(clippy::cast_possible_truncation)] // a bucket, as it was written
             {
-                bucket += read(&mut bytes)? as u16;
+                bucket += ahead as u16;
             }
-            Some((bucket, read(&mut bytes)?))
+            Some((bucket, count >> 1))
         })
     }
 
@@ -82,8 +91,13 @@ struct Writer {
 
 impl Writer {
     fn push(&mut self, (bucket, count): (u16, u64)) {
-        write(&mut self.bytes, u64::from(bucket - self.before));
-        write(&mut self.bytes, count);
+        let ahead = bucket - self.before;
+        if ahead == 1 {
+            write(&mut self.bytes, count << 1);
+        } else {
+            write(&mut self.bytes, count << 1 | APART);
+            write(&mut self.bytes, ahead.into());
+        }
         self.before = bucket;
     }
 }

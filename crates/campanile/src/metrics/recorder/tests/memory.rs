@@ -58,3 +58,32 @@ fn unused_it_takes_next_to_nothing() {
     let bytes = Recorder::new().memory();
     assert!(bytes <= 1_536, "{bytes} bytes");
 }
+
+/// The widest spread that there may be: of calls of 1 ms to 100 s, of as many threads as there are lanes.
+#[test]
+fn at_rest_after_calls_of_every_length_it_takes_at_most_16_kib() {
+    let (recorder, start) = recorder();
+    std::thread::scope(|scope| {
+        for seed in 0..LANES as u64 {
+            let recorder = &recorder;
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..4_000 {
+                    let takes = MS.mul_f64(100_000_f64.powf(random.f64()));
+                    let mut call = recorder.begin(start);
+                    call.head(start.after(takes / 3));
+                    call.data(start.after(takes / 2), 1);
+                    call.end(start.after(takes), Outcome::Success);
+                }
+            });
+        }
+    });
+    let rest = start.after(Duration::from_secs(300));
+    assert_eq!(
+        recorder.read_at(rest).outcomes.success,
+        LANES as u64 * 4_000
+    );
+    let at_rest = recorder.memory();
+    println!("{at_rest} bytes at rest");
+    assert!(at_rest <= 16 << 10, "{at_rest} bytes");
+}
