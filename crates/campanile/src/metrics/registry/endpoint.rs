@@ -1,9 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Read, attached::Attached};
 use crate::{
     collect::Collect,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, GateHistory, Reason},
     metrics::{
         MetricsLayer, Reading, Recorder, gathered::GatheredEndpoint, recorder::WeakRecorder,
     },
@@ -23,8 +23,17 @@ pub struct EndpointMetrics {
 /// What a stage keeps of an endpoint beside its recorder, which those keep who measure.
 #[derive(Debug)]
 pub(super) struct Member {
-    of: Mutex<(Endpoint, Arc<str>)>,
+    of: Mutex<Of>,
     attached: Attached,
+}
+
+/// Of which endpoint it is.
+#[derive(Debug)]
+struct Of {
+    endpoint: Endpoint,
+    labels: Arc<str>,
+    /// For how long the gate was closed for each reason, as it was told last.
+    closed: [Duration; Reason::ALL.len()],
 }
 
 /// An endpoint's place in the stage.
@@ -41,7 +50,7 @@ impl EndpointMetrics {
         Self {
             recorder,
             member: Arc::new(Member {
-                of: Mutex::new((endpoint, labels)),
+                of: Mutex::new(Of::new(endpoint, labels)),
                 attached: Attached::default(),
             }),
         }
@@ -79,7 +88,7 @@ impl EndpointMetrics {
     /// The endpoint.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
-        lock(&self.member.of).0.clone()
+        lock(&self.member.of).endpoint.clone()
     }
 
     /// What is recorded of its calls.
@@ -95,10 +104,10 @@ impl EndpointMetrics {
     }
 
     pub(super) fn gather(&self, now: Timestamp, read: Read<'_>) -> GatheredEndpoint {
-        let (endpoint, labels) = lock(&self.member.of).clone();
+        let (endpoint, labels, gates) = lock(&self.member.of).tell(now);
         let (reading, timed) = read(&self.recorder, now);
         GatheredEndpoint {
-            gates: endpoint.gate().history(now).collect(),
+            gates,
             endpoint,
             labels,
             reading,
@@ -123,9 +132,32 @@ impl Member {
     /// The newest endpoint of a key is the one whose gate and labels are told.
     pub(super) fn become_of(&self, endpoint: &Endpoint, labels: impl FnOnce() -> Arc<str>) {
         let mut of = lock(&self.of);
-        if !of.0.is(endpoint) {
-            *of = (endpoint.clone(), labels());
+        if !of.endpoint.is(endpoint) {
+            *of = Of::new(endpoint.clone(), labels());
         }
+    }
+}
+
+// ===== impl Of =====
+
+impl Of {
+    fn new(endpoint: Endpoint, labels: Arc<str>) -> Self {
+        Self {
+            endpoint,
+            labels,
+            closed: Default::default(),
+        }
+    }
+
+    /// The history of its gate. Who opens a gate may have looked at the clock before who reads, and open it after; what was
+    /// told then is not taken back, since a collector takes a counter that falls for one that began anew.
+    fn tell(&mut self, now: Timestamp) -> (Endpoint, Arc<str>, Vec<GateHistory>) {
+        let mut gates: Vec<_> = self.endpoint.gate().history(now).collect();
+        for (gate, told) in gates.iter_mut().zip(&mut self.closed) {
+            *told = gate.time.max(*told);
+            gate.time = *told;
+        }
+        (self.endpoint.clone(), Arc::clone(&self.labels), gates)
     }
 }
 

@@ -144,6 +144,29 @@ async fn what_is_gone_tells_nothing_any_more() {
     );
 }
 
+/// Who opens a gate may have looked at the clock before who reads, and open it after.
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_gate_was_closed_never_falls() {
+    let metrics = Metrics::default();
+    let endpoint = Endpoint::new("eu-1");
+    let measured = metrics.stage("chat").endpoint(&endpoint);
+    let closed = |now| {
+        let mut read = |recorder: &Recorder, now| (recorder.read_at(now), Tallies::default());
+        let gates = measured.gather(now, &mut read).gates;
+        let health = gates.iter().find(|gate| gate.reason == Reason::Health);
+        health.unwrap().time
+    };
+    endpoint.gate().close(Reason::Health);
+    let ahead = Timestamp::now().after(Duration::from_millis(5));
+    let told = closed(ahead);
+    assert_eq!(told, Duration::from_millis(5));
+    endpoint.gate().open(Reason::Health);
+    assert_eq!(closed(ahead), told);
+    endpoint.gate().close(Reason::Health);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(closed(Timestamp::now()), Duration::from_secs(1));
+}
+
 /// A scrape tells of all others.
 #[tokio::test(start_paused = true)]
 async fn what_panics_when_asked_keeps_nobody_else_from_telling() {
