@@ -32,9 +32,13 @@ impl Attached {
             name,
             what: Arc::new(what),
         };
-        // What goes is dropped after the lock: it may be anything.
-        let _gone = self.retain(|other| (other.kind, other.name) != (item.kind, item.name));
-        lock(&self.0).push(item);
+        let same = |other: &mut Item| (other.kind, other.name) == (item.kind, item.name);
+        let mut items = lock(&self.0);
+        let gone: Vec<_> = items.extract_if(.., same).collect();
+        items.push(item);
+        drop(items);
+        // After the lock: it may be anything.
+        drop(gone);
     }
 
     /// What everything tells. Where two tell the same series, the one that was attached later is believed. What panics
@@ -62,13 +66,11 @@ impl Attached {
             }
         }
         if !gone.is_empty() {
-            let _gone = self.retain(|item| !gone.iter().any(|gone| Arc::ptr_eq(gone, &item.what)));
+            let is_gone = |item: &mut Item| gone.iter().any(|gone| Arc::ptr_eq(gone, &item.what));
+            let items: Vec<_> = lock(&self.0).extract_if(.., is_gone).collect();
+            drop(items);
         }
         samples.all
-    }
-
-    fn retain(&self, stays: impl Fn(&Item) -> bool) -> Vec<Item> {
-        lock(&self.0).extract_if(.., |item| !stays(item)).collect()
     }
 }
 
