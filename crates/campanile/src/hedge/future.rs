@@ -2,7 +2,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,6 +13,7 @@ use super::{Signal, leg::Leg, service::Shared};
 use crate::{
     budget::Extra,
     context::{Repeat, Trail},
+    lane::Share,
     protocol::Protocol,
     replay::Replay,
     sync::Ordering,
@@ -32,7 +32,7 @@ pin_project! {
         R: 'static,
         Req: 'static,
     {
-        shared: Arc<Shared<S, P, G, R>>,
+        shared: Share<Shared<S, P, G, R>>,
         call: Call<R::Kept>,
         #[pin]
         first: Leg<S::Future, G::Response>,
@@ -134,7 +134,7 @@ where
 {
     #[inline]
     pub(super) const fn new(
-        shared: Arc<Shared<S, P, G, R>>,
+        shared: Share<Shared<S, P, G, R>>,
         call: Call<R::Kept>,
         future: S::Future,
     ) -> Self {

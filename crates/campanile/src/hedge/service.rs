@@ -11,6 +11,7 @@ use super::{HedgeFuture, HedgeHandle, HedgeSnapshot, Signal, Unit, future::Call,
 use crate::{
     budget::Budget,
     context::SpareTrail,
+    lane::Lanes,
     protocol::Protocol,
     replay::{Cloned, Replay},
     sync::{Mutex, lock},
@@ -22,7 +23,7 @@ use crate::{
 pub struct Hedge<S: 'static, P, G, R: 'static = Cloned> {
     inner: S,
     spare: SpareTrail,
-    shared: Arc<Shared<S, P, G, R>>,
+    shared: Arc<Lanes<Shared<S, P, G, R>>>,
 }
 
 /// What all clones share.
@@ -42,7 +43,7 @@ impl<S, P, G, R> Hedge<S, P, G, R> {
         Self {
             inner,
             spare: SpareTrail::default(),
-            shared: Arc::new(shared),
+            shared: Arc::new(Lanes::new(Arc::new(shared))),
         }
     }
 
@@ -111,7 +112,7 @@ where
             trail = Some(self.spare.lend(context, shared.config.attempts));
         }
         let call = Call::new(kept, trail, units);
-        HedgeFuture::new(Arc::clone(shared), call, self.inner.call(request))
+        HedgeFuture::new(shared.share(), call, self.inner.call(request))
     }
 }
 
