@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, GateHandle, GateHistory, history::Ledger};
+use super::{Cell, GateHistory, history::Ledger};
 use crate::{
     sync::{AtomicU32, AtomicU64, Ordering},
     time::Timestamp,
@@ -248,26 +248,6 @@ impl Gate {
 
     fn read(&self, reason: Reason) -> Timestamp {
         Timestamp::from_nanos(self.until[reason as usize].load(Ordering::SeqCst))
-    }
-}
-
-// ===== impl GateHandle =====
-
-impl GateHandle<'_> {
-    /// Withdraws `reason` without waking anyone, for a caller that holds a lock; says whether
-    /// [`Endpoint::notify`](super::Endpoint::notify) has to follow.
-    #[cfg(feature = "discover")]
-    #[must_use]
-    pub(crate) fn open_quietly(&self, reason: Reason) -> bool {
-        self.open_as_of(reason, Self::clock)
-    }
-
-    /// [`close_until`](Self::close_until) without waking anyone, like [`open_quietly`](Self::open_quietly).
-    #[cfg(feature = "health")]
-    #[must_use]
-    pub(crate) fn close_quietly(&self, reason: Reason, until: Timestamp) -> bool {
-        let (gate, cell) = self.parts();
-        gate.close(cell, reason, until, Self::clock())
     }
 }
 
