@@ -17,7 +17,7 @@
 //! | `requests_total`, `requests_in_flight` | counter, gauge | calls that have begun; those that have not ended, to the last byte |
 //! | `outcomes_total` by `outcome`, `kind` | counter | calls that ended: successes, failures by kind, throttled, overloaded, ignored, cancelled |
 //! | `refusals_total` by `layer`, `kind` | counter | calls that a layer further in refused; from the first one on |
-//! | `retries_total`, `hedges_total`, `fallbacks_total` | counter | attempts beside the first, where the [context](crate::Context) says so; a layer outside of what makes them sees none |
+//! | `retries_total`, `hedges_total`, `fallbacks_total` | counter | attempts beside the first, where the [context](crate::Context) says so; those of a stage also where only its endpoints see them |
 //! | `input_tokens_total`, `cached_input_tokens_total`, `output_tokens_total` | counter | as upstreams reported |
 //! | `cost_dollars_total` | counter | the same |
 //! | `sent_bytes_total`, `received_bytes_total` | counter | of bodies |

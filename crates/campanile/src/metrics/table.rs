@@ -73,9 +73,7 @@ impl Table {
 
     fn stage(&mut self, stage: &StageSnapshot) {
         let queued = shown(Count(stage.queued));
-        // Attempts that a stage makes within itself are seen by its endpoints only.
-        let within: u64 = stage.endpoints.iter().map(|it| extra(&it.figures)).sum();
-        let extra = extra(&stage.figures).max(within);
+        let extra = extra(&stage.figures);
         let cells = [dash(), dash(), queued];
         self.row(stage.name.clone(), &stage.figures, extra, cells);
     }

@@ -1,6 +1,6 @@
 //! What all lanes pass their records on to.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{
     aggregate::Aggregate,
@@ -22,10 +22,20 @@ const REFUSALS: usize = 16;
 pub(super) struct Core {
     pub(super) since: Timestamp,
     pub(super) aggregate: Mutex<Aggregate>,
-    pub(super) retries: AtomicU64,
-    pub(super) hedges: AtomicU64,
-    pub(super) fallbacks: AtomicU64,
+    repeats: Repeats,
+    /// Those that the endpoints of a stage have seen, where anybody records for them.
+    within: OnceLock<Arc<Repeats>>,
+    /// Those of the stage that an endpoint belongs to.
+    stage: Option<Arc<Repeats>>,
     refusals: OnceLock<Box<[Refused; REFUSALS]>>,
+}
+
+/// Attempts beside the first.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    retries: AtomicU64,
+    hedges: AtomicU64,
+    fallbacks: AtomicU64,
 }
 
 /// How often a layer refused for a reason.
@@ -35,16 +45,33 @@ struct Refused {
     count: AtomicU64,
 }
 
+// ===== impl Repeats =====
+
+impl Repeats {
+    fn count(&self, repeat: Repeat) {
+        let count = match repeat {
+            Repeat::Retry => &self.retries,
+            Repeat::Hedge => &self.hedges,
+            Repeat::Fallback => &self.fallbacks,
+        };
+        count.fetch_add(1, Relaxed);
+    }
+
+    fn counted(&self) -> [u64; 3] {
+        [&self.retries, &self.hedges, &self.fallbacks].map(|count| count.load(Relaxed))
+    }
+}
+
 // ===== impl Core =====
 
 impl Core {
-    pub(super) fn new(latest: usize, since: Timestamp) -> Self {
+    pub(super) fn new(latest: usize, since: Timestamp, stage: Option<Arc<Repeats>>) -> Self {
         Self {
             since,
             aggregate: Mutex::new(Aggregate::new(latest)),
-            retries: AtomicU64::new(0),
-            hedges: AtomicU64::new(0),
-            fallbacks: AtomicU64::new(0),
+            repeats: Repeats::default(),
+            within: OnceLock::new(),
+            stage,
             refusals: OnceLock::new(),
         }
     }
@@ -69,12 +96,28 @@ impl Core {
 
     /// Counts another attempt.
     pub(super) fn repeat(&self, repeat: Repeat) {
-        let count = match repeat {
-            Repeat::Retry => &self.retries,
-            Repeat::Hedge => &self.hedges,
-            Repeat::Fallback => &self.fallbacks,
-        };
-        count.fetch_add(1, Relaxed);
+        self.repeats.count(repeat);
+        if let Some(stage) = &self.stage {
+            stage.count(repeat);
+        }
+    }
+
+    /// Retries, hedges and fallbacks: those that it has seen itself, or that its endpoints have, whatever is more. Whoever
+    /// stands outside of the layers that make them sees none, and whoever stands within sees what the endpoints see.
+    pub(super) fn repeats(&self) -> [u64; 3] {
+        let seen = self.repeats.counted();
+        match self.within.get() {
+            Some(within) => {
+                let within = within.counted();
+                std::array::from_fn(|at| seen[at].max(within[at]))
+            }
+            None => seen,
+        }
+    }
+
+    /// Where its endpoints count theirs.
+    pub(super) fn within(&self) -> &Arc<Repeats> {
+        self.within.get_or_init(Arc::default)
     }
 
     /// Counts a refusal.
@@ -125,6 +168,10 @@ impl Core {
             .refusals
             .get()
             .map_or(0, |_| size_of::<[Refused; REFUSALS]>());
-        table + lock(&self.aggregate).memory()
+        let within = self
+            .within
+            .get()
+            .map_or(0, |_| 2 * size_of::<usize>() + size_of::<Repeats>());
+        table + within + lock(&self.aggregate).memory()
     }
 }

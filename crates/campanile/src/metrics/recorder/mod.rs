@@ -63,8 +63,18 @@ impl Recorder {
     /// A recorder whose [`Window::Latest`](super::Window::Latest) is that many calls, at 6 bytes each.
     #[must_use]
     pub fn with_latest(calls: usize) -> Self {
+        Self::of(Core::new(calls, Timestamp::now(), None))
+    }
+
+    /// A recorder of an endpoint of the stage that this one records.
+    pub(super) fn of_endpoint(&self, latest: usize) -> Self {
+        let stage = Arc::clone(self.0.core.within());
+        Self::of(Core::new(latest, Timestamp::now(), Some(stage)))
+    }
+
+    fn of(core: Core) -> Self {
         Self(Arc::new(Lanes {
-            core: Arc::new(Core::new(calls, Timestamp::now())),
+            core: Arc::new(core),
             lanes: Default::default(),
         }))
     }
@@ -158,13 +168,14 @@ impl Recorder {
         aggregate.tell(present, latest, told);
         drop(aggregate);
 
+        let [retries, hedges, fallbacks] = core.repeats();
         let mut reading = Reading {
             requests,
             outcomes: told.outcomes(),
             in_flight: requests - ended,
-            retries: core.retries.load(Relaxed),
-            hedges: core.hedges.load(Relaxed),
-            fallbacks: core.fallbacks.load(Relaxed),
+            retries,
+            hedges,
+            fallbacks,
             last_used: self.lanes().map(Lane::last_used).max(),
             since: core.since,
             ..Reading::default()

@@ -128,7 +128,7 @@ impl Stage {
         let (gone, metrics) = match known {
             Some(metrics) => (Vec::new(), metrics),
             None => {
-                let recorder = Recorder::with_latest(self.config.latest);
+                let recorder = self.recorder.of_endpoint(self.config.latest);
                 let metrics = EndpointMetrics::new(recorder, endpoint.clone(), self.text(endpoint));
                 (members.insert(endpoint.key().into(), &metrics), metrics)
             }

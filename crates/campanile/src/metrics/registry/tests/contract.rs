@@ -409,3 +409,37 @@ async fn what_is_written_to_may_fail() {
     assert!(metrics.write(Format::Prometheus, &mut Full).is_err());
     assert!(Metrics::new(MetricsConfig::default().with_latest(0)).is_err());
 }
+
+/// Retries are made between the stage and its endpoints, or outside of both.
+#[tokio::test(start_paused = true)]
+async fn a_stage_tells_of_repeats_that_only_its_endpoints_see_and_of_none_twice() {
+    use crate::{Outcome, completion::Observe, context::Repeat};
+
+    let metrics = Metrics::default();
+    let stage = metrics.stage("chat");
+    let repeat = |recorder: &crate::metrics::Recorder, repeat| {
+        let mut call = recorder.begin(Timestamp::now());
+        call.repeat(repeat);
+        call.end(Timestamp::now(), Outcome::Success);
+    };
+    for key in ["one", "other"] {
+        let endpoint = stage.endpoint(&Endpoint::new(key));
+        repeat(endpoint.recorder(), Repeat::Retry);
+        repeat(endpoint.recorder(), Repeat::Hedge);
+        assert_eq!((endpoint.read().retries, endpoint.read().hedges), (1, 1));
+    }
+    // Both are gone, and what they have seen stays told.
+    assert!(metrics.snapshot().stages[0].endpoints.is_empty());
+    assert_eq!((stage.read().retries, stage.read().hedges), (2, 2));
+
+    // This stage stands within the retries: each is seen twice, and told once.
+    let within = metrics.stage("within");
+    let endpoint = within.endpoint(&Endpoint::new("one"));
+    for recorder in [within.recorder(), endpoint.recorder()] {
+        repeat(recorder, Repeat::Retry);
+    }
+    assert_eq!((within.read().retries, endpoint.read().retries), (1, 1));
+    let text = read(&metrics);
+    let told = text.find("campanile_stage_retries_total", &[("stage", "within")]);
+    assert_eq!(told, [1.0]);
+}
