@@ -109,27 +109,3 @@ async fn when_there_is_too_much_to_do_everybody_has_a_turn() {
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     assert!(*least >= 9 && most - least <= 1, "{counts:?}");
 }
-
-/// What 10,000 members cost that are checked every minute: run it with `--release -- --ignored --nocapture`, under
-/// `time`, and divide what it took of the processor by an hour.
-#[ignore = "tells what checks cost, and checks nothing"]
-#[tokio::test(start_paused = true)]
-async fn an_hour_of_ten_thousand_members() {
-    let probe = |check: Check<u32>| async move { check.target == 0 };
-    let layer = HealthLayer::new(probe).unwrap();
-    let (members, discover) = discovery();
-    let mut discover = layer.layer(discover);
-    for name in names(10_000) {
-        members.insert(name, 0u32);
-        let _ = discover.next().await;
-    }
-    pass(60 * 60 * SEC).await;
-    let checks: u64 = layer
-        .handle()
-        .statuses()
-        .iter()
-        .map(|status| status.checks)
-        .sum();
-    assert!(checks > 600_000);
-    println!("{checks} checks");
-}
