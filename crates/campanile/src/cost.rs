@@ -31,6 +31,10 @@ pub struct Usage {
     pub output_tokens: Option<u64>,
     /// Tokens of the input that came from the upstream's cache.
     pub cached_tokens: Option<u64>,
+    /// Tokens of the input that were written to the upstream's cache, where that costs more than reading them.
+    pub cache_write_tokens: Option<u64>,
+    /// Tokens of the output that were thought and not said.
+    pub reasoning_tokens: Option<u64>,
     /// Money in nano-dollars.
     pub nano_dollars: Option<u64>,
 }

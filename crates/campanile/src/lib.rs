@@ -74,6 +74,8 @@ pub mod metrics;
 pub mod rate_limit;
 #[cfg(feature = "retry")]
 pub mod retry;
+#[cfg(feature = "spend_limit")]
+pub mod spend_limit;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "timeout")]

@@ -227,3 +227,22 @@ async fn several_calls_are_one_of_what_they_have_in_common() {
     assert!(single.trail.is_some() && single.deadline == one.deadline);
     assert!(Call::<Vec<u32>>::together(Vec::new()).message.is_empty());
 }
+
+#[test]
+fn a_trail_adds_up_what_all_attempts_take() {
+    let trail = Trail::new();
+    assert_eq!(trail.charged(), Cost::ZERO);
+    let taken = Cost {
+        requests: 1,
+        tokens: 70,
+        nano_dollars: 9,
+    };
+    trail.clone().charge(taken);
+    trail.charge(taken);
+    let charged = trail.charged();
+    assert_eq!((charged.tokens, charged.nano_dollars), (140, 18));
+    assert_eq!(
+        charged.requests, 0,
+        "attempts are counted by the trail itself"
+    );
+}

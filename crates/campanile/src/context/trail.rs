@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Context;
 use crate::{
+    cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
-    sync::{AtomicU32, Mutex, Ordering, lock},
+    sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
 /// The attempts of one call, in order, and how many more it may make. A handle: clones share both.
@@ -28,6 +29,9 @@ pub(super) struct Shared {
     attempts: Mutex<Vec<Attempt>>,
     /// How many attempts may follow the first; [`UNLIMITED`].
     extra: AtomicU32,
+    /// What all attempts together have taken so far.
+    tokens: AtomicU64,
+    nano_dollars: AtomicU64,
 }
 
 const UNLIMITED: u32 = u32::MAX;
@@ -153,6 +157,25 @@ impl Trail {
             .any(|attempt| attempt.endpoint == *endpoint)
     }
 
+    /// Adds to what all attempts of the call together have taken: tokens and money. Who accounts for an attempt charges it
+    /// as it goes on, so that those who settle the call know also of attempts that were given up.
+    pub fn charge(&self, taken: Cost) {
+        self.0.tokens.fetch_add(taken.tokens, Ordering::Relaxed);
+        self.0
+            .nano_dollars
+            .fetch_add(taken.nano_dollars, Ordering::Relaxed);
+    }
+
+    /// What all attempts of the call together have taken so far: tokens and money, as far as somebody accounts for them.
+    #[must_use]
+    pub fn charged(&self) -> Cost {
+        Cost {
+            requests: 0,
+            tokens: self.0.tokens.load(Ordering::Relaxed),
+            nano_dollars: self.0.nano_dollars.load(Ordering::Relaxed),
+        }
+    }
+
     /// How many attempts there have been.
     #[cfg_attr(not(any(feature = "fallback", feature = "trace")), allow(dead_code))]
     pub(crate) fn made(&self) -> u32 {
@@ -171,6 +194,8 @@ impl Default for Shared {
         Self {
             attempts: Mutex::default(),
             extra: AtomicU32::new(UNLIMITED),
+            tokens: AtomicU64::new(0),
+            nano_dollars: AtomicU64::new(0),
         }
     }
 }
@@ -221,6 +246,8 @@ impl SpareTrail {
             {
                 lock(&spare.0.attempts).clear();
                 spare.0.extra.store(UNLIMITED, Ordering::Relaxed);
+                spare.0.tokens.store(0, Ordering::Relaxed);
+                spare.0.nano_dollars.store(0, Ordering::Relaxed);
                 return spare.clone();
             }
             self.0.insert(Trail::new()).clone()

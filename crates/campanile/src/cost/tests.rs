@@ -23,6 +23,7 @@ fn usage() -> impl Strategy<Value = Usage> {
                 output_tokens,
                 cached_tokens,
                 nano_dollars,
+                ..Usage::default()
             },
         )
 }

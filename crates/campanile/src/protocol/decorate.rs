@@ -7,6 +7,7 @@ use crate::{
     cost::Cost,
     endpoint::LoadReport,
     outcome::Outcome,
+    rejection::Rejection,
     time::Timestamp,
 };
 

@@ -9,10 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Protocol;
-use crate::{
-    completion::{Completion, Observe},
-    rejection::Rejection,
-};
+use crate::completion::{Completion, Observe};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -74,7 +71,7 @@ where
             unreachable!("polled after it was ready");
         };
         if let Err(error) = &result
-            && let Some(rejection) = Rejection::within(error)
+            && let Some(rejection) = this.protocol.rejection(error)
         {
             completion.refused(rejection);
         }

@@ -104,7 +104,7 @@ where
                     unreachable!("polled after it was ready");
                 };
                 if let Err(error) = &result
-                    && let Some(rejection) = Rejection::within(error)
+                    && let Some(rejection) = this.protocol.rejection(error)
                 {
                     completion.refused(rejection);
                 }

@@ -17,6 +17,7 @@ use crate::{
     cost::Cost,
     endpoint::LoadReport,
     outcome::{Classify, ClassifyResult, Outcome},
+    rejection::Rejection,
     time::Timestamp,
 };
 
@@ -29,6 +30,13 @@ macro_rules! forward_answers {
             Err: 'static,
         {
             self.inner.classify(result)
+        }
+
+        fn rejection<'a>(&self, error: &'a Err) -> Option<&'a Rejection>
+        where
+            Err: 'static,
+        {
+            self.inner.rejection(error)
         }
 
         fn status(&self, response: &Res) -> Option<u16> {
@@ -126,6 +134,16 @@ pub trait Protocol<Req, Res, Err>: Clone {
         Err: 'static,
     {
         ClassifyResult.classify(result)
+    }
+
+    /// The rejection that an error is, or carries: a layer further in refused the call. Unless a protocol says otherwise it
+    /// is [found](Rejection::within) in errors of the types that are known here; one for errors of a type of its own says
+    /// where in it a rejection lies.
+    fn rejection<'a>(&self, error: &'a Err) -> Option<&'a Rejection>
+    where
+        Err: 'static,
+    {
+        Rejection::within(error)
     }
 
     /// Ends the call, or hands its completion to the answer. The head, or the error, arrived at `now`.

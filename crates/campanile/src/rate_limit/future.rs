@@ -116,7 +116,11 @@ where
                             }
                         }
                         Err(error) => {
-                            if Rejection::within(error).is_some_and(super::is_refusal) {
+                            if this
+                                .protocol
+                                .rejection(error)
+                                .is_some_and(super::is_refusal)
+                            {
                                 held.refused();
                             }
                         }

@@ -49,8 +49,8 @@ pub struct RetryConfig {
     pub seed: Option<u64>,
 }
 
-/// What the `Retry-After` of an answer means. That of an error, such as the refusal of a pool whose members are all
-/// closed, is always waited for.
+/// What the `Retry-After` of an answer, or of an upstream's error, means. That of a [`Rejection`](crate::Rejection), such as
+/// the refusal of a pool whose members are all closed, is always waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

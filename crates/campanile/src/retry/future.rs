@@ -192,10 +192,13 @@ where
                     }
                     let now = Instant::now();
                     let deadline = this.call.deadline;
+                    let refused = result
+                        .as_ref()
+                        .is_err_and(|error| shared.protocol.rejection(error).is_some());
                     let ended = Ended {
                         outcome,
                         advice,
-                        asked: asked(&outcome, shared.config.retry_after, result.is_ok()),
+                        asked: asked(&outcome, shared.config.retry_after, refused),
                         retries: this.call.retries,
                         previous: this.call.previous,
                         left: deadline.map(|at| at.saturating_duration_since(now)),
@@ -238,8 +241,8 @@ fn after(at: Instant, wait: Duration) -> Instant {
 }
 
 /// The `Retry-After` that a retry waits for.
-fn asked(outcome: &Outcome, meaning: RetryAfter, answered: bool) -> Option<Duration> {
-    let elsewhere = answered && meaning == RetryAfter::Elsewhere;
+fn asked(outcome: &Outcome, meaning: RetryAfter, refused: bool) -> Option<Duration> {
+    let elsewhere = !refused && meaning == RetryAfter::Elsewhere;
     outcome.retry_after().filter(|_| !elsewhere)
 }
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Traced, text};
-use crate::{completion::Completion, protocol::Protocol, rejection::Rejection, time::Timestamp};
+use crate::{completion::Completion, protocol::Protocol, time::Timestamp};
 
 pin_project! {
     // Owned types, said here and not where the future is polled: there it would be asked of every error type anew for
@@ -78,7 +78,7 @@ where
                 completion.observer_mut().status(status);
             }
             Err(error) => {
-                if let Some(rejection) = Rejection::within(error) {
+                if let Some(rejection) = this.protocol.rejection(error) {
                     completion.refused(rejection);
                 }
                 completion

@@ -80,6 +80,7 @@ fn what_calls_took_is_added_up_and_the_last_report_counts() {
                 output_tokens: Some(2 * tokens),
                 cached_tokens: None,
                 nano_dollars: Some(5),
+                ..Usage::default()
             });
         }
         call.end(now, Outcome::Success);
