@@ -97,7 +97,12 @@ where
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
                         completion.bytes(data.remaining() as u64);
-                        super::meter::observe(completion, this.meter.read(data), this.outcome, now);
+                        super::meter::observe(
+                            this.completion,
+                            this.meter.read(data),
+                            this.outcome,
+                            now,
+                        );
                     }
                     this.inner.is_end_stream()
                 }

@@ -17,6 +17,8 @@ pub struct Reading {
     pub usage: Option<Usage>,
     /// Replaces what the head said, from here on: an error event within a stream.
     pub outcome: Option<Outcome>,
+    /// The answer is whole with this piece: the call ends with it, whether or not somebody asks for more.
+    pub ended: bool,
 }
 
 /// The plainest meter: each piece is one unit of work. With server-sent events that is close to one token.
@@ -35,16 +37,24 @@ impl<D> Meter<D> for Chunks {
 
 /// Tells a completion what was read.
 pub(super) fn observe<O: Observe>(
-    completion: &mut Completion<O>,
+    call: &mut Option<Completion<O>>,
     reading: Reading,
     outcome: &mut Outcome,
     now: Timestamp,
 ) {
+    let Some(completion) = call else {
+        return;
+    };
     completion.data(now, reading.units);
     if let Some(usage) = &reading.usage {
         completion.usage(usage);
     }
     if let Some(said) = reading.outcome {
         *outcome = said;
+    }
+    if reading.ended
+        && let Some(completion) = call.take()
+    {
+        completion.end(now, *outcome);
     }
 }

@@ -64,7 +64,7 @@ where
             let now = completion.clock();
             match &item {
                 Some(Ok(data)) => {
-                    super::meter::observe(completion, this.meter.read(data), this.outcome, now)
+                    super::meter::observe(this.completion, this.meter.read(data), this.outcome, now)
                 }
                 Some(Err(_)) => {
                     if this.outcome.is_success() {

@@ -64,7 +64,8 @@ const PANIC: Outcome = Outcome::Failure(FailureKind::Panic);
 const INTERRUPTED: Outcome = Outcome::Failure(FailureKind::Interrupted);
 const SERVER: Outcome = Outcome::Failure(FailureKind::Server);
 
-/// A meter that reads tokens off numbers: 0 is a report of usage, 500 says that the call failed.
+/// A meter that reads tokens off numbers: 0 is a report of usage, 500 says that the call failed, 200 that
+/// it is over.
 #[derive(Debug, Default)]
 struct Tokens;
 
@@ -77,6 +78,7 @@ impl Tokens {
                 ..Usage::default()
             }),
             outcome: (number == 500).then_some(SERVER),
+            ended: number == 200,
         }
     }
 }

@@ -50,6 +50,19 @@ fn a_stream_that_goes_on_is_not_over() {
 }
 
 #[test]
+fn a_stream_ends_its_call_with_the_item_that_says_so() {
+    let log = Log::default();
+    let mut guarded = guard(&log, vec![Ok(5), Ok(200), Ok(6)], Tokens, Outcome::Success);
+    assert_eq!(guarded.next().now_or_never(), Some(Some(Ok(5))));
+    assert!(log.ends().is_empty());
+    assert_eq!(guarded.next().now_or_never(), Some(Some(Ok(200))));
+    assert_eq!(log.ends(), [Outcome::Success], "nobody need ask for more");
+    assert_eq!(guarded.next().now_or_never(), Some(Some(Ok(6))));
+    drop(guarded);
+    assert_eq!(log.ends(), [Outcome::Success]);
+}
+
+#[test]
 fn a_stream_that_errs_was_interrupted_whether_read_to_its_end_or_not() {
     for read_on in [true, false] {
         let log = Log::default();

@@ -243,6 +243,7 @@ async fn tokens_that_the_upstream_reports_count() {
                     ..Usage::default()
                 }),
                 outcome: None,
+                ..crate::completion::Reading::default()
             }
         }
     }

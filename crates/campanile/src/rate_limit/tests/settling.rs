@@ -30,6 +30,7 @@ impl Meter<Piece> for Reports {
                 Piece::Usage(usage) => Some(*usage),
             },
             outcome: None,
+            ..Reading::default()
         }
     }
 }

@@ -196,6 +196,7 @@ async fn the_tokens_that_were_reported_are_told() {
                 units: 2,
                 usage: Some(usage),
                 outcome: None,
+                ..Reading::default()
             }
         }
     }

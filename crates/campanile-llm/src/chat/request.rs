@@ -1,0 +1,301 @@
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Message, Tool};
+use crate::{
+    dialect::Dialect,
+    error::{Class, Error},
+    json::Object,
+};
+
+/// A chat that is to go on: the model, the messages, and whatever else the dialect knows. Every field stays as it was
+/// written, known here or not. Cheap to clone: clones share it until one is changed.
+///
+/// ```
+/// use campanile_llm::chat::ChatRequest;
+///
+/// let request = ChatRequest::new("gpt-5-mini")
+///     .system("Answer in one word.")
+///     .user("The capital of Italy?")
+///     .max_tokens(20)
+///     .field("seed", &7)
+///     .streamed();
+/// assert_eq!(request.model(), "gpt-5-mini");
+/// assert_eq!(request.messages()?.len(), 2);
+/// # Ok::<_, campanile_llm::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ChatRequest {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    dialect: Dialect,
+    model: Arc<str>,
+    streamed: bool,
+    max_tokens: Option<u64>,
+    object: Object,
+    /// The body as it came, while nothing has been changed.
+    body: Option<Bytes>,
+}
+
+// ===== impl ChatRequest =====
+
+impl ChatRequest {
+    /// An empty chat with a model, in OpenAI's dialect.
+    #[must_use]
+    pub fn new(model: &str) -> Self {
+        let mut object = Object::new();
+        object.set("model", model);
+        object.set_raw("messages", Bytes::from_static(b"[]"));
+        Self {
+            shared: Arc::new(Shared {
+                dialect: Dialect::OpenAi,
+                model: model.into(),
+                streamed: false,
+                max_tokens: None,
+                object,
+                body: None,
+            }),
+        }
+    }
+
+    /// Reads a request as a client sent it. Only its outermost fields are parsed.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Request`], with the field at fault: it is no JSON object, `model` or `messages` is missing, or a field that
+    /// matters here is of another type.
+    pub fn parse(dialect: Dialect, body: impl Into<Bytes>) -> Result<Self, Error> {
+        let body = body.into();
+        let object = Object::parse(body.clone())
+            .map_err(|error| invalid(format!("the body is not a JSON object: {error}"), None))?;
+        let model: Arc<str> = read::<String>(&object, "model")?
+            .ok_or_else(|| invalid("a request names a model".to_owned(), Some("model")))?
+            .into();
+        let streamed = read(&object, "stream")?.unwrap_or(false);
+        let max_tokens = match read(&object, "max_completion_tokens")? {
+            Some(most) => Some(most),
+            None => read(&object, "max_tokens")?,
+        };
+        match object.get("messages").map(|messages| messages.first()) {
+            Some(Some(b'[')) => {}
+            Some(_) => return Err(invalid("messages is a list".to_owned(), Some("messages"))),
+            None => {
+                let message = "a request has messages".to_owned();
+                return Err(invalid(message, Some("messages")));
+            }
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                dialect,
+                model,
+                streamed,
+                max_tokens,
+                object,
+                body: Some(body),
+            }),
+        })
+    }
+
+    /// The dialect that it is written in, in which it is answered.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.shared.dialect
+    }
+
+    /// The model that it asks for.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.shared.model
+    }
+
+    /// The model that it asks for, shared.
+    #[must_use]
+    pub fn model_shared(&self) -> Arc<str> {
+        Arc::clone(&self.shared.model)
+    }
+
+    /// Whether it is answered event by event.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        self.shared.streamed
+    }
+
+    /// How many tokens the answer may have at most, if it says so.
+    #[must_use]
+    pub fn most_tokens(&self) -> Option<u64> {
+        self.shared.max_tokens
+    }
+
+    /// All its fields.
+    #[must_use]
+    pub fn object(&self) -> &Object {
+        &self.shared.object
+    }
+
+    /// The messages.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Request`] when they are not what the dialect says.
+    pub fn messages(&self) -> Result<Vec<Message>, Error> {
+        Ok(read(self.object(), "messages")?.unwrap_or_default())
+    }
+
+    /// The body to send to a provider of the same dialect.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        match &self.shared.body {
+            Some(body) => body.clone(),
+            None => self.shared.object.to_bytes(),
+        }
+    }
+
+    /// How many bytes the prompt is, about: messages and tools.
+    #[must_use]
+    pub fn prompt_bytes(&self) -> u64 {
+        let bytes = |name| self.object().get(name).map_or(0, Bytes::len) as u64;
+        bytes("messages") + bytes("tools") + bytes("system")
+    }
+
+    /// The same request for another model.
+    #[must_use]
+    pub fn with_model(mut self, model: &str) -> Self {
+        if self.model() != model {
+            let shared = self.change();
+            shared.model = model.into();
+            shared.object.set("model", model);
+        }
+        self
+    }
+
+    /// Adds a message.
+    ///
+    /// # Panics
+    ///
+    /// When the messages so far are not what the dialect says; those that were added here are.
+    #[must_use]
+    pub fn message(mut self, message: &Message) -> Self {
+        self.append("messages", message);
+        self
+    }
+
+    /// Adds a message of whoever sets up the chat.
+    #[must_use]
+    pub fn system(self, text: &str) -> Self {
+        self.message(&Message::system(text))
+    }
+
+    /// Adds a message of who asks.
+    #[must_use]
+    pub fn user(self, text: &str) -> Self {
+        self.message(&Message::user(text))
+    }
+
+    /// Adds a message of the model.
+    #[must_use]
+    pub fn assistant(self, text: &str) -> Self {
+        self.message(&Message::assistant(text))
+    }
+
+    /// Adds a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: &Tool) -> Self {
+        self.append("tools", tool);
+        self
+    }
+
+    /// Sets how many tokens the answer may have at most.
+    #[must_use]
+    pub fn max_tokens(self, most: u64) -> Self {
+        self.field("max_tokens", &most)
+    }
+
+    /// Has it answered event by event.
+    #[must_use]
+    pub fn streamed(self) -> Self {
+        self.field("stream", &true)
+    }
+
+    /// Sets any field.
+    ///
+    /// # Panics
+    ///
+    /// When the value cannot be written as JSON.
+    #[must_use]
+    pub fn field<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        let shared = self.change();
+        shared.object.set(name, value);
+        match name {
+            "model" => {
+                if let Ok(Some(model)) = shared.object.read::<String>(name) {
+                    shared.model = model.into();
+                }
+            }
+            "stream" => shared.streamed = shared.object.read(name).ok().flatten() == Some(true),
+            "max_tokens" | "max_completion_tokens" => {
+                shared.max_tokens = shared.object.read(name).ok().flatten();
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// Adds an element to a list.
+    fn append<T: Serialize>(&mut self, name: &str, element: &T) {
+        let shared = self.change();
+        let before = shared.object.get(name);
+        let before = before.and_then(|list| list.strip_suffix(b"]"));
+        let mut list = before.map_or_else(|| b"[".to_vec(), <[u8]>::to_vec);
+        if list.trim_ascii_end() != b"[" {
+            list.push(b',');
+        }
+        match serde_json::to_vec(element) {
+            Ok(json) => list.extend(json),
+            Err(error) => panic!("{name} cannot be written as JSON: {error}"),
+        }
+        list.push(b']');
+        shared.object.set_raw(name, list.into());
+    }
+
+    fn change(&mut self) -> &mut Shared {
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.body = None;
+        shared
+    }
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(
+    object: &'a Object,
+    name: &'static str,
+) -> Result<Option<T>, Error> {
+    object
+        .read(name)
+        .map_err(|error| invalid(format!("{name}: {error}"), Some(name)))
+}
+
+fn invalid(message: String, param: Option<&str>) -> Error {
+    let error = Error::new(Class::Request, message)
+        .with_status(400)
+        .with_kind("invalid_request_error");
+    match param {
+        Some(param) => error.with_param(param),
+        None => error,
+    }
+}
+
+/// Nothing of what is said in it.
+impl fmt::Debug for ChatRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatRequest")
+            .field("dialect", &self.shared.dialect)
+            .field("model", &self.shared.model)
+            .field("streamed", &self.shared.streamed)
+            .field("fields", &self.shared.object)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::{dialect::Dialect, error::Class};
+
+#[test]
+fn a_request_stays_as_it_was_written() {
+    let body = r#"{"model":"a", "messages":[{"role":"user","content":"hi","x":1e1}],"new":{"y": 2},"stream":true}"#;
+    let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
+    assert_eq!(request.body(), body);
+    assert!(request.is_streamed());
+    let renamed = request.clone().with_model("b");
+    assert_eq!(request.model(), "a", "clones do not change each other");
+    assert_eq!(renamed.model(), "b");
+    assert_eq!(renamed.body(), body.replace(r#""a", "#, r#""b","#));
+}
+
+#[test]
+fn a_request_is_built_step_by_step() {
+    let request = ChatRequest::new("a")
+        .system("be brief")
+        .user("hi")
+        .max_tokens(7)
+        .streamed()
+        .tool(&Tool::new(
+            "now",
+            "the time",
+            serde_json::json!({"type": "object"}),
+        ));
+    let again = ChatRequest::parse(Dialect::OpenAi, request.body()).unwrap();
+    assert_eq!(
+        again.messages().unwrap(),
+        [Message::system("be brief"), Message::user("hi")]
+    );
+    assert_eq!(again.most_tokens(), Some(7));
+    assert!(again.is_streamed());
+    let tools: Vec<Tool> = again.object().read("tools").unwrap().unwrap();
+    assert_eq!(tools[0].function.name, "now");
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_named() {
+    for (body, param, says) in [
+        ("x", None, "not a JSON object"),
+        (r#"{"messages":[]}"#, Some("model"), "names a model"),
+        (
+            r#"{"model":7,"messages":[]}"#,
+            Some("model"),
+            "expected a string",
+        ),
+        (r#"{"model":"a"}"#, Some("messages"), "has messages"),
+        (
+            r#"{"model":"a","messages":{}}"#,
+            Some("messages"),
+            "is a list",
+        ),
+        (
+            r#"{"model":"a","messages":[],"stream":"yes"}"#,
+            Some("stream"),
+            "expected a boolean",
+        ),
+        (
+            r#"{"model":"a","messages":[],"max_tokens":-1}"#,
+            Some("max_tokens"),
+            "expected u64",
+        ),
+    ] {
+        let error = ChatRequest::parse(Dialect::OpenAi, body).unwrap_err();
+        assert_eq!(error.class(), Class::Request, "{body}");
+        assert_eq!(error.param(), param, "{body}");
+        assert!(error.message().contains(says), "{body}: {error}");
+    }
+}
+
+#[test]
+fn nothing_that_is_said_is_shown() {
+    let request = ChatRequest::new("a").user("my secret");
+    assert!(!format!("{request:?}").contains("secret"));
+}
+
+#[test]
+fn a_message_keeps_what_it_does_not_know() {
+    let json = serde_json::json!({
+        "role": "critic",
+        "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}],
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "z": 1}],
+        "cache": true,
+    });
+    let message: Message = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(message.role, Role::Other("critic".to_owned()));
+    assert_eq!(message.text(), "ab");
+    assert_eq!(serde_json::to_value(&message).unwrap(), json);
+}

@@ -1,0 +1,259 @@
+//! What went wrong with a call to a provider, and what that means: for the request, the endpoint, the key.
+
+use std::{error, fmt, sync::Arc, time::Duration};
+
+use campanile::{
+    Rejection,
+    outcome::{FailureKind, Outcome},
+    rejection::RejectionKind,
+};
+
+mod class;
+#[cfg(test)]
+mod tests;
+
+pub use class::Class;
+
+/// The error of every provider and of every layer around them. One pointer wide.
+///
+/// It never holds a key. The provider's own words are in [`message`](Self::message), which may quote the request.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    class: Class,
+    message: String,
+    status: Option<u16>,
+    kind: Option<String>,
+    code: Option<String>,
+    param: Option<String>,
+    provider: Option<Arc<str>>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    rejection: Option<Rejection>,
+    source: Option<campanile::BoxError>,
+}
+
+// ===== impl Error =====
+
+impl Error {
+    /// An error of a class, with what it has to say.
+    #[must_use]
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                class,
+                message: message.into(),
+                status: None,
+                kind: None,
+                code: None,
+                param: None,
+                provider: None,
+                request_id: None,
+                retry_after: None,
+                rejection: None,
+                source: None,
+            }),
+        }
+    }
+
+    /// Sets the HTTP status that the provider answered with.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.inner.status = Some(status);
+        self
+    }
+
+    /// Sets the provider's own type of the error.
+    #[must_use]
+    pub fn with_kind(mut self, kind: impl Into<String>) -> Self {
+        self.inner.kind = Some(kind.into());
+        self
+    }
+
+    /// Sets the provider's own code of the error.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.inner.code = Some(code.into());
+        self
+    }
+
+    /// Sets which part of the request is at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<String>) -> Self {
+        self.inner.param = Some(param.into());
+        self
+    }
+
+    /// Sets whose error it is.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<Arc<str>>) -> Self {
+        self.inner.provider = Some(provider.into());
+        self
+    }
+
+    /// Sets the provider's name of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.inner.request_id = Some(id.into());
+        self
+    }
+
+    /// Sets when to try again, counted from now.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.inner.retry_after = Some(after);
+        self
+    }
+
+    /// Sets what it came from.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<campanile::BoxError>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.inner.class
+    }
+
+    /// What the provider, or the layer, has to say.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// The HTTP status that the provider answered with.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.inner.status
+    }
+
+    /// The provider's own type of the error, as `rate_limit_error`.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.inner.kind.as_deref()
+    }
+
+    /// The provider's own code of the error, as `insufficient_quota`.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.inner.code.as_deref()
+    }
+
+    /// Which part of the request is at fault.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        self.inner.param.as_deref()
+    }
+
+    /// Whose error it is.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.inner.provider.as_deref()
+    }
+
+    /// The provider's name of the request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.inner.request_id.as_deref()
+    }
+
+    /// When to try again, counted from the error.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// The refusal that it is, where a layer of the stack refused the call.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.inner.rejection.as_ref()
+    }
+
+    /// What it means for the endpoint.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match &self.inner.rejection {
+            Some(rejection) => campanile::outcome::classify_error(rejection),
+            None => self.inner.class.outcome(self.inner.retry_after),
+        }
+    }
+
+    /// The HTTP status to answer a caller with.
+    #[must_use]
+    pub fn answer_status(&self) -> u16 {
+        match &self.inner.rejection {
+            Some(rejection) => rejection.status(),
+            None => self.inner.class.status(self.inner.status),
+        }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        let class = match rejection.kind() {
+            RejectionKind::TimedOut | RejectionKind::DeadlineExceeded => Class::Timeout,
+            _ => Class::Refused,
+        };
+        let mut error = Self::new(class, rejection.to_string());
+        error.inner.retry_after = rejection.retry_after();
+        error.inner.rejection = Some(rejection);
+        error
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(provider) = &self.inner.provider {
+            write!(f, "{provider}: ")?;
+        }
+        f.write_str(&self.inner.message)?;
+        if let Some(status) = self.inner.status {
+            write!(f, " (status {status})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("class", &self.inner.class)
+            .field("message", &self.inner.message)
+            .field("status", &self.inner.status)
+            .field("kind", &self.inner.kind)
+            .field("code", &self.inner.code)
+            .field("param", &self.inner.param)
+            .field("provider", &self.inner.provider)
+            .field("request_id", &self.inner.request_id)
+            .field("retry_after", &self.inner.retry_after)
+            .field("rejection", &self.inner.rejection)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match (&self.inner.rejection, &self.inner.source) {
+            (Some(rejection), _) => Some(rejection),
+            (None, Some(source)) => Some(&**source),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Class {
+    fn failure(self) -> FailureKind {
+        match self {
+            Self::Timeout => FailureKind::Timeout,
+            Self::Interrupted => FailureKind::Interrupted,
+            Self::Unreachable => FailureKind::Error,
+            _ => FailureKind::Server,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! LLM providers as tower services: a provider goes into a pool like any other service, and tells the truth about its streams,
+//! its usage and its costs.
+//!
+//! A chat travels as a [`Call`](campanile::Call)`<`[`ChatRequest`](chat::ChatRequest)`>`, is answered by a
+//! [`ChatResponse`](chat::ChatResponse), whole or as a stream of [events](chat::ChatEvent), or by one [`Error`] whose
+//! [class](error::Class) says what it means for the request, the endpoint and the key. Any service of these types is a
+//! provider. The [`Chat`] protocol lets every layer of `campanile` read such calls: put it into their `protocol` method.
+#![forbid(unsafe_code)]
+
+pub mod chat;
+pub mod dialect;
+pub mod error;
+pub mod json;
+mod protocol;
+pub mod stream;
+pub mod usage;
+
+pub use error::Error;
+pub use protocol::{Chat, EventMeter};

@@ -1,0 +1,128 @@
+use campanile::{
+    Call, Completion, Context, Outcome, Rejection,
+    completion::{GuardedStream, Meter, Observe, Reading},
+    cost::Cost,
+    protocol::Protocol,
+    time::Timestamp,
+    timeout::{Clocked, Countdown, TimedStream},
+};
+
+use crate::{
+    chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Part},
+    error::Error,
+};
+
+/// How the layers of `campanile` read chats: put it into their `protocol` method.
+///
+/// The context is that of the [`Call`]. A whole answer ends the call, a streamed one does with its last event, or with the
+/// error that it ends in. Errors mean what their [class](crate::error::Class) says.
+///
+/// ```
+/// use campanile::concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer};
+/// use campanile_llm::Chat;
+///
+/// let layer = ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(20)).unwrap().protocol(Chat);
+/// # let _ = layer;
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chat;
+
+/// Reads usage and work off events.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventMeter;
+
+// ===== impl Chat =====
+
+impl<S> Protocol<Call<ChatRequest>, ChatResponse<S>, Error> for Chat {
+    type Response<O: Observe> = ChatResponse<GuardedStream<S, O, EventMeter>>;
+
+    #[inline]
+    fn context<'a>(&self, request: &'a Call<ChatRequest>) -> Option<&'a Context> {
+        Some(&request.context)
+    }
+
+    #[inline]
+    fn context_mut<'a>(&self, request: &'a mut Call<ChatRequest>) -> Option<&'a mut Context> {
+        Some(&mut request.context)
+    }
+
+    fn cost(&self, request: &Call<ChatRequest>) -> Cost {
+        // The crudest of estimates, where nobody made a better one: four bytes a token, and an answer as long as it may be.
+        let output = request.message.most_tokens().unwrap_or(0);
+        Cost::tokens((request.message.prompt_bytes() / 4).saturating_add(output))
+    }
+
+    fn bytes(&self, request: &Call<ChatRequest>) -> u64 {
+        request.message.prompt_bytes()
+    }
+
+    fn classify(&self, result: Result<&ChatResponse<S>, &Error>) -> Outcome {
+        result.map_or_else(Error::outcome, |_| Outcome::Success)
+    }
+
+    fn status(&self, _response: &ChatResponse<S>) -> Option<u16> {
+        Some(200)
+    }
+
+    fn rejection<'a>(&self, error: &'a Error) -> Option<&'a Rejection> {
+        error.rejection()
+    }
+
+    fn complete<O: Observe>(
+        &self,
+        result: Result<ChatResponse<S>, Error>,
+        mut completion: Completion<O>,
+        now: Timestamp,
+    ) -> Result<Self::Response<O>, Error> {
+        match result {
+            Ok(response) => {
+                completion.head(now);
+                let answer = match response.answer {
+                    Answer::Whole(whole) => {
+                        let usage = whole.usage();
+                        completion.data(now, usage.output_tokens.unwrap_or(1));
+                        completion.usage(usage);
+                        completion.end(now, Outcome::Success);
+                        Answer::Whole(whole)
+                    }
+                    Answer::Stream(stream) => Answer::Stream(GuardedStream::new(
+                        stream,
+                        completion,
+                        EventMeter,
+                        Outcome::Success,
+                    )),
+                };
+                Ok(ChatResponse {
+                    meta: response.meta,
+                    answer,
+                })
+            }
+            Err(error) => {
+                completion.end(now, error.outcome());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<S> Clocked<ChatResponse<S>> for Chat {
+    type Response<N> = ChatResponse<TimedStream<S, N>>;
+
+    fn clocked<N>(response: ChatResponse<S>, countdown: Countdown<N>) -> Self::Response<N> {
+        response.map_stream(|stream| TimedStream::new(stream, countdown))
+    }
+}
+
+// ===== impl EventMeter =====
+
+impl Meter<ChatEvent> for EventMeter {
+    #[inline]
+    fn read(&mut self, event: &ChatEvent) -> Reading {
+        Reading {
+            units: u64::from(event.units()),
+            usage: Some(*event.usage()),
+            ended: event.part() == Part::End,
+            ..Reading::default()
+        }
+    }
+}

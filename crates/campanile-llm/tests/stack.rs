@@ -1,0 +1,98 @@
+//! Every layer of `campanile` reads chats by the protocol [`Chat`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use campanile::{
+    BoxError, Call, Endpoint,
+    balance::{BalanceLayer, LeastLoaded},
+    circuit_breaker::{CircuitBreakerConfig, CircuitBreakerLayer},
+    concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer},
+    discover::{PerEndpointLayer, Roster},
+    hedge::{HedgeConfig, HedgeLayer},
+    metrics::{Metrics, MetricsConfig},
+    rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
+    retry::{RetryConfig, RetryLayer},
+    timeout::{TimeoutConfig, TimeoutLayer},
+    trace::TraceLayer,
+};
+use campanile_llm::{
+    Chat, Error,
+    chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Meta, Part},
+    stream::ChatStream,
+};
+use futures_util::{StreamExt, stream};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+async fn answer(_: Call<ChatRequest>) -> Result<ChatResponse, Error> {
+    let event = |text: &'static str, part| {
+        Ok(ChatEvent::new(
+            Bytes::from_static(text.as_bytes()),
+            0..0,
+            part,
+        ))
+    };
+    let events = [
+        event("data: hi\n\n", Part::Content),
+        event("data: [DONE]\n\n", Part::End),
+    ];
+    Ok(ChatResponse::stream(
+        Meta::default(),
+        ChatStream::new(stream::iter(events)),
+    ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_layer_goes_around_a_provider() -> Result<(), BoxError> {
+    let roster = Roster::new();
+    roster.insert("a", ())?;
+    let metrics = Metrics::new(MetricsConfig::default())?;
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer::stage("chat").protocol(Chat))
+        .layer(metrics.stage("chat").layer().protocol(Chat))
+        .layer(RetryLayer::new(RetryConfig::default())?.protocol(Chat))
+        .layer(HedgeLayer::new(HedgeConfig::default())?.protocol(Chat))
+        .layer(BalanceLayer::new(LeastLoaded::default()).protocol(Chat))
+        .layer(PerEndpointLayer::new(move |endpoint: &Endpoint, ()| {
+            ServiceBuilder::new()
+                .layer(
+                    CircuitBreakerLayer::new(CircuitBreakerConfig::default())
+                        .unwrap()
+                        .protocol(Chat)
+                        .gate(endpoint),
+                )
+                .layer(
+                    RateLimitLayer::new(RateLimitConfig::requests(Limit::per_minute(60.0)))
+                        .unwrap()
+                        .protocol(Chat)
+                        .gate(endpoint),
+                )
+                .layer(
+                    ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(4))
+                        .unwrap()
+                        .protocol(Chat),
+                )
+                .layer(
+                    TimeoutLayer::new(
+                        TimeoutConfig::default().with_between_data(Duration::from_secs(5)),
+                    )
+                    .unwrap()
+                    .protocol(Chat),
+                )
+                .service(service_fn(answer))
+        }))
+        .service(roster.changes());
+    let response = stack
+        .oneshot(Call::new(ChatRequest::new("m").user("hi")))
+        .await?
+        .boxed();
+    let Answer::Stream(events) = response.answer else {
+        panic!("it is streamed");
+    };
+    let frames: Vec<_> = events
+        .map(|event| event.unwrap().frame().clone())
+        .collect()
+        .await;
+    assert_eq!(frames.concat(), b"data: hi\n\ndata: [DONE]\n\n");
+    Ok(())
+}
