@@ -7,6 +7,8 @@
 //! provider. The [`Chat`] protocol lets every layer of `campanile` read such calls: put it into their `protocol` method.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod chat;
 pub mod dialect;
 pub mod error;

@@ -36,6 +36,8 @@ pub struct Meta {
     pub request_id: Option<String>,
     /// What the provider reports of its limits.
     pub limits: Option<Advice>,
+    /// Whether it was kept from an earlier call, so that nothing was asked of a provider.
+    pub cached: bool,
 }
 
 // ===== impl ChatResponse =====

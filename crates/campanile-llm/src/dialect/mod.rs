@@ -45,6 +45,15 @@ pub(crate) mod neutral;
 // ===== impl Dialect =====
 
 impl Dialect {
+    /// Its name, as in its serialised form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
     /// The text of a whole answer.
     pub(crate) fn text(self, body: &[u8]) -> String {
         let _ = body;

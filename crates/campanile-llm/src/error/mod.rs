@@ -16,11 +16,14 @@ pub use class::Class;
 
 /// The error of every provider and of every layer around them. One pointer wide.
 ///
-/// It never holds a key. The provider's own words are in [`message`](Self::message), which may quote the request.
+/// It never holds a key. The provider's own words are in [`message`](Self::message), which may quote the request. A clone
+/// shares what it came from: several callers who wait for one answer may each be told.
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     class: Class,
     message: String,
@@ -32,7 +35,7 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     rejection: Option<Rejection>,
-    source: Option<campanile::BoxError>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 // ===== impl Error =====
@@ -110,7 +113,7 @@ impl Error {
     /// Sets what it came from.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<campanile::BoxError>) -> Self {
-        self.inner.source = Some(source.into());
+        self.inner.source = Some(source.into().into());
         self
     }
 
