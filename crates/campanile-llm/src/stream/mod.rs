@@ -22,8 +22,10 @@ pub use frame::Frame;
 /// A streamed answer, of any kind behind a box. Its last event is a proof that it is whole ([`Part::End`]); where the stream
 /// within ends without one, this ends in an [`Interrupted`](Class::Interrupted) error. Nothing follows an end or an error.
 pub struct ChatStream {
-    inner: Option<Pin<Box<dyn Stream<Item = Result<ChatEvent, Error>> + Send>>>,
+    inner: Option<Events>,
 }
+
+type Events = Pin<Box<dyn Stream<Item = Result<ChatEvent, Error>> + Send>>;
 
 // ===== impl ChatStream =====
 
