@@ -11,9 +11,12 @@
 pub mod cache;
 pub mod chat;
 pub mod dialect;
+pub mod embed;
 pub mod error;
 pub mod json;
+pub mod models;
 mod protocol;
+pub mod provider;
 pub mod stream;
 pub mod usage;
 

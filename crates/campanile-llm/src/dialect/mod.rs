@@ -3,9 +3,25 @@
 //! A request is written in a [`Dialect`], and answered in it, whatever [`Api`] the provider has that serves it. Where both
 //! are the same nothing is translated: bytes are passed on as they are, and only looked through for what accounting needs.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::ToolCall;
+use crate::{chat::ToolCall, error::Error};
+
+pub(crate) mod anthropic;
+#[allow(dead_code, unreachable_pub)]
+pub(crate) mod codec;
+#[allow(dead_code)]
+mod dispatch;
+pub(crate) mod gemini;
+#[allow(dead_code)]
+pub(crate) mod neutral;
+pub(crate) mod ollama;
+#[allow(dead_code)]
+pub(crate) mod openai;
+
+#[allow(unused_imports)]
+pub(crate) use dispatch::{Asked, Decoder, Outgoing};
 
 /// What a caller speaks: the form of requests, answers, streams and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -37,11 +53,6 @@ pub enum Api {
     Ollama,
 }
 
-#[allow(dead_code, unreachable_pub)]
-pub(crate) mod codec;
-#[allow(dead_code)]
-pub(crate) mod neutral;
-
 // ===== impl Dialect =====
 
 impl Dialect {
@@ -54,15 +65,41 @@ impl Dialect {
         }
     }
 
+    /// An error as the JSON body of an answer.
+    #[must_use]
+    pub fn error_body(self, error: &Error) -> Bytes {
+        match self {
+            Self::OpenAi => openai::error_body(error),
+            Self::Anthropic => anthropic::error_body(error),
+        }
+    }
+
+    /// An error as the last frame of a stream.
+    #[must_use]
+    pub fn error_frame(self, error: &Error) -> Bytes {
+        match self {
+            Self::OpenAi => openai::error_frame(error),
+            Self::Anthropic => anthropic::error_frame(error),
+        }
+    }
+
     /// The text of a whole answer.
-    pub(crate) fn text(self, body: &[u8]) -> String {
-        let _ = body;
-        String::new()
+    pub(crate) fn text(self, body: &Bytes) -> String {
+        match self {
+            Self::OpenAi => openai::text(body),
+            Self::Anthropic => {
+                anthropic::whole(body.clone()).map_or_else(|_| String::new(), |whole| whole.text)
+            }
+        }
     }
 
     /// The calls of tools in a whole answer.
-    pub(crate) fn tool_calls(self, body: &[u8]) -> Vec<ToolCall> {
-        let _ = body;
-        Vec::new()
+    pub(crate) fn tool_calls(self, body: &Bytes) -> Vec<ToolCall> {
+        match self {
+            Self::OpenAi => openai::tool_calls(body),
+            Self::Anthropic => {
+                anthropic::whole(body.clone()).map_or_else(|_| Vec::new(), |whole| whole.tool_calls)
+            }
+        }
     }
 }

@@ -1,0 +1,185 @@
+//! Which functions serve which interface and dialect.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{
+    Api, Dialect, anthropic,
+    codec::{Decode, Parse, Render, Translated},
+    gemini,
+    neutral::Whole,
+    ollama, openai,
+};
+use crate::{
+    chat::{ChatCompletion, ChatEvent, ChatRequest},
+    error::Error,
+    stream::Frame,
+    usage::Tally,
+};
+
+/// A request as it goes out.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// Behind the base of the provider's address, with a slash before it; a query too, where there is one.
+    pub(crate) path: String,
+    pub(crate) body: Bytes,
+    /// What the interface wants beside the key and the type of the content.
+    pub(crate) headers: HeaderMap,
+}
+
+/// What a renderer knows of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// The model, by the caller's name.
+    pub(crate) model: Arc<str>,
+    /// Whether the caller wants usage told in the stream, where the dialect lets one choose.
+    pub(crate) usage: bool,
+}
+
+/// Reads a provider's stream into events of the caller's dialect.
+pub(crate) enum Decoder {
+    OpenAi(openai::Verbatim),
+    /// One allocation for the whole stream.
+    Other(Box<dyn Decode + Send>),
+}
+
+// ===== impl Api =====
+
+impl Api {
+    /// Writes a chat for this interface, with the provider's name of the model.
+    pub(crate) fn chat_request(
+        self,
+        request: &ChatRequest,
+        model: &str,
+    ) -> Result<Outgoing, Error> {
+        // The other dialect's requests go through OpenAI's, but to where they are spoken.
+        let hub;
+        let request = match (request.dialect(), self) {
+            (Dialect::OpenAi, _) | (Dialect::Anthropic, Self::Anthropic) => request,
+            (Dialect::Anthropic, _) => {
+                hub = anthropic::to_openai(request)?;
+                &hub
+            }
+        };
+        match self {
+            Self::OpenAi => openai::chat_request(request, model),
+            Self::Anthropic => anthropic::chat_request(request, model),
+            Self::Gemini => gemini::chat_request(request, model),
+            Self::Ollama => ollama::chat_request(request, model),
+        }
+    }
+
+    /// What an answer that is no success means.
+    pub(crate) fn error(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+        match self {
+            Self::OpenAi => openai::error(status, headers, body),
+            Self::Anthropic => anthropic::error(status, headers, body),
+            Self::Gemini => gemini::error(status, headers, body),
+            Self::Ollama => ollama::error(status, headers, body),
+        }
+    }
+
+    /// Reads a whole answer.
+    pub(crate) fn whole(self, body: Bytes) -> Result<Whole, Error> {
+        match self {
+            Self::OpenAi => openai::whole(body),
+            Self::Anthropic => anthropic::whole(body),
+            Self::Gemini => gemini::whole(body),
+            Self::Ollama => ollama::whole(body),
+        }
+    }
+}
+
+// ===== impl Dialect =====
+
+impl Dialect {
+    /// A whole answer in this dialect. Its body is written, unless it came in this dialect. The tally has the estimate.
+    pub(crate) fn completion(
+        self,
+        whole: &Whole,
+        body: Option<Bytes>,
+        mut tally: Tally,
+    ) -> ChatCompletion {
+        let calls = whole.tool_calls.iter();
+        let calls = calls.map(|call| call.function.name.len() + call.function.arguments.len());
+        let said =
+            whole.text.len() + whole.reasoning.len() + whole.refusal.len() + calls.sum::<usize>();
+        tally.said(said as u64);
+        if let Some(usage) = &whole.usage {
+            tally.report(usage);
+        }
+        ChatCompletion {
+            dialect: self,
+            body: body.unwrap_or_else(|| match self {
+                Self::OpenAi => openai::render_whole(whole),
+                Self::Anthropic => anthropic::render_whole(whole),
+            }),
+            finish: whole.finish,
+            usage: tally.usage(),
+            reported: tally.is_reported(),
+            empty: said == 0 && whole.tool_calls.is_empty(),
+        }
+    }
+}
+
+// ===== impl Decoder =====
+
+impl Decoder {
+    /// The one that reads this interface into this dialect.
+    pub(crate) fn new(api: Api, dialect: Dialect, asked: Asked, tally: Tally) -> Self {
+        match (api, dialect) {
+            (Api::OpenAi, Dialect::OpenAi) => Self::OpenAi(openai::verbatim(tally)),
+            (Api::Anthropic, Dialect::Anthropic) => {
+                Self::Other(Box::new(anthropic::verbatim(tally)))
+            }
+            (Api::OpenAi, dialect) => Self::translated(openai::parser(), dialect, asked, tally),
+            (Api::Anthropic, dialect) => {
+                Self::translated(anthropic::parser(), dialect, asked, tally)
+            }
+            (Api::Gemini, dialect) => Self::translated(gemini::parser(), dialect, asked, tally),
+            (Api::Ollama, dialect) => Self::translated(ollama::parser(), dialect, asked, tally),
+        }
+    }
+
+    fn translated<P>(parser: P, dialect: Dialect, asked: Asked, tally: Tally) -> Self
+    where
+        P: Parse + Send + 'static,
+    {
+        fn boxed<P, R>(parser: P, renderer: R, tally: Tally) -> Decoder
+        where
+            P: Parse + Send + 'static,
+            R: Render + Send + 'static,
+        {
+            Decoder::Other(Box::new(Translated::new(parser, renderer, tally)))
+        }
+        match dialect {
+            Dialect::OpenAi => boxed(parser, openai::renderer(asked), tally),
+            Dialect::Anthropic => boxed(parser, anthropic::renderer(asked), tally),
+        }
+    }
+}
+
+impl Decode for Decoder {
+    #[inline]
+    fn frame(&mut self, frame: Frame, events: &mut VecDeque<ChatEvent>) -> Result<(), Error> {
+        match self {
+            Self::OpenAi(decode) => Decode::frame(decode, frame, events),
+            Self::Other(decode) => decode.frame(frame, events),
+        }
+    }
+
+    fn end(&mut self, events: &mut VecDeque<ChatEvent>) -> Result<(), Error> {
+        match self {
+            Self::OpenAi(decode) => Decode::end(decode, events),
+            Self::Other(decode) => decode.end(events),
+        }
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
+    }
+}
