@@ -2,6 +2,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::error::{Class, Error};
+
+/// How long a frame may be, where nothing else is said: 1 MiB.
+pub(super) const DEFAULT_CAP: usize = 1 << 20;
+
 /// One frame of a stream: an event of server-sent events, or a line of NDJSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -35,4 +40,20 @@ impl Frame {
     pub const fn event(&self) -> &Bytes {
         &self.event
     }
+}
+
+/// The error of a frame above the cap.
+pub(super) fn above(cap: usize, what: &str) -> Error {
+    Error::new(
+        Class::Malformed,
+        format!("{what} of the stream is above the cap of {cap} bytes"),
+    )
+}
+
+/// Whether the data of a frame that was never ended is whole nevertheless. A beginning of JSON is no JSON, if it is an object
+/// or a list.
+pub(super) fn whole(data: &[u8]) -> bool {
+    data == b"[DONE]"
+        || (matches!(data, [b'{' | b'[', ..])
+            && serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok())
 }

@@ -14,10 +14,14 @@ use crate::{
 };
 
 mod frame;
+mod ndjson;
+mod sse;
 #[cfg(test)]
 mod tests;
 
 pub use frame::Frame;
+pub use ndjson::NdjsonFrames;
+pub use sse::SseFrames;
 
 /// A streamed answer, of any kind behind a box. Its last event is a proof that it is whole ([`Part::End`]); where the stream
 /// within ends without one, this ends in an [`Interrupted`](Class::Interrupted) error. Nothing follows an end or an error.
