@@ -1,6 +1,7 @@
 //! What all dialects have in common: what a stream or an answer is made of, between two dialects.
 
 use campanile::Usage;
+use serde_json::{Map, Value};
 
 use crate::chat::{FinishReason, ToolCall};
 
@@ -25,6 +26,12 @@ pub(crate) enum Delta {
     },
     /// More of its arguments, which are JSON.
     ToolArguments { index: u32, json: String },
+    /// Fields beside the call's own, which the provider wants back with it. They follow the call that they belong to, and
+    /// go where a [`ToolCall`] has its `extra`.
+    ToolExtra {
+        index: u32,
+        extra: Map<String, Value>,
+    },
     /// The model stopped.
     Finish(FinishReason),
     /// What the call has taken, as the provider reports it; each report replaces the one before.
