@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) model: Arc<str>,
     /// Whether the caller wants usage told in the stream, where the dialect lets one choose.
     pub(crate) usage: bool,
+    /// How many choices it asked for.
+    pub(crate) choices: u32,
 }
 
 /// Reads a provider's stream into events of the caller's dialect.
@@ -48,11 +50,13 @@ pub(crate) enum Decoder {
 // ===== impl Api =====
 
 impl Api {
-    /// Writes a chat for this interface, with the provider's name of the model.
+    /// Writes a chat for this interface, with the provider's name of the model. `usage` asks for it to be told in streams,
+    /// where the interface lets one choose.
     pub(crate) fn chat_request(
         self,
         request: &ChatRequest,
         model: &str,
+        usage: bool,
     ) -> Result<Outgoing, Error> {
         // The other dialect's requests go through OpenAI's, but to where they are spoken.
         let hub;
@@ -64,7 +68,7 @@ impl Api {
             }
         };
         match self {
-            Self::OpenAi => openai::chat_request(request, model),
+            Self::OpenAi => openai::chat_request(request, model, usage),
             Self::Anthropic => anthropic::chat_request(request, model),
             Self::Gemini => gemini::chat_request(request, model),
             Self::Ollama => ollama::chat_request(request, model),
@@ -79,6 +83,22 @@ impl Api {
             Self::Gemini => gemini::error(status, headers, body),
             Self::Ollama => ollama::error(status, headers, body),
         }
+    }
+
+    /// Reads a whole answer, for a caller of this dialect. The tally has the estimate.
+    pub(crate) fn completion(
+        self,
+        dialect: Dialect,
+        body: Bytes,
+        tally: Tally,
+    ) -> Result<ChatCompletion, Error> {
+        let same = match (self, dialect) {
+            (Self::OpenAi, Dialect::OpenAi) => return openai::completion(body, tally),
+            (Self::Anthropic, Dialect::Anthropic) => true,
+            _ => false,
+        };
+        let whole = self.whole(body.clone())?;
+        Ok(dialect.completion(&whole, same.then_some(body), tally))
     }
 
     /// Reads a whole answer.
@@ -124,13 +144,26 @@ impl Dialect {
     }
 }
 
+// ===== impl Asked =====
+
+impl Asked {
+    /// What a request asks for.
+    pub(crate) fn by(request: &ChatRequest) -> Self {
+        Self {
+            model: request.model_shared(),
+            usage: openai::asks_usage(request) == Some(true),
+            choices: openai::choices(request),
+        }
+    }
+}
+
 // ===== impl Decoder =====
 
 impl Decoder {
     /// The one that reads this interface into this dialect.
     pub(crate) fn new(api: Api, dialect: Dialect, asked: Asked, tally: Tally) -> Self {
         match (api, dialect) {
-            (Api::OpenAi, Dialect::OpenAi) => Self::OpenAi(openai::verbatim(tally)),
+            (Api::OpenAi, Dialect::OpenAi) => Self::OpenAi(openai::verbatim(&asked, tally)),
             (Api::Anthropic, Dialect::Anthropic) => {
                 Self::Other(Box::new(anthropic::verbatim(tally)))
             }

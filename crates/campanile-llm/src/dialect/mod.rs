@@ -17,7 +17,6 @@ pub(crate) mod gemini;
 #[allow(dead_code)]
 pub(crate) mod neutral;
 pub(crate) mod ollama;
-#[allow(dead_code)]
 pub(crate) mod openai;
 
 #[allow(unused_imports)]
@@ -51,6 +50,15 @@ pub enum Api {
     Gemini,
     /// Ollama's own `/api/chat`.
     Ollama,
+}
+
+/// At most so many bytes of a text, whole characters.
+pub(crate) fn bounded(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 // ===== impl Dialect =====

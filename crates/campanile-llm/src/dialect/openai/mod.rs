@@ -1,104 +1,76 @@
-//! OpenAI's chat completions, as many servers speak them.
-#![allow(dead_code, unused_variables)]
+//! OpenAI's chat completions: the interface of OpenAI, and of xAI, OpenRouter, vLLM, llama.cpp, Ollama's `/v1` and many
+//! more; and the dialect of most callers.
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::Deserialize;
 
-use super::{
-    codec::{Decode, Parse, Render},
-    dispatch::{Asked, Outgoing},
-    neutral::{Delta, Whole},
-};
-use crate::{
-    chat::{ChatEvent, ChatRequest},
-    error::{Class, Error},
-    stream::Frame,
-    usage::Tally,
-};
+use super::dispatch::Outgoing;
+use crate::{chat::ChatRequest, error::Error};
 
-pub(crate) fn chat_request(request: &ChatRequest, model: &str) -> Result<Outgoing, Error> {
-    Err(not_yet())
-}
+mod chunk;
+mod error;
+mod parse;
+mod render;
+mod text;
+mod verbatim;
+mod whole;
+mod wire;
 
-pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
-    Err(not_yet())
-}
+#[cfg(test)]
+mod tests;
 
-pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    not_yet()
-}
+pub(crate) use error::{error, error_body, error_frame, error_in};
+pub(crate) use parse::parser;
+pub(crate) use render::{render_whole, renderer};
+pub(crate) use verbatim::{Verbatim, verbatim};
+pub(crate) use whole::{completion, text, tool_calls, whole};
 
-fn not_yet() -> Error {
-    Error::new(Class::Request, "not there yet")
-}
-
-pub(crate) fn parser() -> impl Parse + Send + 'static {
-    Stub
-}
-
-#[derive(Debug)]
-pub(crate) struct Stub;
-
-impl Parse for Stub {
-    fn frame(&mut self, frame: &Frame, deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        Err(not_yet())
+/// Writes a chat for this interface. Where it is streamed and the caller left it open, usage is asked for, if `usage`.
+pub(crate) fn chat_request(
+    request: &ChatRequest,
+    model: &str,
+    usage: bool,
+) -> Result<Outgoing, Error> {
+    let mut request = request.clone().with_model(model);
+    if usage && request.is_streamed() {
+        request = with_usage(request)?;
     }
+    Ok(Outgoing {
+        path: "/chat/completions".to_owned(),
+        body: request.body(),
+        headers: HeaderMap::new(),
+    })
+}
 
-    fn end(&mut self, deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        Err(not_yet())
+/// Whether the caller asked for usage in the stream; `None` where it said nothing.
+pub(crate) fn asks_usage(request: &ChatRequest) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Options {
+        include_usage: Option<bool>,
     }
+    let options: Option<Options> = request.object().read("stream_options").ok().flatten();
+    options?.include_usage
 }
 
-pub(crate) fn render_whole(whole: &Whole) -> Bytes {
-    Bytes::new()
+/// How many choices the caller asked for.
+pub(crate) fn choices(request: &ChatRequest) -> u32 {
+    let asked: Option<u32> = request.object().read("n").ok().flatten();
+    asked.unwrap_or(1).max(1)
 }
 
-pub(crate) fn error_body(error: &Error) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_frame(error: &Error) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn renderer(asked: Asked) -> impl Render + Send + 'static {
-    Stub
-}
-
-impl Render for Stub {
-    fn delta(
-        &mut self,
-        delta: Delta,
-        tally: &Tally,
-        events: &mut std::collections::VecDeque<ChatEvent>,
-    ) {
+fn with_usage(request: ChatRequest) -> Result<ChatRequest, Error> {
+    if asks_usage(&request).is_some() {
+        return Ok(request);
     }
-}
-
-impl Decode for Stub {
-    fn frame(
-        &mut self,
-        frame: Frame,
-        events: &mut std::collections::VecDeque<ChatEvent>,
-    ) -> Result<(), Error> {
-        Err(not_yet())
-    }
-
-    fn end(&mut self, events: &mut std::collections::VecDeque<ChatEvent>) -> Result<(), Error> {
-        Err(not_yet())
-    }
-}
-
-pub(crate) type Verbatim = Stub;
-
-pub(crate) fn verbatim(tally: Tally) -> Verbatim {
-    Stub
-}
-
-pub(crate) fn text(body: &[u8]) -> String {
-    String::new()
-}
-
-pub(crate) fn tool_calls(body: &[u8]) -> Vec<crate::chat::ToolCall> {
-    Vec::new()
+    let options = request
+        .object()
+        .read::<crate::json::Object>("stream_options");
+    // What is no object there is the provider's to refuse.
+    let Ok(options) = options else {
+        return Ok(request);
+    };
+    let mut options = options.unwrap_or_default();
+    options.set_raw("include_usage", Bytes::from_static(b"true"));
+    Ok(request.field("stream_options", &options))
 }

@@ -1,0 +1,251 @@
+//! Streams of this interface for callers of another dialect.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    error_in,
+    verbatim::{DONE, Ends, interrupted, malformed},
+    wire,
+};
+use crate::{
+    chat::{Message, Role},
+    dialect::{codec::Parse, neutral::Delta},
+    error::Error,
+    stream::Frame,
+};
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    object: Option<String>,
+    #[serde(default)]
+    error: Option<Value>,
+    #[serde(default)]
+    choices: Option<Vec<Choice>>,
+    #[serde(default)]
+    usage: Option<Value>,
+    #[serde(default)]
+    x_groq: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: Option<u32>,
+    #[serde(default)]
+    delta: Option<Said>,
+    #[serde(default)]
+    finish_reason: Option<String>,
+    #[serde(default)]
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    content: Option<Value>,
+    #[serde(default)]
+    reasoning_content: Option<String>,
+    #[serde(default)]
+    reasoning: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<Call>>,
+    #[serde(default)]
+    function_call: Option<Function>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    #[serde(default)]
+    index: Option<u32>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    function: Option<Function>,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    arguments: Option<Value>,
+}
+
+/// Reads chunks. Of several choices the first counts, as the other dialects have but one.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    started: bool,
+    ends: Ends,
+    done: bool,
+    /// The server's numbers of the calls that have begun, in their order.
+    calls: Vec<u32>,
+}
+
+/// Reads a stream of one choice.
+pub(crate) const fn parser() -> Parser {
+    Parser {
+        started: false,
+        ends: Ends::new(1),
+        done: false,
+        calls: Vec::new(),
+    }
+}
+
+// ===== impl Parser =====
+
+impl Parser {
+    fn chunk(&mut self, frame: &Frame, deltas: &mut Vec<Delta>) -> Result<(), Error> {
+        let chunk: Chunk =
+            serde_json::from_slice(&frame.data).map_err(|error| malformed(&error))?;
+        let mut choices = chunk.choices.unwrap_or_default();
+        let failed = given(chunk.error.as_ref())
+            || chunk.object.as_deref() == Some("error")
+            || choices.iter().any(|choice| given(choice.error.as_ref()));
+        if failed {
+            return Err(error_in(&frame.data));
+        }
+        if !self.started {
+            self.started = true;
+            deltas.push(Delta::Start {
+                id: chunk.id.unwrap_or_default(),
+                model: chunk.model.unwrap_or_default(),
+            });
+        }
+        let groq = || chunk.x_groq.as_ref()?.get("usage");
+        let usage = chunk.usage.as_ref().filter(|usage| !usage.is_null());
+        let usage = usage.or_else(groq);
+        if let Some(Ok(usage)) = usage.map(wire::Usage::deserialize) {
+            deltas.push(Delta::Usage(usage.taken()));
+        }
+        let first = choices
+            .iter_mut()
+            .find(|choice| choice.index.unwrap_or(0) == 0);
+        let Some(choice) = first else {
+            return Ok(());
+        };
+        if let Some(said) = choice.delta.take() {
+            self.said(said, deltas);
+        }
+        if let Some(reason) = &choice.finish_reason {
+            let reason = wire::finish(reason).ok_or_else(|| error_in(&frame.data))?;
+            if !self.ends.all() {
+                deltas.push(Delta::Finish(reason));
+            }
+            self.ends.add(1);
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, said: Said, deltas: &mut Vec<Delta>) {
+        let text = match said.content {
+            Some(Value::String(text)) => text,
+            Some(parts @ Value::Array(_)) => {
+                let mut message = Message::new(Role::Assistant, "");
+                message.content = parts;
+                message.text()
+            }
+            _ => String::new(),
+        };
+        let reasoning = said.reasoning_content.or(said.reasoning);
+        push(deltas, reasoning, Delta::Reasoning);
+        push(deltas, Some(text), Delta::Text);
+        push(deltas, said.refusal, Delta::Refusal);
+        let calls = said.tool_calls.unwrap_or_default();
+        for (place, call) in calls.into_iter().enumerate() {
+            self.call(place, call, deltas);
+        }
+        if let Some(function) = said.function_call {
+            let call = Call {
+                index: Some(0),
+                id: None,
+                function: Some(function),
+            };
+            self.call(0, call, deltas);
+        }
+    }
+
+    /// A call that begins, or goes on. Servers that send calls whole may leave out their number: a name is then a new call.
+    fn call(&mut self, place: usize, call: Call, deltas: &mut Vec<Delta>) {
+        let function = call.function.unwrap_or(Function {
+            name: None,
+            arguments: None,
+        });
+        let name = function.name.unwrap_or_default();
+        let number = call.index.unwrap_or_else(|| match name.as_str() {
+            "" => self.calls.last().copied().unwrap_or(0),
+            _ => self.calls.len().max(place) as u32,
+        });
+        let known = self.calls.iter().position(|known| *known == number);
+        let index = known.unwrap_or_else(|| {
+            self.calls.push(number);
+            let index = self.calls.len() - 1;
+            let id = call.id.filter(|id| !id.is_empty());
+            deltas.push(Delta::ToolCall {
+                index: index as u32,
+                id: id.unwrap_or_else(|| format!("call_{index}")),
+                name,
+            });
+            index
+        });
+        let json = match function.arguments {
+            Some(Value::String(json)) => json,
+            Some(Value::Null) | None => String::new(),
+            Some(value) => value.to_string(),
+        };
+        if !json.is_empty() {
+            deltas.push(Delta::ToolArguments {
+                index: index as u32,
+                json,
+            });
+        }
+    }
+}
+
+fn given(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| !value.is_null())
+}
+
+fn push(deltas: &mut Vec<Delta>, text: Option<String>, delta: impl Fn(String) -> Delta) {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        deltas.push(delta(text));
+    }
+}
+
+impl Parse for Parser {
+    fn frame(&mut self, frame: &Frame, deltas: &mut Vec<Delta>) -> Result<(), Error> {
+        if self.done {
+            return Ok(());
+        }
+        if &*frame.event == b"error" {
+            return Err(error_in(&frame.data));
+        }
+        let data = frame.data.trim_ascii();
+        if data == DONE {
+            self.done = true;
+            deltas.push(Delta::End);
+        } else if !data.is_empty() {
+            self.chunk(frame, deltas)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, deltas: &mut Vec<Delta>) -> Result<(), Error> {
+        if self.done {
+            return Ok(());
+        }
+        if !self.ends.all() {
+            return Err(interrupted());
+        }
+        self.done = true;
+        deltas.push(Delta::End);
+        Ok(())
+    }
+}
