@@ -67,6 +67,12 @@ impl<P: Parse, R: Render> Translated<P, R> {
         }
     }
 
+    /// Writes steps that are known already.
+    pub(crate) fn replay(&mut self, deltas: Vec<Delta>, events: &mut VecDeque<ChatEvent>) {
+        self.deltas.extend(deltas);
+        self.write(events);
+    }
+
     fn write(&mut self, events: &mut VecDeque<ChatEvent>) {
         for delta in self.deltas.drain(..) {
             match &delta {
@@ -80,6 +86,17 @@ impl<P: Parse, R: Render> Translated<P, R> {
             }
             self.render.delta(delta, &self.tally, events);
         }
+    }
+}
+
+/// Of what is whole already: there is nothing to parse.
+impl Parse for () {
+    fn frame(&mut self, _: &Frame, _: &mut Vec<Delta>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut Vec<Delta>) -> Result<(), Error> {
+        Ok(())
     }
 }
 

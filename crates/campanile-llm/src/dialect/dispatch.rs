@@ -15,7 +15,7 @@ use super::{
 use crate::{
     chat::{ChatCompletion, ChatEvent, ChatRequest},
     error::Error,
-    stream::Frame,
+    stream::{Frame, NdjsonFrames, SseFrames},
     usage::Tally,
 };
 
@@ -38,6 +38,13 @@ pub(crate) struct Asked {
     pub(crate) usage: bool,
     /// How many choices it asked for.
     pub(crate) choices: u32,
+}
+
+/// What cuts frames out of a body.
+#[derive(Debug)]
+pub(crate) enum Frames {
+    Sse(SseFrames),
+    Ndjson(NdjsonFrames),
 }
 
 /// Reads a provider's stream into events of the caller's dialect.
@@ -101,6 +108,24 @@ impl Api {
         Ok(dialect.completion(&whole, same.then_some(body), tally))
     }
 
+    /// How its streams are framed.
+    pub(crate) fn frames(self, cap: usize) -> Frames {
+        match self {
+            Self::Ollama => Frames::Ndjson(NdjsonFrames::new(cap)),
+            _ => Frames::Sse(SseFrames::new(cap)),
+        }
+    }
+
+    /// Puts a stream together that came where a whole answer was asked for.
+    pub(crate) fn collect(self, body: Bytes) -> Result<Whole, Error> {
+        match self {
+            Self::OpenAi => collect(openai::parser(), self.frames(body.len() + 1), body),
+            Self::Anthropic => collect(anthropic::parser(), self.frames(body.len() + 1), body),
+            Self::Gemini => collect(gemini::parser(), self.frames(body.len() + 1), body),
+            Self::Ollama => collect(ollama::parser(), self.frames(body.len() + 1), body),
+        }
+    }
+
     /// Reads a whole answer.
     pub(crate) fn whole(self, body: Bytes) -> Result<Whole, Error> {
         match self {
@@ -112,9 +137,64 @@ impl Api {
     }
 }
 
+fn collect(mut parser: impl Parse, mut frames: Frames, body: Bytes) -> Result<Whole, Error> {
+    let mut whole = Whole::default();
+    let mut deltas = Vec::new();
+    frames.push(body);
+    while let Some(frame) = frames.end()? {
+        parser.frame(&frame, &mut deltas)?;
+        deltas.drain(..).for_each(|delta| whole.add(delta));
+    }
+    parser.end(&mut deltas)?;
+    deltas.drain(..).for_each(|delta| whole.add(delta));
+    Ok(whole)
+}
+
+// ===== impl Frames =====
+
+impl Frames {
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        match self {
+            Self::Sse(frames) => frames.push(chunk),
+            Self::Ndjson(frames) => frames.push(chunk),
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
+        match self {
+            Self::Sse(frames) => frames.next(),
+            Self::Ndjson(frames) => frames.next(),
+        }
+    }
+
+    pub(crate) fn end(&mut self) -> Result<Option<Frame>, Error> {
+        match self {
+            Self::Sse(frames) => frames.end(),
+            Self::Ndjson(frames) => frames.end(),
+        }
+    }
+}
+
 // ===== impl Dialect =====
 
 impl Dialect {
+    /// A whole answer as the events of a stream in this dialect.
+    pub(crate) fn events(self, whole: Whole, asked: Asked, tally: Tally) -> VecDeque<ChatEvent> {
+        let mut events = VecDeque::new();
+        let deltas = whole.into_deltas();
+        match self {
+            Self::OpenAi => {
+                let mut render = Translated::new((), openai::renderer(asked), tally);
+                render.replay(deltas, &mut events);
+            }
+            Self::Anthropic => {
+                let mut render = Translated::new((), anthropic::renderer(asked), tally);
+                render.replay(deltas, &mut events);
+            }
+        }
+        events
+    }
+
     /// A whole answer in this dialect. Its body is written, unless it came in this dialect. The tally has the estimate.
     pub(crate) fn completion(
         self,

@@ -20,7 +20,7 @@ pub(crate) mod ollama;
 pub(crate) mod openai;
 
 #[allow(unused_imports)]
-pub(crate) use dispatch::{Asked, Decoder, Outgoing};
+pub(crate) use dispatch::{Asked, Decoder, Frames, Outgoing};
 
 /// What a caller speaks: the form of requests, answers, streams and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -53,3 +53,71 @@ pub(crate) struct Whole {
     pub(crate) finish: Option<FinishReason>,
     pub(crate) usage: Option<Usage>,
 }
+
+// ===== impl Whole =====
+
+impl Whole {
+    /// The same as steps of a stream.
+    pub(crate) fn into_deltas(self) -> Vec<Delta> {
+        let mut deltas = vec![Delta::Start {
+            id: self.id,
+            model: self.model,
+        }];
+        let mut say = |text: String, delta: fn(String) -> Delta| {
+            if !text.is_empty() {
+                deltas.push(delta(text));
+            }
+        };
+        say(self.reasoning, Delta::Reasoning);
+        say(self.signature, Delta::Signature);
+        say(self.text, Delta::Text);
+        say(self.refusal, Delta::Refusal);
+        for (index, call) in (0..).zip(self.tool_calls) {
+            deltas.push(Delta::ToolCall {
+                index,
+                id: call.id,
+                name: call.function.name,
+            });
+            if !call.extra.is_empty() {
+                let extra = call.extra;
+                deltas.push(Delta::ToolExtra { index, extra });
+            }
+            if !call.function.arguments.is_empty() {
+                let json = call.function.arguments;
+                deltas.push(Delta::ToolArguments { index, json });
+            }
+        }
+        deltas.push(Delta::Finish(self.finish.unwrap_or(FinishReason::Other)));
+        deltas.extend(self.usage.map(Delta::Usage));
+        deltas.push(Delta::End);
+        deltas
+    }
+
+    /// Adds a step of a stream.
+    pub(crate) fn add(&mut self, delta: Delta) {
+        match delta {
+            Delta::Start { id, model } => {
+                self.id = id;
+                self.model = model;
+            }
+            Delta::Text(text) => self.text += &text,
+            Delta::Reasoning(text) => self.reasoning += &text,
+            Delta::Signature(seal) => self.signature += &seal,
+            Delta::Refusal(text) => self.refusal += &text,
+            Delta::ToolCall { id, name, .. } => self.tool_calls.push(ToolCall::new(id, name, "")),
+            Delta::ToolArguments { index, json } => {
+                if let Some(call) = self.tool_calls.get_mut(index as usize) {
+                    call.function.arguments += &json;
+                }
+            }
+            Delta::ToolExtra { index, extra } => {
+                if let Some(call) = self.tool_calls.get_mut(index as usize) {
+                    call.extra.extend(extra);
+                }
+            }
+            Delta::Finish(reason) => self.finish = Some(reason),
+            Delta::Usage(usage) => self.usage = Some(usage),
+            Delta::End => {}
+        }
+    }
+}

@@ -117,6 +117,19 @@ impl Error {
         self
     }
 
+    /// Changes the provider's own words: what must not be seen is taken out of them.
+    pub(crate) fn edit(&mut self, mut change: impl FnMut(&mut String)) {
+        let inner = &mut *self.inner;
+        change(&mut inner.message);
+        let others = [
+            &mut inner.kind,
+            &mut inner.code,
+            &mut inner.param,
+            &mut inner.request_id,
+        ];
+        others.into_iter().flatten().for_each(change);
+    }
+
     /// What it means.
     #[must_use]
     pub fn class(&self) -> Class {

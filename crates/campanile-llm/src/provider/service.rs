@@ -1,0 +1,137 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use campanile::{BoxError, Call, config::Invalid};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use super::{
+    ProviderConfig, ProviderFuture, ProviderStream,
+    future::{AskedChat, unreachable},
+    settings::Settings,
+};
+use crate::{
+    chat::{ChatRequest, ChatResponse},
+    dialect::Asked,
+    error::Error,
+    usage::Tally,
+};
+
+/// How many bytes of text are a token, about, until it is known better.
+const BYTES_PER_TOKEN: f32 = 4.0;
+
+/// A provider, as a service of chats, embeddings and lists of models. See the [module](super).
+#[derive(Clone)]
+pub struct Provider<H> {
+    http: H,
+    settings: Arc<Settings>,
+}
+
+// ===== impl Provider =====
+
+impl<H> Provider<H> {
+    /// A provider that is called through this HTTP client: any service of HTTP requests, with any layers around it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProviderConfig::build`].
+    pub fn new(http: H, config: &ProviderConfig) -> Result<Self, Invalid> {
+        Ok(Self {
+            http,
+            settings: Arc::new(Settings::new(config)?),
+        })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    pub(crate) const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    pub(crate) const fn http_mut(&mut self) -> &mut H {
+        &mut self.http
+    }
+
+    pub(crate) fn poll_http(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>
+    where
+        H: Service<Request<Full<Bytes>>>,
+        H::Error: Into<BoxError>,
+    {
+        let ready = self.http.poll_ready(cx);
+        ready.map_err(|error| self.settings.own(unreachable(error.into()), None))
+    }
+}
+
+impl<H, B> Service<Call<ChatRequest>> for Provider<H>
+where
+    H: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    H::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = ChatResponse<ProviderStream<B>>;
+    type Error = Error;
+    type Future = ProviderFuture<H::Future, B, AskedChat>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_http(cx)
+    }
+
+    fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
+        let settings = Arc::clone(&self.settings);
+        let request = &call.message;
+        let model = settings.model(&request.model_shared());
+        let outgoing = settings
+            .api
+            .chat_request(request, &model, settings.include_usage);
+        let accept = match (request.is_streamed(), settings.api) {
+            (true, crate::dialect::Api::Ollama) => "application/x-ndjson",
+            (true, _) => "text/event-stream",
+            (false, _) => "application/json",
+        };
+        let http = match outgoing.and_then(|outgoing| settings.post(outgoing, accept)) {
+            Ok(http) => http,
+            Err(error) => return ProviderFuture::refused(error, settings),
+        };
+        let asked = AskedChat {
+            dialect: request.dialect(),
+            streamed: request.is_streamed(),
+            model,
+            asked: Asked::by(request),
+            tally: Tally::new(estimate(&call), BYTES_PER_TOKEN),
+        };
+        // The very client that was readied.
+        ProviderFuture::sent(self.http.call(http), asked, settings)
+    }
+}
+
+/// What the prompt is estimated to be, in tokens.
+fn estimate(call: &Call<ChatRequest>) -> u64 {
+    let tokens = call.context.cost.map_or(0, |cost| cost.tokens);
+    let prompt = call.message.prompt_bytes() / 4;
+    match tokens {
+        0 => prompt,
+        // An estimate of both; what the answer may have of it is not of the prompt.
+        both => both
+            .saturating_sub(call.message.most_tokens().unwrap_or(0))
+            .max(prompt.min(both)),
+    }
+}
+
+impl<H> fmt::Debug for Provider<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
