@@ -4,6 +4,8 @@ use bytes::Bytes;
 use campanile::Usage;
 use serde::{Deserialize, Serialize};
 
+use crate::usage::Tally;
+
 /// One event of a streamed answer: the bytes to pass on, in the dialect of the request, and what accounting needs to know of
 /// them.
 #[derive(Debug, Clone)]
@@ -15,6 +17,7 @@ pub struct ChatEvent {
     finish: Option<FinishReason>,
     usage: Usage,
     reported: bool,
+    bytes: u64,
 }
 
 /// What an event is, in a stream.
@@ -63,6 +66,7 @@ impl ChatEvent {
             finish: None,
             usage: Usage::default(),
             reported: false,
+            bytes: 0,
         }
     }
 
@@ -85,6 +89,15 @@ impl ChatEvent {
     pub const fn with_usage(mut self, usage: Usage, reported: bool) -> Self {
         self.usage = usage;
         self.reported = reported;
+        self
+    }
+
+    /// Sets what the call has taken so far, as the tally has it, and how long the answer is so far.
+    #[must_use]
+    pub fn with_tally(mut self, tally: &Tally) -> Self {
+        self.usage = tally.usage();
+        self.reported = tally.is_reported();
+        self.bytes = tally.bytes();
         self
     }
 
@@ -135,5 +148,11 @@ impl ChatEvent {
     #[must_use]
     pub const fn is_reported(&self) -> bool {
         self.reported
+    }
+
+    /// How many bytes of text, reasoning and arguments of tool calls the answer has so far; 0 where nobody counts.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
