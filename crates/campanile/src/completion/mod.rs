@@ -184,8 +184,8 @@ impl<O: Observe> Completion<O> {
     }
 
     /// What hangs on this call, to tell it more.
-    #[cfg(feature = "trace")]
-    pub(crate) const fn observer_mut(&mut self) -> &mut O {
+    #[must_use]
+    pub const fn observer_mut(&mut self) -> &mut O {
         &mut self.observer
     }
 

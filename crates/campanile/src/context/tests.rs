@@ -241,6 +241,12 @@ fn a_trail_adds_up_what_all_attempts_take() {
     trail.charge(taken);
     let charged = trail.charged();
     assert_eq!((charged.tokens, charged.nano_dollars), (140, 18));
+    trail.refund(Cost {
+        nano_dollars: 8,
+        ..Cost::tokens(40)
+    });
+    let charged = trail.charged();
+    assert_eq!((charged.tokens, charged.nano_dollars), (100, 10));
     assert_eq!(
         charged.requests, 0,
         "attempts are counted by the trail itself"

@@ -166,6 +166,15 @@ impl Trail {
             .fetch_add(taken.nano_dollars, Ordering::Relaxed);
     }
 
+    /// Takes back what was [charged](Self::charge) by an estimate that turned out too high. Never more than the attempt was
+    /// charged before.
+    pub fn refund(&self, charged: Cost) {
+        self.0.tokens.fetch_sub(charged.tokens, Ordering::Relaxed);
+        self.0
+            .nano_dollars
+            .fetch_sub(charged.nano_dollars, Ordering::Relaxed);
+    }
+
     /// What all attempts of the call together have taken so far: tokens and money, as far as somebody accounts for them.
     #[must_use]
     pub fn charged(&self) -> Cost {
