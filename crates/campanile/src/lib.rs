@@ -3,7 +3,7 @@
 //! Every concern is a [`tower_layer::Layer`]. Layers compose, with `tower::ServiceBuilder`, into one service whose
 //! inner end is a `tower::discover::Discover` of processors. The modules below are the words that all layers share
 //! ([`outcome`], [`budget`], [`collect`], [`completion`], [`protocol`], [`rejection`], [`context`], [`cost`], [`endpoint`], [`config`],
-//! [`control`], [`time`], and [`replay`] with those that use it) and one module for each concern, behind a cargo feature of the same name.
+//! [`control`], [`key`], [`time`], and [`replay`] with those that use it) and one module for each concern, behind a cargo feature of the same name.
 //!
 //! | feature | what it brings |
 //! |---|---|
@@ -19,6 +19,7 @@
 //! | `hedge` | sends a second copy of a call that takes long, within a budget |
 //! | `fallback` | answers a failed call from elsewhere |
 //! | `load_shed` | refuses at once what cannot be served now |
+//! | `spend_limit` | keeps tokens and money to budgets by key and period: reserved before a call, settled after it |
 //! | `health` | probes endpoints, ejects outliers, and closes their gates |
 //! | `batch` | lets compatible requests travel together |
 //! | `metrics` | counts and times calls by stage and endpoint: snapshots, tables, Prometheus and OpenMetrics text |
@@ -40,6 +41,7 @@ pub mod context;
 pub mod control;
 pub mod cost;
 pub mod endpoint;
+pub mod key;
 pub mod outcome;
 pub mod protocol;
 pub mod rejection;
@@ -84,6 +86,8 @@ pub mod timeout;
 pub mod trace;
 
 // Each feature that counts calls by thread uses a part of it; the others lie idle.
+#[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
+mod keyed;
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod lane;
 mod sync;

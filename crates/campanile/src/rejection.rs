@@ -123,6 +123,15 @@ impl Rejection {
         self.retry_after
     }
 
+    /// Whether it kept the call from its service. One that ran out of time did not: the upstream may well have worked.
+    #[cfg_attr(
+        not(any(feature = "rate_limit", feature = "spend_limit")),
+        allow(dead_code)
+    )]
+    pub(crate) fn kept_back(&self) -> bool {
+        self.kind != RejectionKind::TimedOut
+    }
+
     /// Finds the rejection in an error or among its sources, behind boxes too.
     #[must_use]
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {

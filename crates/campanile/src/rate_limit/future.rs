@@ -119,7 +119,7 @@ where
                             if this
                                 .protocol
                                 .rejection(error)
-                                .is_some_and(super::is_refusal)
+                                .is_some_and(Rejection::kept_back)
                             {
                                 held.refused();
                             }

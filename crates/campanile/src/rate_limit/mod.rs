@@ -83,7 +83,6 @@ mod future;
 mod gates;
 mod handle;
 mod held;
-mod key;
 mod layer;
 mod learn;
 mod limiter;
@@ -98,11 +97,11 @@ mod tests;
 mod unit;
 mod wait;
 
+pub use crate::key::{By, ByTenant, KeyOf, Together};
 pub use buckets::{Keyed, Single};
 pub use config::{Learn, Limit, Oversize, RateLimitConfig, Reset};
 pub use future::ResponseFuture;
 pub use handle::{RateDial, RateLimitHandle, RateLimitSnapshot, UnitSnapshot};
-pub use key::{By, ByTenant, KeyOf, Together};
 pub use layer::RateLimitLayer;
 #[cfg(feature = "http")]
 pub use learn::Headers;
@@ -110,9 +109,3 @@ pub use learn::{Advice, Advise, Quota, Silent};
 pub use service::RateLimit;
 pub use settle::Settle;
 pub use unit::Unit;
-
-/// Whether the layer further in that said so kept the call from its service. One that ran out of time did not: the
-/// upstream may well have worked.
-fn is_refusal(rejection: &crate::rejection::Rejection) -> bool {
-    rejection.kind() != crate::rejection::RejectionKind::TimedOut
-}

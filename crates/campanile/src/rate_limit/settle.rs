@@ -132,7 +132,7 @@ impl<B: Store> Observe for Settle<B> {
     }
 
     fn refused(&mut self, rejection: &Rejection) {
-        if super::is_refusal(rejection) {
+        if rejection.kept_back() {
             self.notes.add(Notes::REFUSED);
         }
     }

@@ -1,17 +1,12 @@
-use std::{
-    fmt,
-    hash::{BuildHasher, Hash},
-    task::Waker,
-};
+use std::{fmt, hash::Hash, task::Waker};
 
 use crossbeam_utils::CachePadded;
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::{Moment, Place, Queue, Store};
 use crate::{
+    keyed::{Census, SHARDS, Table},
     rate_limit::state::{Cells, Dials, Locked, Order, bucket},
-    sync::{AtomicUsize, Mutex, Ordering, lock},
+    sync::{Mutex, lock},
 };
 
 /// A bucket for each key, of the keys that do not rest. A key that has rested until its bucket was full again is
@@ -22,26 +17,15 @@ use crate::{
 /// is never exceeded by making up keys, and an old key is not forgotten for a new one.
 pub struct Keyed<K> {
     shards: Box<[CachePadded<Mutex<Shard<K>>>]>,
-    hasher: RandomState,
-    keys: AtomicUsize,
-    most: usize,
+    census: Census,
 }
 
 struct Shard<K> {
-    /// Places among the entries. Apart from them, since a table is half empty after it has grown, and entries are large.
-    places: HashTable<u32>,
-    entries: Vec<Entry<K>>,
+    table: Table<K, Bucket>,
     /// The bucket of the keys that have no entry.
     rest: Bucket,
-    /// Which entry is looked at next.
-    hand: usize,
     /// How many calls wait.
     waiting: usize,
-}
-
-struct Entry<K> {
-    key: K,
-    bucket: Bucket,
 }
 
 struct Bucket {
@@ -49,21 +33,12 @@ struct Bucket {
     queue: Queue,
 }
 
-const SHARDS: usize = 64;
-
-/// How many entries a new key looks at: more than one, so that a shard gets smaller while new keys come.
-const LOOKS: usize = 4;
-
-/// The same when there is no room.
-const LOOKS_WHEN_FULL: usize = 32;
-
 // ===== impl Keyed =====
 
 impl<K> Keyed<K> {
-    /// The shard of a hash. Other bits than those that a table looks at.
     #[inline]
     fn shard(&self, hash: u64) -> &Mutex<Shard<K>> {
-        &self.shards[(hash >> 40) as usize % SHARDS]
+        &self.shards[Census::shard(hash)]
     }
 }
 
@@ -83,14 +58,14 @@ impl<K: Hash + Eq> Keyed<K> {
         if place == Some(Place::Shared) {
             return (Place::Shared, &mut shard.rest);
         }
-        let index = match shard.find(hash, key) {
+        let index = match shard.table.find(hash, key) {
             Some(index) => index,
             None => match self.insert(shard, hash, key, moment) {
                 Some(index) => index,
                 None => return (Place::Shared, &mut shard.rest),
             },
         };
-        (Place::Own, &mut shard.entries[index].bucket)
+        (Place::Own, shard.table.at_mut(index))
     }
 
     #[cold]
@@ -98,72 +73,15 @@ impl<K: Hash + Eq> Keyed<K> {
     where
         K: Clone,
     {
-        self.sweep(shard, LOOKS, moment);
-        if self.keys.fetch_add(1, Ordering::Relaxed) >= self.most
-            && self.sweep(shard, LOOKS_WHEN_FULL, moment) == 0
-        {
-            let keys = self.keys.fetch_sub(1, Ordering::Relaxed) - 1;
+        let rested = |bucket: &Bucket| bucket.has_rested(moment);
+        let place = self
+            .census
+            .insert(&mut shard.table, hash, key.clone(), Bucket::new(), rested);
+        if place.is_none() {
+            let keys = self.census.keys();
             tracing::debug!(keys, "rate limit: no room for a key, which shares a bucket");
-            return None;
         }
-        let index = shard.entries.len();
-        if index == shard.entries.capacity() {
-            // By an eighth: doubling would leave a third empty on average.
-            shard.entries.reserve_exact(index / 8 + 8);
-        }
-        shard.entries.push(Entry {
-            key: key.clone(),
-            bucket: Bucket::new(),
-        });
-        let (entries, hasher) = (&shard.entries, &self.hasher);
-        shard.places.insert_unique(hash, index as u32, |place| {
-            hasher.hash_one(&entries[*place as usize].key)
-        });
-        Some(index)
-    }
-
-    /// Looks at some entries and forgets those that have rested; returns how many.
-    fn sweep(&self, shard: &mut Shard<K>, looks: usize, moment: &Moment) -> usize {
-        let mut forgotten = 0;
-        for _ in 0..looks.min(shard.entries.len()) {
-            if shard.hand >= shard.entries.len() {
-                shard.hand = 0;
-            }
-            if shard.entries[shard.hand].bucket.has_rested(moment) {
-                self.forget(shard, shard.hand);
-                forgotten += 1;
-            } else {
-                shard.hand += 1;
-            }
-        }
-        if forgotten > 0 {
-            self.keys.fetch_sub(forgotten, Ordering::Relaxed);
-            shard.shrink(&self.hasher);
-        }
-        forgotten
-    }
-
-    /// Takes an entry out; the last one takes its place.
-    fn forget(&self, shard: &mut Shard<K>, index: usize) {
-        let hash = |shard: &Shard<K>, index: usize| self.hasher.hash_one(&shard.entries[index].key);
-        let gone = hash(shard, index);
-        if let Ok(place) = shard
-            .places
-            .find_entry(gone, |place| *place as usize == index)
-        {
-            place.remove();
-        }
-        let last = shard.entries.len() - 1;
-        if last != index {
-            let moved = hash(shard, last);
-            if let Some(place) = shard
-                .places
-                .find_mut(moved, |place| *place as usize == last)
-            {
-                *place = index as u32;
-            }
-        }
-        shard.entries.swap_remove(index);
+        place
     }
 }
 
@@ -178,18 +96,16 @@ where
             shards: (0..SHARDS)
                 .map(|_| CachePadded::new(Mutex::new(Shard::new())))
                 .collect(),
-            hasher: RandomState::default(),
-            keys: AtomicUsize::new(0),
-            most: keys,
+            census: Census::new(keys),
         }
     }
 
     #[inline]
     fn take(&self, key: &K, dials: &impl Dials, order: &Order<'_>) -> Option<(Place, bool)> {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.census.hash(key);
         let mut shard = lock(self.shard(hash));
-        let (place, bucket) = match shard.find(hash, key) {
-            Some(index) => (Place::Own, &shard.entries[index].bucket),
+        let (place, bucket) = match shard.table.find(hash, key) {
+            Some(index) => (Place::Own, shard.table.at(index)),
             None => {
                 let moment = Moment {
                     gauges: std::array::from_fn(|unit| dials.gauge(unit)),
@@ -213,7 +129,7 @@ where
         moment: &Moment,
         look: impl FnOnce(Place, &dyn Cells, &mut Queue) -> R,
     ) -> R {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.census.hash(key);
         let mut shard = lock(self.shard(hash));
         let (place, bucket) = self.bucket(&mut shard, hash, key, place, moment);
         let before = bucket.waiting();
@@ -230,20 +146,20 @@ where
         moment: Option<&Moment>,
         change: impl FnOnce(&dyn Cells),
     ) {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.census.hash(key);
         let mut shard = lock(self.shard(hash));
         if let Some(moment) = moment {
             let (_, bucket) = self.bucket(&mut shard, hash, key, Some(place), moment);
             change(&bucket.cells);
         } else if place == Place::Shared {
             change(&shard.rest.cells);
-        } else if let Some(index) = shard.find(hash, key) {
-            change(&shard.entries[index].bucket.cells);
+        } else if let Some(index) = shard.table.find(hash, key) {
+            change(&shard.table.at(index).cells);
         }
     }
 
     fn wake(&self, key: &K, place: Place) {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.census.hash(key);
         let mut shard = lock(self.shard(hash));
         if shard.waiting == 0 {
             return;
@@ -251,8 +167,9 @@ where
         let waker = match place {
             Place::Shared => shard.rest.first(),
             Place::Own => shard
+                .table
                 .find(hash, key)
-                .and_then(|index| shard.entries[index].bucket.first()),
+                .and_then(|index| shard.table.at_mut(index).first()),
         };
         drop(shard);
         if let Some(waker) = waker {
@@ -267,12 +184,7 @@ where
                 continue;
             }
             let mut wakers: Vec<Waker> = shard.rest.first().into_iter().collect();
-            wakers.extend(
-                shard
-                    .entries
-                    .iter_mut()
-                    .filter_map(|entry| entry.bucket.first()),
-            );
+            wakers.extend(shard.table.values_mut().filter_map(Bucket::first));
             drop(shard);
             wakers.into_iter().for_each(Waker::wake);
         }
@@ -283,7 +195,7 @@ where
     }
 
     fn keys(&self) -> Option<usize> {
-        Some(self.keys.load(Ordering::Relaxed))
+        Some(self.census.keys())
     }
 
     fn whole(&self) -> Option<&dyn Cells> {
@@ -294,8 +206,7 @@ where
 impl<K> fmt::Debug for Keyed<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
-            .field("keys", &self.keys.load(Ordering::Relaxed))
-            .field("most", &self.most)
+            .field("census", &self.census)
             .finish_non_exhaustive()
     }
 }
@@ -305,36 +216,9 @@ impl<K> fmt::Debug for Keyed<K> {
 impl<K> Shard<K> {
     const fn new() -> Self {
         Self {
-            places: HashTable::new(),
-            entries: Vec::new(),
+            table: Table::new(),
             rest: Bucket::new(),
-            hand: 0,
             waiting: 0,
-        }
-    }
-
-    #[inline]
-    fn find(&self, hash: u64, key: &K) -> Option<usize>
-    where
-        K: Eq,
-    {
-        self.places
-            .find(hash, |place| self.entries[*place as usize].key == *key)
-            .map(|place| *place as usize)
-    }
-
-    /// Gives memory back once three quarters of it are not used.
-    fn shrink(&mut self, hasher: &RandomState)
-    where
-        K: Hash,
-    {
-        let len = self.entries.len();
-        if len >= 16 && len < self.entries.capacity() / 4 {
-            self.entries.shrink_to(len * 2);
-            let entries = &self.entries;
-            self.places.shrink_to(len * 2, |place| {
-                hasher.hash_one(&entries[*place as usize].key)
-            });
         }
     }
 }
@@ -367,10 +251,7 @@ impl<K> Keyed<K> {
     /// How much memory it takes, without what the keys own themselves.
     pub(in crate::rate_limit) fn bytes(&self) -> usize {
         let own = size_of_val(&*self.shards);
-        let shards = self.shards.iter().map(|shard| {
-            let shard = lock(shard);
-            shard.places.allocation_size() + shard.entries.capacity() * size_of::<Entry<K>>()
-        });
+        let shards = self.shards.iter().map(|shard| lock(shard).table.bytes());
         own + shards.sum::<usize>()
     }
 }

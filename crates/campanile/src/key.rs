@@ -1,8 +1,10 @@
+//! Which of several accounts, buckets or the like a request is counted in.
+
 use std::{fmt, sync::Arc};
 
 use crate::context::Context;
 
-/// Which bucket a request is counted in.
+/// Which bucket, account or the like a request is counted in.
 pub trait KeyOf<Req, K>: Clone {
     /// The key of a request, with its context if it has one.
     fn key(&self, request: &Req, context: Option<&Context>) -> K;
@@ -18,7 +20,7 @@ pub struct ByTenant;
 
 /// Requests are counted by what a function says.
 #[derive(Clone, Copy)]
-pub struct By<F>(pub(super) F);
+pub struct By<F>(pub(crate) F);
 
 // ===== impl KeyOf =====
 
