@@ -16,7 +16,12 @@ mod trail;
 
 // The layers that keep one are features.
 #[cfg_attr(
-    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    not(any(
+        feature = "retry",
+        feature = "hedge",
+        feature = "spend_limit",
+        feature = "trace"
+    )),
     allow(unused_imports)
 )]
 pub(crate) use trail::SpareTrail;

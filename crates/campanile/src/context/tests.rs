@@ -252,3 +252,44 @@ fn a_trail_adds_up_what_all_attempts_take() {
         "attempts are counted by the trail itself"
     );
 }
+
+#[test]
+fn a_branch_adds_up_its_own_and_shares_the_rest() {
+    let trail = Trail::with_attempts(3);
+    let (one, other) = (trail.branch(), trail.branch());
+    let leaf = one.branch();
+    leaf.charge(Cost::tokens(1));
+    one.charge(Cost::tokens(20));
+    other.charge(Cost::tokens(300));
+    let charged = |trail: &Trail| trail.charged().tokens;
+    assert_eq!(
+        [&leaf, &one, &other, &trail].map(charged),
+        [1, 21, 300, 321]
+    );
+    assert!(leaf.spend() && other.spend() && !trail.spend());
+    leaf.give_back();
+    assert_eq!(trail.left(), Some(1));
+    let endpoint = Endpoint::new("a");
+    let entry = leaf.begin(&endpoint);
+    assert!(trail.tried(&endpoint) && other.tried(&endpoint));
+    entry.end(Outcome::Success, Duration::ZERO);
+    assert_eq!(trail.attempts()[0].outcome, Some(Outcome::Success));
+}
+
+#[test]
+fn a_call_is_lent_a_branch_of_its_trail_or_the_spare_one() {
+    let mut spare = SpareTrail::default();
+    let mut context = Context::new();
+    spare.lend_branch(&mut context).charge(Cost::tokens(7));
+    let kept = spare.0.clone().unwrap();
+    assert_eq!(kept.charged().tokens, 7);
+    drop((kept, context));
+    let mut context = Context::new();
+    assert_eq!(spare.lend_branch(&mut context).charged().tokens, 0);
+
+    let trail = Trail::new();
+    let mut context = Context::new().with_trail(trail.clone());
+    let branch = spare.lend_branch(&mut context);
+    context.trail.take().unwrap().charge(Cost::tokens(2));
+    assert_eq!((branch.charged().tokens, trail.charged().tokens), (2, 2));
+}

@@ -7,7 +7,7 @@ use crate::{
     cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
-    sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock},
+    sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock, unlocked},
 };
 
 /// The attempts of one call, in order, and how many more it may make. A handle: clones share both.
@@ -22,10 +22,15 @@ use crate::{
 /// assert!(trail.spend(), "a second attempt");
 /// assert!(!trail.spend(), "and no third");
 /// ```
+///
+/// **Branches.** What all attempts together have taken is [charged](Self::charge) to the trail. Who has to know what one of
+/// several took, whatever happens beside it, gives that one a [branch](Self::branch).
 #[derive(Clone, Default)]
 pub struct Trail(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
+    /// The trail of which this is a branch. It has the attempts, and is charged what the branch is.
+    parent: Option<Trail>,
     attempts: Mutex<Vec<Attempt>>,
     /// How many attempts may follow the first; [`UNLIMITED`].
     extra: AtomicU32,
@@ -92,21 +97,53 @@ impl Trail {
         trail
     }
 
+    /// A part of this trail that adds up on its own what its attempts take. All else it shares: it has the same attempts
+    /// and the same limit, and what is charged to it is charged to the whole as well.
+    ///
+    /// ```
+    /// use campanile::{Cost, context::Trail};
+    ///
+    /// let trail = Trail::new();
+    /// let branch = trail.branch();
+    /// trail.charge(Cost::tokens(5));
+    /// branch.charge(Cost::tokens(2));
+    /// assert_eq!((trail.charged().tokens, branch.charged().tokens), (7, 2));
+    /// ```
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        Self(Arc::new(Shared {
+            parent: Some(self.clone()),
+            ..Shared::default()
+        }))
+    }
+
+    /// The trail that has the attempts.
+    #[inline]
+    fn root(&self) -> &Shared {
+        let mut trail = self;
+        while let Some(parent) = &trail.0.parent {
+            trail = parent;
+        }
+        &trail.0
+    }
+
     /// Limits the call to `attempts` in all, the first included, unless a layer further out has set a limit.
     pub fn limit(&self, attempts: u32) {
         let extra = attempts.saturating_sub(1);
         // Refused when there is a limit: that one stands.
-        let _ =
-            self.0
-                .extra
-                .compare_exchange(UNLIMITED, extra, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.root().extra.compare_exchange(
+            UNLIMITED,
+            extra,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
     }
 
     /// Takes one of the attempts that may follow the first; `false` when none is left.
     #[must_use]
     pub fn spend(&self) -> bool {
         let spent = self
-            .0
+            .root()
             .extra
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| match extra {
                 0 => None,
@@ -120,7 +157,7 @@ impl Trail {
     pub fn give_back(&self) {
         // Refused when there is no limit.
         let _ = self
-            .0
+            .root()
             .extra
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |extra| {
                 (extra < UNLIMITED - 1).then(|| extra + 1)
@@ -130,14 +167,14 @@ impl Trail {
     /// How many attempts may still be made after those under way; `None` without a limit.
     #[must_use]
     pub fn left(&self) -> Option<u32> {
-        let extra = self.0.extra.load(Ordering::Relaxed);
+        let extra = self.root().extra.load(Ordering::Relaxed);
         (extra != UNLIMITED).then_some(extra)
     }
 
     /// Notes that an attempt goes to `endpoint`.
     #[must_use]
     pub fn begin(&self, endpoint: &Endpoint) -> TrailEntry {
-        let mut attempts = lock(&self.0.attempts);
+        let mut attempts = lock(&self.root().attempts);
         attempts.push(Attempt {
             endpoint: endpoint.clone(),
             outcome: None,
@@ -152,7 +189,7 @@ impl Trail {
     /// Whether an attempt went to `endpoint`.
     #[must_use]
     pub fn tried(&self, endpoint: &Endpoint) -> bool {
-        lock(&self.0.attempts)
+        lock(&self.root().attempts)
             .iter()
             .any(|attempt| attempt.endpoint == *endpoint)
     }
@@ -160,10 +197,14 @@ impl Trail {
     /// Adds to what all attempts of the call together have taken: tokens and money. Who accounts for an attempt charges it
     /// as it goes on, so that those who settle the call know also of attempts that were given up.
     pub fn charge(&self, taken: Cost) {
-        self.0.tokens.fetch_add(taken.tokens, Ordering::Relaxed);
-        self.0
-            .nano_dollars
-            .fetch_add(taken.nano_dollars, Ordering::Relaxed);
+        let mut next = Some(self);
+        while let Some(Self(trail)) = next {
+            trail.tokens.fetch_add(taken.tokens, Ordering::Relaxed);
+            trail
+                .nano_dollars
+                .fetch_add(taken.nano_dollars, Ordering::Relaxed);
+            next = trail.parent.as_ref();
+        }
     }
 
     /// Takes back what was [charged](Self::charge) by an estimate that turned out too high. Never more than the attempt was
@@ -188,19 +229,20 @@ impl Trail {
     /// How many attempts there have been.
     #[cfg_attr(not(any(feature = "fallback", feature = "trace")), allow(dead_code))]
     pub(crate) fn made(&self) -> u32 {
-        u32::try_from(lock(&self.0.attempts).len()).unwrap_or(u32::MAX)
+        u32::try_from(lock(&self.root().attempts).len()).unwrap_or(u32::MAX)
     }
 
     /// The attempts so far.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
-        lock(&self.0.attempts).clone()
+        lock(&self.root().attempts).clone()
     }
 }
 
 impl Default for Shared {
     fn default() -> Self {
         Self {
+            parent: None,
             attempts: Mutex::default(),
             extra: AtomicU32::new(UNLIMITED),
             tokens: AtomicU64::new(0),
@@ -222,7 +264,12 @@ impl fmt::Debug for Trail {
 
 // The layers that keep one are features.
 #[cfg_attr(
-    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    not(any(
+        feature = "retry",
+        feature = "hedge",
+        feature = "spend_limit",
+        feature = "trace"
+    )),
     allow(dead_code)
 )]
 impl KeepTrail {
@@ -241,30 +288,52 @@ impl KeepTrail {
 
 // The layers that keep one are features.
 #[cfg_attr(
-    not(any(feature = "retry", feature = "hedge", feature = "trace")),
+    not(any(
+        feature = "retry",
+        feature = "hedge",
+        feature = "spend_limit",
+        feature = "trace"
+    )),
     allow(dead_code)
 )]
 impl SpareTrail {
     /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
     /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.
     pub(crate) fn lend(&mut self, context: &mut Context, attempts: Option<u32>) -> Trail {
-        let trail = context.trail.get_or_insert_with(|| {
-            if let Some(spare) = &self.0
-                // Nobody else holds it, so nobody can come to hold it meanwhile.
-                && Arc::strong_count(&spare.0) == 1
-            {
-                lock(&spare.0.attempts).clear();
-                spare.0.extra.store(UNLIMITED, Ordering::Relaxed);
-                spare.0.tokens.store(0, Ordering::Relaxed);
-                spare.0.nano_dollars.store(0, Ordering::Relaxed);
-                return spare.clone();
-            }
-            self.0.insert(Trail::new()).clone()
-        });
+        let trail = context.trail.get_or_insert_with(|| self.take()).clone();
         if let Some(attempts) = attempts {
             trail.limit(attempts);
         }
-        trail.clone()
+        trail
+    }
+
+    /// A trail that is charged what this call takes, and nothing else: a branch of the one that it carries, or else the
+    /// spare one, or else a new one. It carries it from now on.
+    #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
+    pub(crate) fn lend_branch(&mut self, context: &mut Context) -> Trail {
+        let trail = match &context.trail {
+            // Not kept as the spare one: that would hold on to the other.
+            Some(trail) => trail.branch(),
+            None => self.take(),
+        };
+        context.trail = Some(trail.clone());
+        trail
+    }
+
+    /// The spare trail as if it were new, or else a new one.
+    #[inline]
+    fn take(&mut self) -> Trail {
+        // If nobody else holds it, nobody can come to hold it meanwhile.
+        if let Some(spare) = &mut self.0
+            && let Some(shared) = Arc::get_mut(&mut spare.0)
+        {
+            unlocked(&mut shared.attempts).clear();
+            shared.extra = AtomicU32::new(UNLIMITED);
+            shared.tokens = AtomicU64::new(0);
+            shared.nano_dollars = AtomicU64::new(0);
+            return spare.clone();
+        }
+        self.0.insert(Trail::new()).clone()
     }
 }
 
@@ -279,7 +348,7 @@ impl Clone for SpareTrail {
 impl TrailEntry {
     /// Notes how the attempt ended.
     pub fn end(self, outcome: Outcome, elapsed: Duration) {
-        if let Some(attempt) = lock(&self.trail.0.attempts).get_mut(self.index) {
+        if let Some(attempt) = lock(&self.trail.root().attempts).get_mut(self.index) {
             attempt.outcome = Some(outcome);
             attempt.elapsed = Some(elapsed);
         }
