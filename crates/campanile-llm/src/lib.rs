@@ -17,6 +17,7 @@ pub mod json;
 pub mod models;
 mod protocol;
 pub mod provider;
+pub mod route;
 pub mod stream;
 pub mod usage;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// | [`Server`](Self::Server), [`Unreachable`](Self::Unreachable), [`Timeout`](Self::Timeout), [`Empty`](Self::Empty), [`Malformed`](Self::Malformed), [`Interrupted`](Self::Interrupted) | after a back-off | at once | `Failure` |
 /// | [`Request`](Self::Request), [`ModelNotFound`](Self::ModelNotFound), [`ContextWindow`](Self::ContextWindow), [`ContentFilter`](Self::ContentFilter) | never | never, but a group of its own | `Ignored` |
 /// | [`Refused`](Self::Refused) | as the rejection says | as the rejection says | that of the rejection |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Class {

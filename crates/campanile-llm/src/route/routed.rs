@@ -1,0 +1,72 @@
+use campanile::Context;
+
+use super::Needs;
+use crate::chat::ChatRequest;
+
+/// A request that is for a model, so that it can be routed by it.
+///
+/// ```
+/// use campanile_llm::route::Routed;
+///
+/// #[derive(Clone)]
+/// struct Rerank { model: String, texts: Vec<String> }
+///
+/// impl Routed for Rerank {
+///     fn model(&self) -> &str {
+///         &self.model
+///     }
+///
+///     fn with_model(mut self, model: &str) -> Self {
+///         self.model = model.to_owned();
+///         self
+///     }
+/// }
+/// ```
+pub trait Routed: Clone {
+    /// The model that it asks for.
+    fn model(&self) -> &str;
+
+    /// The same request for another model.
+    #[must_use]
+    fn with_model(self, model: &str) -> Self;
+
+    /// What the model must be able to do. Nothing in particular, unless a request says so.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// The tokens that prompt and answer take at most, told by nothing but their size: what is believed where the context of
+    /// the call has no better estimate. 0 where that cannot be told.
+    fn estimate(&self) -> u64 {
+        0
+    }
+}
+
+/// Whether a call takes more than `window` tokens: by what its context says that it costs, otherwise by its size. The size of
+/// a request with images, sounds or files says nothing.
+pub(super) fn exceeds<T: Routed>(message: &T, context: Option<&Context>, window: u64) -> bool {
+    let cost = context.and_then(|context| context.cost);
+    match cost.map(|cost| cost.tokens).filter(|tokens| *tokens > 0) {
+        Some(tokens) => tokens > window,
+        None => message.estimate() > window && !message.needs().media,
+    }
+}
+
+impl Routed for ChatRequest {
+    fn model(&self) -> &str {
+        self.model()
+    }
+
+    fn with_model(self, model: &str) -> Self {
+        self.with_model(model)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::of(self)
+    }
+
+    /// Four bytes a token, and the longest answer that the request allows.
+    fn estimate(&self) -> u64 {
+        (self.prompt_bytes() / 4).saturating_add(self.most_tokens().unwrap_or(0))
+    }
+}
