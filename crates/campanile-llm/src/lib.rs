@@ -15,6 +15,7 @@ pub mod embed;
 pub mod error;
 pub mod json;
 pub mod models;
+pub mod price;
 mod protocol;
 pub mod provider;
 pub mod route;
