@@ -1,98 +1,48 @@
-//! Anthropic's messages.
-#![allow(dead_code, unused_variables)]
+//! Anthropic's messages: as the interface of a provider, and as the dialect of a caller.
+#![allow(dead_code)]
 
 use bytes::Bytes;
-use http::HeaderMap;
 
 use super::{
     codec::{Decode, Parse, Render},
     dispatch::{Asked, Outgoing},
-    neutral::{Delta, Whole},
 };
-use crate::{
-    chat::{ChatEvent, ChatRequest},
-    error::{Class, Error},
-    stream::Frame,
-    usage::Tally,
-};
+use crate::{chat::ChatRequest, error::Error, usage::Tally};
 
-pub(crate) fn chat_request(request: &ChatRequest, model: &str) -> Result<Outgoing, Error> {
-    Err(not_yet())
-}
+mod error;
+mod json_state;
+mod parse;
+mod render;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod verbatim;
+mod whole;
+mod wire;
 
-pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
-    Err(not_yet())
-}
+pub(crate) use error::{error, error_body, error_frame};
+pub(crate) use whole::{render_whole, whole};
 
-pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    not_yet()
-}
-
-fn not_yet() -> Error {
-    Error::new(Class::Request, "not there yet")
-}
-
+/// Reads a provider's stream.
 pub(crate) fn parser() -> impl Parse + Send + 'static {
-    Stub
+    parse::Parser::default()
 }
 
-#[derive(Debug)]
-pub(crate) struct Stub;
-
-impl Parse for Stub {
-    fn frame(&mut self, frame: &Frame, deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        Err(not_yet())
-    }
-
-    fn end(&mut self, deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        Err(not_yet())
-    }
-}
-
-pub(crate) fn render_whole(whole: &Whole) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_body(error: &Error) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_frame(error: &Error) -> Bytes {
-    Bytes::new()
-}
-
+/// Writes a caller's stream.
 pub(crate) fn renderer(asked: Asked) -> impl Render + Send + 'static {
-    Stub
+    render::Renderer::new(asked)
 }
 
-impl Render for Stub {
-    fn delta(
-        &mut self,
-        delta: Delta,
-        tally: &Tally,
-        events: &mut std::collections::VecDeque<ChatEvent>,
-    ) {
-    }
-}
-
-impl Decode for Stub {
-    fn frame(
-        &mut self,
-        frame: Frame,
-        events: &mut std::collections::VecDeque<ChatEvent>,
-    ) -> Result<(), Error> {
-        Err(not_yet())
-    }
-
-    fn end(&mut self, events: &mut std::collections::VecDeque<ChatEvent>) -> Result<(), Error> {
-        Err(not_yet())
-    }
-}
-
+/// Passes a provider's stream on to a caller of the same dialect.
 pub(crate) fn verbatim(tally: Tally) -> impl Decode + Send + 'static {
-    Stub
+    verbatim::Verbatim::new(tally)
 }
 
-pub(crate) fn to_openai(request: &ChatRequest) -> Result<ChatRequest, Error> {
-    Err(not_yet())
+pub(crate) fn chat_request(_: &ChatRequest, _: &str) -> Result<Outgoing, Error> {
+    todo!()
+}
+
+pub(crate) fn to_openai(_: &ChatRequest) -> Result<ChatRequest, Error> {
+    let _ = Bytes::new();
+    todo!()
 }

@@ -1,0 +1,213 @@
+//! Errors of the interface: what they mean, and how they are told to callers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use campanile::outcome::retry_after;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::render;
+use crate::error::{Class, Error};
+
+/// The longest wait that is believed: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// The longest text of a body, in bytes, that is repeated where it is no error of the interface.
+const LONGEST_TEXT: usize = 300;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    error: Said,
+    request_id: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Said {
+    #[serde(rename = "type")]
+    kind: String,
+    message: String,
+    details: Option<Details>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Details {
+    error_code: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: ToldError<'a>,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToldError<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: &'a str,
+}
+
+/// What an answer that is no success means.
+///
+/// | status | class |
+/// |---|---|
+/// | 400 and others | `Request`; by its words `ContextWindow`, `ContentFilter`, `Quota` (no credit, own limit of use); `Auth` where the organisation is on hold |
+/// | 401, 403 | `Auth` |
+/// | 402 | `Quota` |
+/// | 404 | `ModelNotFound` where it is about a model, else `Request` |
+/// | 408, 504 | `Timeout` |
+/// | 429 | `Rate`; `Quota` where a limit of money is reached |
+/// | 503, 529 | `Overload` |
+/// | 409, other 5xx | `Server` |
+pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+    let said = serde_json::from_slice::<Body>(body).unwrap_or_default();
+    let message = if said.error.message.is_empty() {
+        let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_TEXT)]);
+        match text.trim() {
+            "" => format!("status {status} without a body"),
+            text => text.to_owned(),
+        }
+    } else {
+        said.error.message.clone()
+    };
+    let header = headers.get("request-id").and_then(|id| id.to_str().ok());
+    let id = header.map(str::to_owned).or(said.request_id);
+    let mut error = make(status, &said.error, message).with_status(status);
+    if let Some(id) = id {
+        error = error.with_request_id(id);
+    }
+    match retry_after(headers, LONGEST) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// What an error means that comes in a stream, or in an answer of success.
+pub(super) fn of_event(data: &[u8]) -> Error {
+    let body = serde_json::from_slice::<Body>(data).unwrap_or_default();
+    let message = match &body.error.message[..] {
+        "" => "the provider ended the stream with an error that says nothing".to_owned(),
+        message => message.to_owned(),
+    };
+    let error = make(status(&body.error.kind), &body.error, message);
+    match body.request_id {
+        Some(id) => error.with_request_id(id),
+        None => error,
+    }
+}
+
+fn make(status: u16, said: &Said, message: String) -> Error {
+    let code = said
+        .details
+        .as_ref()
+        .and_then(|details| details.error_code.as_deref());
+    let class = class(status, &said.kind, code.unwrap_or(""), &message);
+    let mut error = Error::new(class, message);
+    if !said.kind.is_empty() {
+        error = error.with_kind(&*said.kind);
+    }
+    match code {
+        Some(code) => error.with_code(code),
+        None => error,
+    }
+}
+
+/// The status that an error of this type has, where none is told.
+fn status(kind: &str) -> u16 {
+    match kind {
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "conflict_error" => 409,
+        "request_too_large" => 413,
+        "rate_limit_error" => 429,
+        "timeout_error" => 504,
+        "overloaded_error" => 529,
+        _ => 500,
+    }
+}
+
+fn class(status: u16, kind: &str, code: &str, message: &str) -> Class {
+    let says = |words: &[&str]| {
+        let message = message.to_ascii_lowercase();
+        words.iter().any(|word| message.contains(word))
+    };
+    match status {
+        401 | 403 => Class::Auth,
+        402 => Class::Quota,
+        404 if says(&["model"]) => Class::ModelNotFound,
+        408 | 504 => Class::Timeout,
+        409 => Class::Server,
+        // "You have reached your specified API usage limits" comes with 400 too.
+        429 if code.ends_with("spend_limit_reached")
+            || says(&["credit balance", "usage limits"]) =>
+        {
+            Class::Quota
+        }
+        429 => Class::Rate,
+        503 | 529 => Class::Overload,
+        400..500 => match (kind, code) {
+            ("billing_error", _) => Class::Quota,
+            (_, "organization_on_hold") => Class::Auth,
+            _ if says(&["credit balance is too low", "api usage limits"]) => Class::Quota,
+            _ if says(&[
+                "prompt is too long",
+                "exceed context limit",
+                "input is too long",
+                "context window",
+            ]) =>
+            {
+                Class::ContextWindow
+            }
+            _ if says(&["content filtering policy"]) => Class::ContentFilter,
+            _ => Class::Request,
+        },
+        _ if kind == "overloaded_error" => Class::Overload,
+        _ => Class::Server,
+    }
+}
+
+/// The type that callers know, by the status that they are answered with.
+fn kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        503 | 529 => "overloaded_error",
+        504 => "timeout_error",
+        _ => "api_error",
+    }
+}
+
+fn told(error: &Error) -> Told<'_> {
+    Told {
+        kind: "error",
+        error: ToldError {
+            kind: kind(error.answer_status()),
+            message: error.message(),
+        },
+        request_id: error.request_id(),
+    }
+}
+
+/// An error as the body of an answer.
+pub(crate) fn error_body(error: &Error) -> Bytes {
+    render::json(&told(error)).into()
+}
+
+/// An error as the last frame of a stream.
+pub(crate) fn error_frame(error: &Error) -> Bytes {
+    render::frame("error", &told(error)).0
+}

@@ -1,0 +1,380 @@
+//! What all dialects have in common, as a stream of this one.
+
+use std::{collections::VecDeque, ops::Range};
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
+
+use super::{
+    json_state::JsonState,
+    wire::{Told, stop_reason},
+};
+use crate::{
+    chat::{ChatEvent, FinishReason, Part},
+    dialect::{Asked, codec::Render, neutral::Delta},
+    usage::Tally,
+};
+
+/// Writes the events of a message: blocks numbered in their order, each begun and ended once, one after the other. Only the
+/// calls of tools whose arguments come mixed overlap: such a block ends when its arguments are whole and another begins, or
+/// with the message.
+///
+/// What a refusal says is text here; the reason to stop then is `refusal`. That reason, and the final counts, are told with
+/// the end: a stream that breaks off before it has none.
+#[derive(Debug)]
+pub(crate) struct Renderer {
+    asked: Asked,
+    started: bool,
+    /// The block that text or thinking is added to.
+    open: Option<Open>,
+    /// Blocks of calls that have not ended, in their order.
+    calls: Vec<Call>,
+    /// The index of the next block.
+    next: u32,
+    finish: Option<FinishReason>,
+    called: bool,
+    refused: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Text(u32),
+    Thinking(u32),
+}
+
+#[derive(Debug)]
+struct Call {
+    call: u32,
+    block: u32,
+    arguments: JsonState,
+}
+
+/// Of more calls whose arguments come mixed the first ends.
+const MOST_OPEN: usize = 32;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event<'a> {
+    MessageStart {
+        message: Message<'a>,
+    },
+    ContentBlockStart {
+        index: u32,
+        content_block: Block<'a>,
+    },
+    ContentBlockDelta {
+        index: u32,
+        delta: More<'a>,
+    },
+    ContentBlockStop {
+        index: u32,
+    },
+    MessageDelta {
+        delta: Stop,
+        usage: Told,
+    },
+    MessageStop {},
+}
+
+/// A message, whole or as it begins.
+#[derive(Serialize)]
+pub(super) struct Message<'a> {
+    pub(super) id: &'a str,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) role: &'static str,
+    pub(super) model: &'a str,
+    pub(super) content: Vec<Block<'a>>,
+    pub(super) stop_reason: Option<&'static str>,
+    pub(super) stop_sequence: Option<&'static str>,
+    pub(super) usage: Told,
+}
+
+/// A block of an answer.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Block<'a> {
+    Text {
+        text: &'a str,
+    },
+    Thinking {
+        thinking: &'a str,
+        signature: &'a str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        /// Nothing is an empty object.
+        #[serde(serialize_with = "object")]
+        input: Option<&'a RawValue>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum More<'a> {
+    TextDelta { text: &'a str },
+    ThinkingDelta { thinking: &'a str },
+    SignatureDelta { signature: &'a str },
+    InputJsonDelta { partial_json: &'a str },
+}
+
+#[derive(Serialize)]
+struct Stop {
+    stop_reason: &'static str,
+    stop_sequence: Option<&'static str>,
+}
+
+/// What is written to, and how far the tally is.
+struct Out<'a> {
+    tally: &'a Tally,
+    events: &'a mut VecDeque<ChatEvent>,
+}
+
+// ===== impl Renderer =====
+
+impl Renderer {
+    pub(super) const fn new(asked: Asked) -> Self {
+        Self {
+            asked,
+            started: false,
+            open: None,
+            calls: Vec::new(),
+            next: 0,
+            finish: None,
+            called: false,
+            refused: false,
+        }
+    }
+
+    fn start(&mut self, id: &str, model: &str, out: &mut Out<'_>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let message = Message {
+            id: if id.is_empty() { UNKNOWN_ID } else { id },
+            kind: "message",
+            role: "assistant",
+            model: if model.is_empty() {
+                &self.asked.model
+            } else {
+                model
+            },
+            content: Vec::new(),
+            stop_reason: None,
+            stop_sequence: None,
+            usage: Told::begin(&out.tally.usage()),
+        };
+        out.write(&Event::MessageStart { message }, Part::Idle);
+    }
+
+    fn text(&mut self, text: &str, out: &mut Out<'_>) {
+        if text.is_empty() {
+            return;
+        }
+        let index = match self.open {
+            Some(Open::Text(index)) => index,
+            _ => {
+                let index = self.begin(Block::Text { text: "" }, out);
+                self.open = Some(Open::Text(index));
+                index
+            }
+        };
+        let delta = More::TextDelta { text };
+        out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
+    }
+
+    fn thinking(&mut self, out: &mut Out<'_>) -> u32 {
+        if let Some(Open::Thinking(index)) = self.open {
+            return index;
+        }
+        let block = Block::Thinking {
+            thinking: "",
+            signature: "",
+        };
+        let index = self.begin(block, out);
+        self.open = Some(Open::Thinking(index));
+        index
+    }
+
+    fn call(&mut self, call: u32, id: &str, name: &str, out: &mut Out<'_>) {
+        let block = Block::ToolUse {
+            id,
+            name,
+            input: None,
+        };
+        let block = self.begin(block, out);
+        self.called = true;
+        if self.calls.len() == MOST_OPEN {
+            let index = self.calls.remove(0).block;
+            out.write(&Event::ContentBlockStop { index }, Part::Idle);
+        }
+        self.calls.push(Call {
+            call,
+            block,
+            arguments: JsonState::default(),
+        });
+    }
+
+    fn arguments(&mut self, call: u32, json: &str, out: &mut Out<'_>) {
+        // Of a call whose block has ended nothing can come but space after JSON that was whole.
+        let open = self.calls.iter_mut().find(|open| open.call == call);
+        let Some(open) = open.filter(|_| !json.is_empty()) else {
+            return;
+        };
+        open.arguments.add(json.as_bytes());
+        let index = open.block;
+        let delta = More::InputJsonDelta { partial_json: json };
+        out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
+    }
+
+    /// Begins a block, and ends what is whole before it.
+    fn begin(&mut self, content_block: Block<'_>, out: &mut Out<'_>) -> u32 {
+        self.stop(false, out);
+        let index = self.next;
+        self.next += 1;
+        let part = match content_block {
+            Block::ToolUse { .. } => Part::Content,
+            _ => Part::Idle,
+        };
+        let event = Event::ContentBlockStart {
+            index,
+            content_block,
+        };
+        out.write(&event, part);
+        index
+    }
+
+    fn stop(&mut self, all: bool, out: &mut Out<'_>) {
+        if let Some(Open::Text(index) | Open::Thinking(index)) = self.open.take() {
+            out.write(&Event::ContentBlockStop { index }, Part::Idle);
+        }
+        self.calls.retain(|call| {
+            let stays = !all && !call.arguments.is_whole();
+            if !stays {
+                let index = call.block;
+                out.write(&Event::ContentBlockStop { index }, Part::Idle);
+            }
+            stays
+        });
+    }
+
+    fn end(&mut self, out: &mut Out<'_>) {
+        self.stop(true, out);
+        let reason = stop_reason(self.finish, self.called, self.refused);
+        let event = Event::MessageDelta {
+            delta: Stop {
+                stop_reason: reason,
+                stop_sequence: None,
+            },
+            usage: Told::new(&out.tally.usage()),
+        };
+        let finish = Some(super::wire::finish(reason));
+        out.write_finish(&event, Part::Idle, finish);
+        out.write(&Event::MessageStop {}, Part::End);
+    }
+}
+
+/// Where a provider names no answer.
+pub(super) const UNKNOWN_ID: &str = "msg_0";
+
+impl Render for Renderer {
+    fn delta(&mut self, delta: Delta, tally: &Tally, events: &mut VecDeque<ChatEvent>) {
+        let out = &mut Out { tally, events };
+        match &delta {
+            Delta::Start { id, model } => return self.start(id, model, out),
+            // Counts of the input that come first are told by the start.
+            Delta::Usage(_) => return,
+            _ => self.start("", "", out),
+        }
+        match delta {
+            // There is no place for what another interface wants back.
+            Delta::Start { .. } | Delta::Usage(_) | Delta::ToolExtra { .. } => {}
+            Delta::Text(text) => self.text(&text, out),
+            Delta::Refusal(text) => {
+                self.refused = true;
+                self.text(&text, out);
+            }
+            Delta::Reasoning(text) if text.is_empty() => {}
+            Delta::Reasoning(text) => {
+                let index = self.thinking(out);
+                let delta = More::ThinkingDelta { thinking: &text };
+                out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
+            }
+            Delta::Signature(text) => {
+                let index = self.thinking(out);
+                let delta = More::SignatureDelta { signature: &text };
+                out.write(&Event::ContentBlockDelta { index, delta }, Part::Idle);
+                // It seals what was thought: more is another block.
+                self.stop(false, out);
+            }
+            Delta::ToolCall { index, id, name } => self.call(index, &id, &name, out),
+            Delta::ToolArguments { index, json } => self.arguments(index, &json, out),
+            Delta::Finish(reason) => self.finish = Some(reason),
+            Delta::End => self.end(out),
+        }
+    }
+}
+
+// ===== impl Out =====
+
+impl Out<'_> {
+    fn write(&mut self, event: &Event<'_>, part: Part) {
+        self.write_finish(event, part, None);
+    }
+
+    fn write_finish(&mut self, event: &Event<'_>, part: Part, finish: Option<FinishReason>) {
+        let (bytes, place) = frame(event.name(), event);
+        self.events.push_back(
+            ChatEvent::new(bytes, place, part)
+                .with_finish(finish)
+                .with_usage(self.tally.usage(), self.tally.is_reported()),
+        );
+    }
+}
+
+impl Event<'_> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::ContentBlockStart { .. } => "content_block_start",
+            Self::ContentBlockDelta { .. } => "content_block_delta",
+            Self::ContentBlockStop { .. } => "content_block_stop",
+            Self::MessageDelta { .. } => "message_delta",
+            Self::MessageStop {} => "message_stop",
+        }
+    }
+}
+
+/// An event as a frame, and where in it the data lies.
+pub(super) fn frame(name: &str, data: &impl Serialize) -> (Bytes, Range<usize>) {
+    let mut bytes = Vec::with_capacity(192);
+    bytes.extend_from_slice(b"event: ");
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b"\ndata: ");
+    let start = bytes.len();
+    write(&mut bytes, data);
+    let end = bytes.len();
+    bytes.extend_from_slice(b"\n\n");
+    (bytes.into(), start..end)
+}
+
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    write(&mut bytes, value);
+    bytes
+}
+
+fn object<S: Serializer>(json: &Option<&RawValue>, serializer: S) -> Result<S::Ok, S::Error> {
+    match json {
+        Some(json) => json.serialize(serializer),
+        None => serializer.serialize_map(Some(0))?.end(),
+    }
+}
+
+fn write(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    // Structs of text and numbers into memory: there is nothing that could fail.
+    let written = serde_json::to_writer(&mut *bytes, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+}

@@ -1,0 +1,146 @@
+use proptest::prelude::*;
+
+use super::{samples::*, *};
+use crate::{
+    chat::{FinishReason, Part},
+    dialect::anthropic::scan,
+    error::Class,
+};
+
+fn tally() -> Tally {
+    Tally::new(99, 4.0)
+}
+
+#[test]
+fn frames_pass_as_they_came() {
+    for sample in ALL {
+        let (events, end) = decoded(verbatim(tally()), sample.as_bytes());
+        end.unwrap();
+        assert_eq!(body(&events), sample.as_bytes());
+        let last = events.last().unwrap();
+        assert_eq!(last.part(), Part::End);
+        assert!(last.is_reported());
+        let ends = events.iter().filter(|event| event.part() == Part::End);
+        assert_eq!(ends.count(), 1);
+        for event in &events {
+            let data: serde_json::Value = serde_json::from_slice(event.data()).unwrap();
+            assert!(data["type"].is_string());
+        }
+    }
+}
+
+#[test]
+fn it_counts_what_the_parser_counts() {
+    for sample in ALL {
+        let (verbatim, _) = decoded(verbatim(tally()), sample.as_bytes());
+        let (translated, _) = decoded(translated(tally()), sample.as_bytes());
+        let last = |events: &[ChatEvent]| *events.last().unwrap().usage();
+        assert_eq!(last(&verbatim), last(&translated));
+        let finish = |events: &[ChatEvent]| events.iter().find_map(ChatEvent::finish);
+        assert_eq!(finish(&verbatim), finish(&translated));
+    }
+}
+
+#[test]
+fn parts_and_running_usage_are_told() {
+    let (events, _) = decoded(verbatim(tally()), TOOL.as_bytes());
+    let parts: String = events
+        .iter()
+        .map(|event| match event.part() {
+            Part::Idle => '.',
+            Part::Content => 'c',
+            _ => 'E',
+        })
+        .collect();
+    assert_eq!(parts, "...c...cc.c.cc..E");
+    let output = |place: usize| events[place].usage().output_tokens.unwrap();
+    assert_eq!(output(0), 0, "the placeholder is no report");
+    assert_eq!(events[0].usage().input_tokens, Some(1230));
+    assert!(!events[0].is_reported());
+    let thought = "The user wants \"weather\".".len() as u64;
+    assert_eq!(output(3), thought.div_ceil(4));
+    let said = thought + "Let me look à Paris 😀.\n".len() as u64;
+    assert_eq!(output(8), said.div_ceil(4));
+    assert_eq!(output(15), 58);
+    assert_eq!(events[15].finish(), Some(FinishReason::ToolCalls));
+    assert!(events[15].is_reported());
+}
+
+#[test]
+fn a_prompt_that_is_not_counted_at_first_is_estimated() {
+    let (events, _) = decoded(verbatim(tally()), SLOPPY.as_bytes());
+    assert_eq!(events[0].usage().input_tokens, Some(99));
+    assert_eq!(events.last().unwrap().usage().input_tokens, Some(21));
+}
+
+#[test]
+fn errors_and_nonsense_are_found() {
+    let cut = &TOOL[..TOOL.find("event: content_block_stop").unwrap()];
+    for (more, class) in [
+        (
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
+            Class::Overload,
+        ),
+        ("event: error\ndata: oh\n\n", Class::Server),
+        ("", Class::Interrupted),
+        (
+            "event: content_block_delta\ndata: {\"index\":\n\n",
+            Class::Malformed,
+        ),
+        (
+            "event: message_delta\ndata: {\"usage\":7}\n\n",
+            Class::Malformed,
+        ),
+        ("data: [DONE]\n\n", Class::Malformed),
+        (TOOL, Class::Malformed),
+    ] {
+        let (events, end) = decoded(verbatim(tally()), format!("{cut}{more}").as_bytes());
+        assert_eq!(end.unwrap_err().class(), class, "{more}");
+        assert_eq!(events.len(), 5, "{more}");
+    }
+    let (_, end) = decoded(verbatim(tally()), b"event: message_stop\ndata: {}\n\n");
+    assert_eq!(end.unwrap_err().class(), Class::Malformed);
+}
+
+proptest! {
+    #[test]
+    fn lengths_of_texts_are_exact(before in ".*", text in ".*", after in ".*", ascii in any::<bool>()) {
+        let json = serde_json::json!({"a": before, "text": text, "z": after});
+        let mut json = serde_json::to_string(&json).unwrap();
+        if ascii {
+            json = escaped(&json);
+        }
+        prop_assert_eq!(scan::text_length(json.as_bytes(), b"\"text\""), Some(text.len() as u64));
+        prop_assert_eq!(scan::text_length(json.as_bytes(), b"\"none\""), None);
+    }
+
+    #[test]
+    fn names_within_texts_are_not_taken_for_names(around in ".*") {
+        let text = format!("{around}\"text\":\"1234\"{around}");
+        let json = serde_json::json!({"a": text, "text": "123"}).to_string();
+        prop_assert_eq!(scan::text_length(json.as_bytes(), b"\"text\""), Some(3));
+    }
+
+    #[test]
+    fn any_bytes_are_looked_through(json in prop::collection::vec(any::<u8>(), 0..200)) {
+        let named = [b"{\"text\":\"", &json[..]].concat();
+        if let Some(length) = scan::text_length(&named, b"\"text\"") {
+            prop_assert!(length <= json.len() as u64);
+        }
+    }
+}
+
+/// The same JSON in ASCII.
+fn escaped(json: &str) -> String {
+    let mut out = String::new();
+    for sign in json.chars() {
+        if sign.is_ascii() {
+            out.push(sign);
+        } else {
+            for half in sign.encode_utf16(&mut [0; 2]) {
+                out += &format!("\\u{half:04x}");
+            }
+        }
+    }
+    out
+}

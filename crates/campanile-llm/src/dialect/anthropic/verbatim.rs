@@ -1,0 +1,167 @@
+//! A stream that is passed on as it came.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+
+use super::{
+    error,
+    parse::{interrupted, malformed},
+    scan,
+    wire::{self, Counts, Event},
+};
+use crate::{
+    chat::{ChatEvent, FinishReason, Part},
+    dialect::codec::Decode,
+    error::Error,
+    stream::Frame,
+    usage::Tally,
+};
+
+/// Passes frames on as they came, and looks them through. Only what counts tokens or tells of errors is parsed: two events of
+/// a message. Of the others the name is read, and the length of what they add.
+#[derive(Debug)]
+pub(crate) struct Verbatim {
+    tally: Tally,
+    counts: Counts,
+    /// How many events there were, to say where an error is.
+    seen: u64,
+    started: bool,
+    ended: bool,
+}
+
+#[derive(Deserialize)]
+struct MessageStart {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    usage: Counts,
+}
+
+#[derive(Deserialize)]
+struct MessageDelta {
+    #[serde(default)]
+    delta: Stop,
+    #[serde(default)]
+    usage: Option<Counts>,
+}
+
+#[derive(Default, Deserialize)]
+struct Stop {
+    stop_reason: Option<String>,
+}
+
+// ===== impl Verbatim =====
+
+impl Verbatim {
+    pub(super) fn new(tally: Tally) -> Self {
+        Self {
+            tally,
+            counts: Counts::default(),
+            seen: 0,
+            started: false,
+            ended: false,
+        }
+    }
+
+    fn look(&mut self, event: Event, data: &[u8]) -> Result<(Part, Option<FinishReason>), Error> {
+        if event == Event::Error {
+            return Err(error::of_event(data));
+        }
+        let read = |event, error| malformed(self.seen, event, error);
+        if !self.started && !matches!(event, Event::MessageStart | Event::Other) {
+            return Err(read("data", "before message_start".to_owned()));
+        }
+        // What is passed on unparsed is at least an object from its first to its last byte.
+        if !matches!(data.trim_ascii(), [b'{', .., b'}']) {
+            return Err(read("data", "not a JSON object".to_owned()));
+        }
+        let mut finish = None;
+        let part = match event {
+            Event::MessageStart if self.started => {
+                let what = "the message has started before".to_owned();
+                return Err(read("message_start", what));
+            }
+            Event::MessageStart => {
+                let start: MessageStart = serde_json::from_slice(data)
+                    .map_err(|error| read("message_start", error.to_string()))?;
+                self.started = true;
+                self.tally.report(&self.counts.begin(&start.message.usage));
+                Part::Idle
+            }
+            Event::BlockStart if scan::has(data, b"\"tool_use\"") => {
+                let name = scan::text_length(data, b"\"name\"");
+                self.tally.said(name.unwrap_or(0));
+                Part::Content
+            }
+            Event::BlockDelta => match added(data) {
+                0 => Part::Idle,
+                bytes => {
+                    self.tally.said(bytes);
+                    Part::Content
+                }
+            },
+            Event::MessageDelta => {
+                let more: MessageDelta = serde_json::from_slice(data)
+                    .map_err(|error| read("message_delta", error.to_string()))?;
+                finish = more.delta.stop_reason.as_deref().map(wire::finish);
+                if let Some(counts) = more.usage {
+                    self.tally.report(&self.counts.update(&counts));
+                }
+                Part::Idle
+            }
+            Event::MessageStop => {
+                self.ended = true;
+                Part::End
+            }
+            _ => Part::Idle,
+        };
+        Ok((part, finish))
+    }
+}
+
+impl Decode for Verbatim {
+    fn frame(&mut self, frame: Frame, events: &mut VecDeque<ChatEvent>) -> Result<(), Error> {
+        if self.ended {
+            return Ok(());
+        }
+        let (part, finish) = if frame.data().is_empty() {
+            (Part::Idle, None)
+        } else {
+            self.seen += 1;
+            let event = Event::of(&frame).map_err(|error| malformed(self.seen, "data", error))?;
+            self.look(event, frame.data())?
+        };
+        let place = frame.place.unwrap_or(0..0);
+        events.push_back(
+            ChatEvent::new(frame.bytes, place, part)
+                .with_finish(finish)
+                .with_usage(self.tally.usage(), self.tally.is_reported()),
+        );
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut VecDeque<ChatEvent>) -> Result<(), Error> {
+        if self.ended {
+            Ok(())
+        } else {
+            Err(interrupted())
+        }
+    }
+}
+
+/// How many bytes of text, thinking or arguments a delta adds.
+fn added(data: &[u8]) -> u64 {
+    const ADDS: [(&[u8], &[u8]); 3] = [
+        (b"\"text_delta\"", b"\"text\""),
+        (b"\"input_json_delta\"", b"\"partial_json\""),
+        (b"\"thinking_delta\"", b"\"thinking\""),
+    ];
+    ADDS.iter()
+        .find(|(kind, _)| scan::has(data, kind))
+        .and_then(|(_, name)| scan::text_length(data, name))
+        .unwrap_or(0)
+}
