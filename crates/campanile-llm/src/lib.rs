@@ -20,6 +20,7 @@ mod protocol;
 pub mod provider;
 pub mod route;
 pub mod stream;
+pub mod tokens;
 pub mod usage;
 
 pub use error::Error;
