@@ -90,6 +90,9 @@ impl<St: Strategy> Observe for Follow<St> {
     fn data(&mut self, now: Timestamp, units: u64) {
         if self.first_data == Timestamp::ZERO {
             self.first_data = now;
+            self.member
+                .strategy
+                .first_data(self.member.peer(), self.started, now);
         }
         self.units += units;
         self.member.strategy.data(self.member.peer(), now, units);

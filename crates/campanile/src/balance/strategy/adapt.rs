@@ -41,7 +41,7 @@ pub trait Adapter<T> {
 /// The hooks of [`Strategy`](super::Strategy) that a decorator only passes on: the name of the field that holds the
 /// inner strategy, the inner state within the decorator's, the hooks.
 ///
-/// `forward_hooks!(inner, |state| &state.inner; join begin data report end inspect);`
+/// `forward_hooks!(inner, |state| &state.inner; join begin first_data data report end inspect);`
 macro_rules! forward_hooks {
     (@ join $inner:ident $state:ident $part:expr) => {
         fn join(&self, peer: $crate::balance::Peer<'_, Self::State>, now: $crate::time::Timestamp) {
@@ -52,6 +52,17 @@ macro_rules! forward_hooks {
         #[inline]
         fn begin(&self, peer: $crate::balance::Peer<'_, Self::State>, begin: &$crate::balance::Begin) {
             self.$inner.begin(peer.map(|$state| $part), begin);
+        }
+    };
+    (@ first_data $inner:ident $state:ident $part:expr) => {
+        #[inline]
+        fn first_data(
+            &self,
+            peer: $crate::balance::Peer<'_, Self::State>,
+            started: $crate::time::Timestamp,
+            now: $crate::time::Timestamp,
+        ) {
+            self.$inner.first_data(peer.map(|$state| $part), started, now);
         }
     };
     (@ data $inner:ident $state:ident $part:expr) => {

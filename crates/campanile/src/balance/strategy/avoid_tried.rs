@@ -40,7 +40,7 @@ impl<St> AvoidTried<St> {
 impl<St: Strategy> Strategy for AvoidTried<St> {
     type State = St::State;
 
-    forward_hooks!(inner, |state| state; join begin data report end inspect);
+    forward_hooks!(inner, |state| state; join begin first_data data report end inspect);
 }
 
 impl<Req, St: Pick<Req>> Pick<Req> for AvoidTried<St> {

@@ -154,6 +154,12 @@ pub trait Strategy: fmt::Debug + Send + Sync + 'static {
         let _ = (peer, begin);
     }
 
+    /// The first piece of the answer of a call that began at `started` arrived. [`data`](Self::data) follows.
+    #[inline]
+    fn first_data(&self, peer: Peer<'_, Self::State>, started: Timestamp, now: Timestamp) {
+        let _ = (peer, started, now);
+    }
+
     /// A piece of a streamed answer arrived, of so many units of work.
     fn data(&self, peer: Peer<'_, Self::State>, now: Timestamp, units: u64) {
         let _ = (peer, now, units);

@@ -169,7 +169,10 @@ impl<T> FakeView<T> {
         call: &mut FakeCall,
         units: u64,
     ) {
-        call.first_data.get_or_insert(self.now);
+        if call.first_data.is_none() {
+            call.first_data = Some(self.now);
+            strategy.first_data(self.peer(call.index), call.started, self.now);
+        }
         call.units += units;
         strategy.data(self.peer(call.index), self.now, units);
     }

@@ -243,6 +243,12 @@ impl<St: Strategy> Strategy for FastFail<St> {
     }
 
     #[inline]
+    fn first_data(&self, peer: Peer<'_, Self::State>, started: Timestamp, now: Timestamp) {
+        self.inner
+            .first_data(peer.map(|state| &state.inner), started, now);
+    }
+
+    #[inline]
     fn data(&self, peer: Peer<'_, Self::State>, now: Timestamp, units: u64) {
         self.inner.data(peer.map(|state| &state.inner), now, units);
     }

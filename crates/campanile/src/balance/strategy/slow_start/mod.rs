@@ -110,7 +110,7 @@ impl<St> SlowStart<St> {
 impl<St: Strategy> Strategy for SlowStart<St> {
     type State = SlowStartState<St::State>;
 
-    forward_hooks!(inner, |state| &state.inner; begin data report end);
+    forward_hooks!(inner, |state| &state.inner; begin first_data data report end);
 
     fn join(&self, peer: Peer<'_, Self::State>, now: Timestamp) {
         peer.state.since.store(now.as_nanos(), Ordering::Relaxed);

@@ -65,6 +65,9 @@ impl Strategy for Listening {
     fn begin(&self, _: Peer<'_, u8>, _: &Begin) {
         self.heard("begin");
     }
+    fn first_data(&self, _: Peer<'_, u8>, _: Timestamp, _: Timestamp) {
+        self.heard("first data");
+    }
     fn data(&self, _: Peer<'_, u8>, _: Timestamp, _: u64) {
         self.heard("data");
     }
@@ -102,12 +105,14 @@ fn decorators_pass_every_hook_on() {
         view.end(strategy, &call, Outcome::Success);
         strategy.inspect(view.peer(0), &mut |_, _| {});
         let heard = inner.0.lock().unwrap();
-        assert_eq!(heard.len(), 8, "{strategy:?} heard {heard:?}");
+        assert_eq!(heard.len(), 9, "{strategy:?} heard {heard:?}");
     }
     let strategy = AvoidTried::new(Listening::default());
     check(&strategy, strategy.inner());
     let strategy = Tiers::new(Listening::default());
     check(&strategy, strategy.inner());
     let strategy = SlowStart::new(Listening::default());
+    check(&strategy, strategy.inner());
+    let strategy = FastFail::new(Listening::default());
     check(&strategy, strategy.inner());
 }

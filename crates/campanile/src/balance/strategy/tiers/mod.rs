@@ -101,7 +101,7 @@ impl<St> Tiers<St> {
 impl<St: Strategy> Strategy for Tiers<St> {
     type State = St::State;
 
-    forward_hooks!(inner, |state| state; join begin data report end inspect);
+    forward_hooks!(inner, |state| state; join begin first_data data report end inspect);
 }
 
 impl<Req, St: Pick<Req>> Pick<Req> for Tiers<St> {
