@@ -3,6 +3,8 @@
 //! - [`Router`]: by model. Named groups, each a service, most often a pool; aliases, patterns, a default; and for errors of some
 //!   classes (a prompt too long, a filtered one) groups of their own.
 
+#[cfg(feature = "pool")]
+mod catalogue;
 mod config;
 mod future;
 mod needs;
@@ -10,15 +12,21 @@ mod pattern;
 mod routed;
 mod router;
 mod routes;
+#[cfg(feature = "pool")]
+pub mod serving;
 #[cfg(test)]
 mod tests;
 mod unknown;
 
+#[cfg(feature = "pool")]
+pub use catalogue::{Catalogue, CatalogueConfig, Offer};
 pub use config::{Fallbacks, GroupConfig, RouterConfig};
 pub use future::ResponseFuture;
 pub use needs::{Capabilities, Needs};
 pub use routed::Routed;
 pub use router::{Router, RouterHandle};
 pub use routes::{GroupSnapshot, RouterSnapshot, Routes};
+#[cfg(feature = "pool")]
+pub use serving::{Serving, ServingLayer};
 
 pub(crate) use pattern::Pattern;

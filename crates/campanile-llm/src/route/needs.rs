@@ -272,6 +272,37 @@ impl Capabilities {
         .find_map(|(lacks, name)| lacks.then_some(name))
     }
 
+    /// What is possible here and there: what a model can do, at an endpoint of limits of its own.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        Self {
+            tools: self.tools && other.tools,
+            vision: self.vision && other.vision,
+            json: self.json && other.json,
+            json_schema: self.json_schema && other.json_schema,
+            reasoning: self.reasoning && other.reasoning,
+            streaming: self.streaming && other.streaming,
+            context_window: least(self.context_window, other.context_window),
+            max_output: least(self.max_output, other.max_output),
+        }
+    }
+
+    /// Nothing but text, of unknown length.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            tools: false,
+            vision: false,
+            json: false,
+            json_schema: false,
+            reasoning: false,
+            streaming: false,
+            context_window: None,
+            max_output: None,
+        }
+    }
+
     /// Whether so many tokens are more than the context window holds, if that is known.
     #[must_use]
     pub fn overflows(&self, tokens: Option<u64>) -> bool {

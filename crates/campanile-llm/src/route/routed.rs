@@ -42,14 +42,23 @@ pub trait Routed: Clone {
     }
 }
 
-/// Whether a call takes more than `window` tokens: by what its context says that it costs, otherwise by its size. The size of
-/// a request with images, sounds or files says nothing.
-pub(super) fn exceeds<T: Routed>(message: &T, context: Option<&Context>, window: u64) -> bool {
+/// The tokens that a call takes at most: what its context says that it costs, otherwise by its size. `None` of a request with
+/// images, sounds or files, whose size says nothing.
+pub(super) fn tokens<T: Routed>(
+    message: &T,
+    context: Option<&Context>,
+    media: impl FnOnce() -> bool,
+) -> Option<u64> {
     let cost = context.and_then(|context| context.cost);
-    match cost.map(|cost| cost.tokens).filter(|tokens| *tokens > 0) {
-        Some(tokens) => tokens > window,
-        None => message.estimate() > window && !message.needs().media,
-    }
+    let known = cost.map(|cost| cost.tokens).filter(|tokens| *tokens > 0);
+    known.or_else(|| (!media()).then(|| message.estimate()))
+}
+
+/// Whether a call surely takes more than `window` tokens.
+pub(super) fn exceeds<T: Routed>(message: &T, context: Option<&Context>, window: u64) -> bool {
+    // Messages are looked through only where it matters.
+    let media = || message.estimate() > window && message.needs().media;
+    tokens(message, context, media).is_some_and(|tokens| tokens > window)
 }
 
 impl Routed for ChatRequest {
