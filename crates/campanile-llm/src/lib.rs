@@ -13,6 +13,7 @@ pub mod chat;
 pub mod dialect;
 pub mod embed;
 pub mod error;
+pub mod estimate;
 pub mod json;
 pub mod models;
 pub mod price;

@@ -135,20 +135,30 @@ impl Prices {
     /// What a call costs in nano-dollars, if the price is known: see [`Price::of`].
     #[must_use]
     pub fn cost(&self, provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
-        self.with(provider, model, |price| price.of(usage))
+        let table = self.table.load();
+        table.find(provider, model).map(|price| price.of(usage))
     }
 
-    /// Does something with a price, without taking hold of it.
-    pub(crate) fn with<T>(
+    /// Looks at every price that a model may have: at this provider, or, where none is said, at any. Whether there is one.
+    pub(crate) fn each(
         &self,
         provider: Option<&str>,
         model: &str,
-        f: impl FnOnce(&Price) -> T,
-    ) -> Option<T> {
-        self.table
-            .load()
-            .find(provider, model)
-            .map(|price| f(price))
+        look: &mut impl FnMut(Option<&Price>),
+    ) -> bool {
+        let table = self.table.load();
+        let mut known = false;
+        let mut find = |provider| {
+            if let Some(price) = table.find(provider, model) {
+                look(Some(price));
+                known = true;
+            }
+        };
+        find(provider);
+        if provider.is_none() {
+            table.providers().for_each(|provider| find(Some(provider)));
+        }
+        known
     }
 }
 

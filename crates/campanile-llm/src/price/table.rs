@@ -29,7 +29,12 @@ impl Table {
             let index = table.prices.len();
             table.prices.push(Arc::new(price.clone()));
             match name.strip_suffix('*') {
-                Some(prefix) => table.prefixes.push((prefix.into(), index)),
+                Some(prefix) => {
+                    if let Some((provider, _)) = prefix.split_once('/') {
+                        table.of_providers.entry(provider.into()).or_default();
+                    }
+                    table.prefixes.push((prefix.into(), index));
+                }
                 None => table.insert(name, index)?,
             }
         }
@@ -95,6 +100,11 @@ impl Table {
             .find(|(prefix, _)| of_provider(prefix).is_some())
             .or_else(|| rules().find(|(prefix, _)| model.starts_with(&**prefix)))
             .map(|&(_, index)| index)
+    }
+
+    /// Every provider of which something is said.
+    pub(super) fn providers(&self) -> impl Iterator<Item = &str> {
+        self.of_providers.keys().map(|provider| &**provider)
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -12,6 +12,8 @@ pub struct PromptSize {
     pub text: u64,
     /// Images, sound and documents.
     pub media: u32,
+    /// Those of them that are not in it, but somewhere else: their bytes tell nothing.
+    pub elsewhere: u32,
 }
 
 /// What of a request becomes part of the prompt, in any dialect.
@@ -55,10 +57,11 @@ impl PromptSize {
         let named = |name: &[u8]| memmem::find_iter(json, name).count();
         let pointed =
             named(b"\"image_url\"").div_ceil(2) + named(b"\"image\"") + named(b"\"file_id\"");
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.text += (json.len() - bytes) as u64;
-        self.media = self
-            .media
-            .saturating_add(u32::try_from(pointed.max(encoded)).unwrap_or(u32::MAX));
+        self.media = self.media.saturating_add(count(pointed.max(encoded)));
+        let elsewhere = count(pointed.saturating_sub(encoded));
+        self.elsewhere = self.elsewhere.saturating_add(elsewhere);
     }
 }
 

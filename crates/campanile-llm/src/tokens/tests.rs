@@ -117,7 +117,7 @@ fn what_is_no_text_in_a_prompt_is_counted_and_not_measured() {
         ]}]),
     );
     let size = PromptSize::of(&request);
-    assert_eq!(size.media, 1);
+    assert_eq!((size.media, size.elsewhere), (1, 0));
     assert!(size.text < 300, "{size:?}");
     let of_anthropic = ChatRequest::new("m").field(
         "messages",
@@ -127,7 +127,7 @@ fn what_is_no_text_in_a_prompt_is_counted_and_not_measured() {
         ]}]),
     );
     let size = PromptSize::of(&of_anthropic);
-    assert_eq!(size.media, 2);
+    assert_eq!((size.media, size.elsewhere), (2, 1));
     assert!(size.text < 400, "{size:?}");
     let tokens = Calibrated::default().prompt_tokens(&of_anthropic);
     assert!((2 * MEDIA_TOKENS..2 * MEDIA_TOKENS + 100).contains(&tokens));

@@ -1,0 +1,266 @@
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use campanile::{Call, Cost, Usage, config::Invalid};
+
+use super::{EstimateConfig, Reserve, Unpriced};
+use crate::{
+    chat::ChatRequest,
+    error::{Class, Error},
+    price::{Price, Prices},
+    tokens::{Calibrated, CountTokens, OutputLengths, PromptSize},
+};
+
+/// What estimates calls, and learns from their ends. A handle: clones share what is learned, and it may be asked without a
+/// layer.
+#[derive(Clone)]
+pub struct Estimator {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    config: EstimateConfig,
+    /// What serves what is asked for: provider and model.
+    serves: HashMap<Box<str>, Vec<(Option<Box<str>>, Box<str>)>>,
+    prices: Prices,
+    counter: Option<Arc<dyn CountTokens>>,
+    calibrated: Calibrated,
+    lengths: OutputLengths,
+}
+
+/// What is remembered of a call until its end, to learn from it.
+#[derive(Debug)]
+pub(super) struct Lesson {
+    model: Arc<str>,
+    size: PromptSize,
+    most: Option<u64>,
+    choices: u64,
+}
+
+/// An estimate, and whether every price that it needs is known.
+struct Measured {
+    cost: Cost,
+    priced: bool,
+}
+
+// ===== impl Estimator =====
+
+impl Estimator {
+    /// An estimator that has learned nothing and knows no prices.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: EstimateConfig) -> Result<Self, Invalid> {
+        let config = config.build()?;
+        let name = |name: &String| match name.split_once('/') {
+            Some((provider, model)) => (Some(provider.into()), model.into()),
+            None => (None, name.as_str().into()),
+        };
+        let serves = config.serves.iter();
+        let serves = serves.map(|(asked, models)| {
+            let models = models.iter().map(name).collect();
+            (asked.as_str().into(), models)
+        });
+        Ok(Self {
+            shared: Arc::new(Shared {
+                serves: serves.collect(),
+                config,
+                prices: Prices::default(),
+                counter: None,
+                calibrated: Calibrated::default(),
+                lengths: OutputLengths::default(),
+            }),
+        })
+    }
+
+    /// Prices, so that money is estimated too.
+    #[must_use]
+    pub fn prices(mut self, prices: &Prices) -> Self {
+        self.change().prices = prices.clone();
+        self
+    }
+
+    /// Counts prompts by a tokenizer, those of the models that it knows.
+    #[must_use]
+    pub fn counter(mut self, counter: impl CountTokens + 'static) -> Self {
+        self.change().counter = Some(Arc::new(counter));
+        self
+    }
+
+    /// Estimates from bytes by this, and teaches it.
+    #[must_use]
+    pub fn calibrated(mut self, calibrated: &Calibrated) -> Self {
+        self.change().calibrated = calibrated.clone();
+        self
+    }
+
+    /// Takes lengths of answers from here, and teaches it.
+    #[must_use]
+    pub fn lengths(mut self, lengths: &OutputLengths) -> Self {
+        self.change().lengths = lengths.clone();
+        self
+    }
+
+    fn change(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.shared)
+    }
+
+    /// What a call is estimated to take. Its money is 0 where no price is known.
+    #[must_use]
+    pub fn estimate(&self, request: &ChatRequest) -> Cost {
+        self.measure(request, PromptSize::of(request)).cost
+    }
+
+    /// What is learned of bytes and tokens.
+    #[must_use]
+    pub fn ratios(&self) -> &Calibrated {
+        &self.shared.calibrated
+    }
+
+    /// What is learned of the lengths of answers.
+    #[must_use]
+    pub fn learned_lengths(&self) -> &OutputLengths {
+        &self.shared.lengths
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &EstimateConfig {
+        &self.shared.config
+    }
+
+    fn measure(&self, request: &ChatRequest, size: PromptSize) -> Measured {
+        let asked = request.model();
+        let input = self.input(request, size);
+        let said = request.most_tokens();
+        let choices = choices(request);
+        let mut cost = Cost::default();
+        let mut consider = |price: Option<&Price>| {
+            let most = said.or_else(|| price?.most_output);
+            let output = self.output(asked, most).saturating_mul(choices);
+            cost.tokens = cost.tokens.max(input.saturating_add(output));
+            let money = price.map_or(0, |price| self.money(price, input, output));
+            cost.nano_dollars = cost.nano_dollars.max(money);
+        };
+        let mut priced = true;
+        let mut look_up = |provider: Option<&str>, model: &str| {
+            if !self.shared.prices.each(provider, model, &mut consider) {
+                consider(None);
+                priced = false;
+            }
+        };
+        match self.shared.serves.get(asked) {
+            Some(models) => models
+                .iter()
+                .for_each(|(provider, model)| look_up(provider.as_deref(), model)),
+            None => look_up(None, asked),
+        }
+        Measured { cost, priced }
+    }
+
+    fn input(&self, request: &ChatRequest, size: PromptSize) -> u64 {
+        let Shared { config, .. } = &*self.shared;
+        match config.reserve {
+            Reserve::Likely => {
+                let counted = self.shared.counter.as_ref();
+                let counted = counted.and_then(|counter| counter.prompt(request));
+                let by_bytes = || self.shared.calibrated.size_tokens(request.model(), size);
+                counted.unwrap_or_else(by_bytes)
+            }
+            // No tokenizer in use makes more of a text than a token for each byte.
+            Reserve::Most => {
+                let bytes = request.object().iter().map(|(_, value)| value.len() as u64);
+                let media = u64::from(size.elsewhere).saturating_mul(config.media);
+                let added = config.overhead.saturating_add(media);
+                bytes.sum::<u64>().saturating_add(added)
+            }
+        }
+    }
+
+    fn output(&self, model: &str, most: Option<u64>) -> u64 {
+        let Shared { config, .. } = &*self.shared;
+        match config.reserve {
+            Reserve::Likely => {
+                let learned = self.shared.lengths.likely(model, most);
+                let guessed = || most.map_or(config.output, |most| most.min(config.output));
+                learned.unwrap_or_else(guessed)
+            }
+            Reserve::Most => most.unwrap_or(config.most_output),
+        }
+    }
+
+    fn money(&self, price: &Price, input_tokens: u64, output_tokens: u64) -> u64 {
+        match self.shared.config.reserve {
+            Reserve::Likely => price.of(&Usage {
+                input_tokens: Some(input_tokens),
+                output_tokens: Some(output_tokens),
+                ..Usage::default()
+            }),
+            Reserve::Most => price.most(input_tokens, output_tokens),
+        }
+    }
+
+    /// A call begins: it is told what it is estimated to take, unless it knows.
+    pub(super) fn begin(&self, call: &mut Call<ChatRequest>) -> Result<Lesson, Error> {
+        let request = &call.message;
+        let size = PromptSize::of(request);
+        let strict = self.shared.config.unpriced == Unpriced::Refuse;
+        if call.context.cost.is_none() || strict {
+            let measured = self.measure(request, size);
+            if strict && !measured.priced {
+                let message = format!("no price is known of the model {:?}", request.model());
+                return Err(Error::new(Class::Request, message)
+                    .with_status(400)
+                    .with_kind("invalid_request_error")
+                    .with_param("model"));
+            }
+            call.context.cost.get_or_insert(measured.cost);
+        }
+        Ok(Lesson {
+            model: request.model_shared(),
+            size,
+            most: request.most_tokens(),
+            choices: choices(request),
+        })
+    }
+
+    /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,
+    /// `bytes` how long the answer was, or 0.
+    pub(super) fn learn(&self, lesson: &Lesson, model: Option<&str>, usage: &Usage, bytes: u64) {
+        let asked = &*lesson.model;
+        let names = [Some(asked), model.filter(|model| *model != asked)];
+        for name in names.into_iter().flatten() {
+            if let (Some(input), 0) = (usage.input_tokens, lesson.size.media) {
+                let ratios = &self.shared.calibrated;
+                ratios.learn_prompt(name, lesson.size.text, input);
+            }
+            // What is thought and not said has tokens, and no bytes.
+            if let (Some(output), 0) = (usage.output_tokens, usage.reasoning_tokens.unwrap_or(0)) {
+                self.shared.calibrated.learn_answer(name, bytes, output);
+            }
+        }
+        if let Some(output) = usage.output_tokens {
+            let each = output.div_ceil(lesson.choices);
+            self.shared.lengths.learn(asked, lesson.most, each);
+        }
+    }
+}
+
+/// How many answers a request asks for.
+fn choices(request: &ChatRequest) -> u64 {
+    let said = request.object().read::<u64>("n").ok().flatten();
+    said.unwrap_or(1).max(1)
+}
+
+impl fmt::Debug for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Estimator")
+            .field("config", &self.shared.config)
+            .field("prices", &self.shared.prices)
+            .field("counts", &self.shared.counter.is_some())
+            .field("ratios", &self.shared.calibrated)
+            .field("lengths", &self.shared.lengths)
+            .finish()
+    }
+}

@@ -1,0 +1,96 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use super::{EstimateStream, Estimator, estimator::Lesson};
+use crate::{
+    chat::{Answer, ChatResponse},
+    error::Error,
+};
+
+pin_project! {
+    /// The response future of [`Estimate`](super::Estimate).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct EstimateFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Calling {
+            #[pin]
+            future: F,
+            learner: Option<(Estimator, Lesson)>,
+        },
+        Refused {
+            error: Option<Error>,
+        },
+    }
+}
+
+// ===== impl EstimateFuture =====
+
+impl<F> EstimateFuture<F> {
+    pub(super) const fn calling(future: F, estimator: Estimator, lesson: Lesson) -> Self {
+        Self {
+            state: State::Calling {
+                future,
+                learner: Some((estimator, lesson)),
+            },
+        }
+    }
+
+    pub(super) const fn refused(error: Error) -> Self {
+        Self {
+            state: State::Refused { error: Some(error) },
+        }
+    }
+}
+
+impl<F, T> Future for EstimateFuture<F>
+where
+    F: Future<Output = Result<ChatResponse<T>, Error>>,
+{
+    type Output = Result<ChatResponse<EstimateStream<T>>, Error>;
+
+    /// # Panics
+    ///
+    /// When it is polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (response, learner) = match self.project().state.project() {
+            StateProj::Calling { future, learner } => (ready!(future.poll(cx))?, learner.take()),
+            StateProj::Refused { error } => {
+                let Some(error) = error.take() else {
+                    unreachable!("polled after it was ready");
+                };
+                return Poll::Ready(Err(error));
+            }
+        };
+        let Some((estimator, lesson)) = learner else {
+            unreachable!("polled after it was ready");
+        };
+        let model = response.meta.model.clone();
+        if let Answer::Whole(whole) = &response.answer
+            && whole.is_reported()
+        {
+            estimator.learn(&lesson, model.as_deref(), whole.usage(), 0);
+        }
+        Poll::Ready(Ok(response.map_stream(|stream| {
+            EstimateStream::new(stream, estimator, lesson, model)
+        })))
+    }
+}
+
+impl<F> fmt::Debug for EstimateFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EstimateFuture").finish_non_exhaustive()
+    }
+}

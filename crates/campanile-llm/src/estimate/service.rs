@@ -1,0 +1,53 @@
+use std::task::{Context, Poll};
+
+use campanile::Call;
+use tower_service::Service;
+
+use super::{EstimateFuture, EstimateStream, Estimator};
+use crate::{
+    chat::{ChatRequest, ChatResponse},
+    error::Error,
+};
+
+/// A service whose calls know what they are estimated to take. See the [module](super).
+#[derive(Debug, Clone)]
+pub struct Estimate<S> {
+    inner: S,
+    estimator: Estimator,
+}
+
+// ===== impl Estimate =====
+
+impl<S> Estimate<S> {
+    pub(super) const fn new(inner: S, estimator: Estimator) -> Self {
+        Self { inner, estimator }
+    }
+
+    /// What estimates and learns.
+    #[must_use]
+    pub const fn handle(&self) -> &Estimator {
+        &self.estimator
+    }
+}
+
+impl<S, T> Service<Call<ChatRequest>> for Estimate<S>
+where
+    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
+{
+    type Response = ChatResponse<EstimateStream<T>>;
+    type Error = Error;
+    type Future = EstimateFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut call: Call<ChatRequest>) -> Self::Future {
+        match self.estimator.begin(&mut call) {
+            Ok(lesson) => {
+                EstimateFuture::calling(self.inner.call(call), self.estimator.clone(), lesson)
+            }
+            Err(error) => EstimateFuture::refused(error),
+        }
+    }
+}

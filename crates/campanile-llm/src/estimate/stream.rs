@@ -1,0 +1,78 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use super::{Estimator, estimator::Lesson};
+use crate::{
+    chat::{ChatEvent, Part},
+    error::Error,
+};
+
+pin_project! {
+    /// The stream of [`Estimate`](super::Estimate): the stream within, whose proven end is learned from.
+    pub struct EstimateStream<S> {
+        #[pin]
+        inner: S,
+        estimator: Estimator,
+        // Gone once it is learned.
+        lesson: Option<Lesson>,
+        model: Option<Arc<str>>,
+    }
+}
+
+// ===== impl EstimateStream =====
+
+impl<S> EstimateStream<S> {
+    pub(super) const fn new(
+        inner: S,
+        estimator: Estimator,
+        lesson: Lesson,
+        model: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            inner,
+            estimator,
+            lesson: Some(lesson),
+            model,
+        }
+    }
+}
+
+impl<S> Stream for EstimateStream<S>
+where
+    S: Stream<Item = Result<ChatEvent, Error>>,
+{
+    type Item = Result<ChatEvent, Error>;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        let item = ready!(this.inner.poll_next(cx));
+        if let Some(Ok(event)) = &item
+            && event.part() == Part::End
+            && event.is_reported()
+            && let Some(lesson) = this.lesson.take()
+        {
+            let model = this.model.as_deref();
+            this.estimator
+                .learn(&lesson, model, event.usage(), event.bytes());
+        }
+        Poll::Ready(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<S> fmt::Debug for EstimateStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EstimateStream").finish_non_exhaustive()
+    }
+}
