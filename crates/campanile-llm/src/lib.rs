@@ -25,4 +25,4 @@ pub mod tokens;
 pub mod usage;
 
 pub use error::Error;
-pub use protocol::{Chat, EventMeter};
+pub use protocol::{Chat, ContentData, EventMeter};

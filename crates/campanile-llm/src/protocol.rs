@@ -4,7 +4,7 @@ use campanile::{
     cost::Cost,
     protocol::Protocol,
     time::Timestamp,
-    timeout::{Clocked, Countdown, TimedStream},
+    timeout::{Clocked, Countdown, Counts, TimedStream},
 };
 
 use crate::{
@@ -26,6 +26,22 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Chat;
+
+/// Has the clocks of a [`TimeoutLayer`](campanile::timeout::TimeoutLayer) count only events with content, and the last one, as
+/// data: the role that a stream begins with, pings and comments leave them running. For its
+/// [`counting`](campanile::timeout::TimeoutLayer::counting) method.
+///
+/// ```
+/// use campanile::timeout::{TimeoutConfig, TimeoutLayer};
+/// use campanile_llm::{Chat, ContentData};
+/// use std::time::Duration;
+///
+/// let clocks = TimeoutConfig::new().with_first_data(Duration::from_secs(20)).with_between_data(Duration::from_secs(30));
+/// let layer = TimeoutLayer::new(clocks).unwrap().protocol(Chat).counting(ContentData);
+/// # let _ = layer;
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ContentData;
 
 /// Reads usage and work off events.
 #[derive(Debug, Clone, Copy, Default)]
@@ -110,6 +126,15 @@ impl<S> Clocked<ChatResponse<S>> for Chat {
 
     fn clocked<N>(response: ChatResponse<S>, countdown: Countdown<N>) -> Self::Response<N> {
         response.map_stream(|stream| TimedStream::new(stream, countdown))
+    }
+}
+
+// ===== impl ContentData =====
+
+impl Counts<ChatEvent> for ContentData {
+    #[inline]
+    fn counts(&mut self, event: &ChatEvent) -> bool {
+        event.part() != Part::Idle
     }
 }
 
