@@ -10,6 +10,7 @@
 #[cfg(feature = "cache")]
 pub mod cache;
 pub mod chat;
+pub mod commit;
 pub mod dialect;
 pub mod embed;
 pub mod error;
@@ -22,6 +23,8 @@ pub mod provider;
 pub mod route;
 pub mod stream;
 pub mod tokens;
+#[cfg(test)]
+mod testing;
 pub mod usage;
 
 pub use error::Error;

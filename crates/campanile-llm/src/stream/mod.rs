@@ -45,6 +45,14 @@ impl ChatStream {
     }
 }
 
+/// The error of a stream that ended without a proof.
+pub(crate) fn cut_off() -> Error {
+    Error::new(
+        Class::Interrupted,
+        "the stream ended without a proof that it is whole",
+    )
+}
+
 impl Stream for ChatStream {
     type Item = Result<ChatEvent, Error>;
 
@@ -52,12 +60,7 @@ impl Stream for ChatStream {
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
-        let item = ready!(inner.as_mut().poll_next(cx)).unwrap_or_else(|| {
-            Err(Error::new(
-                Class::Interrupted,
-                "the stream ended without a proof that it is whole",
-            ))
-        });
+        let item = ready!(inner.as_mut().poll_next(cx)).unwrap_or_else(|| Err(cut_off()));
         if !matches!(&item, Ok(event) if event.part() != Part::End) {
             self.inner = None;
         }
