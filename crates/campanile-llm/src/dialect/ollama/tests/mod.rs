@@ -1,0 +1,5 @@
+//! By samples of what goes over the wire.
+
+mod answers;
+mod failures;
+mod requests;
