@@ -266,6 +266,11 @@ fn a_branch_adds_up_its_own_and_shares_the_rest() {
         [&leaf, &one, &other, &trail].map(charged),
         [1, 21, 300, 321]
     );
+    other.refund(Cost::tokens(100));
+    assert_eq!(
+        [&leaf, &one, &other, &trail].map(charged),
+        [1, 21, 200, 221]
+    );
     assert!(leaf.spend() && other.spend() && !trail.spend());
     leaf.give_back();
     assert_eq!(trail.left(), Some(1));

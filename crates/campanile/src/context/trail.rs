@@ -210,10 +210,14 @@ impl Trail {
     /// Takes back what was [charged](Self::charge) by an estimate that turned out too high. Never more than the attempt was
     /// charged before.
     pub fn refund(&self, charged: Cost) {
-        self.0.tokens.fetch_sub(charged.tokens, Ordering::Relaxed);
-        self.0
-            .nano_dollars
-            .fetch_sub(charged.nano_dollars, Ordering::Relaxed);
+        let mut next = Some(self);
+        while let Some(Self(trail)) = next {
+            trail.tokens.fetch_sub(charged.tokens, Ordering::Relaxed);
+            trail
+                .nano_dollars
+                .fetch_sub(charged.nano_dollars, Ordering::Relaxed);
+            next = trail.parent.as_ref();
+        }
     }
 
     /// What all attempts of the call together have taken so far: tokens and money, as far as somebody accounts for them.
