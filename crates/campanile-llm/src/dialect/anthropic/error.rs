@@ -192,11 +192,17 @@ fn kind(status: u16) -> &'static str {
 }
 
 fn told(error: &Error) -> Told<'_> {
+    // What a provider says of this side's key is no matter of the caller's.
+    let message = match error.class() {
+        Class::Auth => "the provider does not accept the key that is configured for it",
+        Class::Quota => "what may be used of the provider is used up",
+        _ => error.message(),
+    };
     Told {
         kind: "error",
         error: ToldError {
             kind: kind(error.answer_status()),
-            message: error.message(),
+            message,
         },
         request_id: error.request_id(),
     }

@@ -168,12 +168,17 @@ fn errors_are_told_in_the_dialect() {
         (Class::Interrupted, "api_error"),
     ] {
         let error = Error::new(class, "a \"b\"\n").with_request_id("req_1");
+        let message = match class {
+            Class::Auth => "the provider does not accept the key that is configured for it",
+            Class::Quota => "what may be used of the provider is used up",
+            _ => "a \"b\"\n",
+        };
         let body: Value = serde_json::from_slice(&error_body(&error)).unwrap();
         assert_eq!(
             body,
             serde_json::json!({
                 "type": "error",
-                "error": {"type": kind, "message": "a \"b\"\n"},
+                "error": {"type": kind, "message": message},
                 "request_id": "req_1",
             }),
         );

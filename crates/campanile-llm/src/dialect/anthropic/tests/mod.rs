@@ -10,6 +10,7 @@ use crate::{
         codec::{Decode, Parse, Translated},
         neutral::Delta,
     },
+    error::Error,
     stream::{Frame, SseFrames},
     usage::Tally,
 };
@@ -18,7 +19,9 @@ mod cut;
 mod errors;
 mod parse;
 mod render;
+mod request;
 mod samples;
+mod to_openai;
 mod verbatim;
 mod whole;
 
