@@ -9,7 +9,7 @@ use super::{
     Api, Dialect, anthropic,
     codec::{Decode, Parse, Render, Translated},
     gemini,
-    neutral::Whole,
+    neutral::{Delta, Whole},
     ollama, openai,
 };
 use crate::{
@@ -178,10 +178,14 @@ impl Frames {
 // ===== impl Dialect =====
 
 impl Dialect {
-    /// A whole answer as the events of a stream in this dialect.
-    pub(crate) fn events(self, whole: Whole, asked: Asked, tally: Tally) -> VecDeque<ChatEvent> {
+    /// An answer that is there as the events of a stream in this dialect.
+    pub(crate) fn events(
+        self,
+        deltas: Vec<Delta>,
+        asked: Asked,
+        tally: Tally,
+    ) -> VecDeque<ChatEvent> {
         let mut events = VecDeque::new();
-        let deltas = whole.into_deltas();
         match self {
             Self::OpenAi => {
                 let mut render = Translated::new((), openai::renderer(asked), tally);

@@ -66,6 +66,20 @@ pub(crate) fn bounded(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
+/// A name as a part of a path.
+pub(crate) fn segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(byte.into());
+            }
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 // ===== impl Dialect =====
 
 impl Dialect {

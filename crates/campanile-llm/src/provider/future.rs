@@ -95,7 +95,7 @@ pub struct AskedChat {
 // ===== impl ProviderFuture =====
 
 impl<F, B, A> ProviderFuture<F, B, A> {
-    pub(super) fn sent(future: F, answer: A, settings: Arc<Settings>) -> Self {
+    pub(crate) fn sent(future: F, answer: A, settings: Arc<Settings>) -> Self {
         Self {
             state: State::Head { future },
             answer: Some(answer),
@@ -104,7 +104,7 @@ impl<F, B, A> ProviderFuture<F, B, A> {
     }
 
     /// A request that cannot be sent.
-    pub(super) fn refused(error: Error, settings: Arc<Settings>) -> Self {
+    pub(crate) fn refused(error: Error, settings: Arc<Settings>) -> Self {
         Self {
             state: State::Refused { error: Some(error) },
             answer: None,
@@ -272,7 +272,9 @@ impl<B> Asking<B> for AskedChat {
                 Api::Ollama => api.collect(body)?,
                 _ => api.whole(body)?,
             };
-            let events = self.dialect.events(whole, self.asked, self.tally);
+            let events = self
+                .dialect
+                .events(whole.into_deltas(), self.asked, self.tally);
             let id = meta.request_id.clone();
             let stream = ProviderStream::of(events, Arc::clone(settings), id);
             return Ok(ChatResponse::stream(meta, stream));

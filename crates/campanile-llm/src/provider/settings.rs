@@ -110,6 +110,7 @@ impl Settings {
         outgoing: Outgoing,
         accept: &'static str,
     ) -> Result<Request<Full<Bytes>>, Error> {
+        let get = method == Method::GET;
         let uri = format!("{}{}", self.base, outgoing.path);
         let request = Request::builder().method(method).uri(uri);
         let mut request = request.body(Full::new(outgoing.body)).map_err(|_| {
@@ -123,9 +124,12 @@ impl Settings {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         headers.extend(outgoing.headers);
-        // Those of the settings replace.
+        // Those of the settings replace. What has no content has no type of it.
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
+        }
+        if get {
+            headers.remove(header::CONTENT_TYPE);
         }
         Ok(request)
     }

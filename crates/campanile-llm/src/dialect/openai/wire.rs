@@ -93,6 +93,11 @@ impl Usage {
     }
 }
 
+/// What a `usage` reports; `None` where it cannot be read.
+pub(crate) fn usage(raw: &str) -> Option<Taken> {
+    Some(serde_json::from_str::<Usage>(raw).ok()?.taken())
+}
+
 /// Why a model stopped, by the interface's name; `None` where that is an error.
 pub(super) fn finish(reason: &str) -> Option<FinishReason> {
     Some(match reason {
