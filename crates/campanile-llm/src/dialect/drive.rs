@@ -1,11 +1,20 @@
 //! Drives parsers in tests as a provider's stream does.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
-use super::{codec::Parse, neutral::Delta};
+use super::{
+    Api, Dialect,
+    codec::{Decode, Parse},
+    dispatch::{Asked, Decoder},
+    neutral::Delta,
+};
 use crate::{
+    chat::{ChatEvent, Part},
     error::Error,
     stream::{Frame, NdjsonFrames, SseFrames},
+    usage::Tally,
 };
 
 /// What came out, and how it ended.
@@ -94,4 +103,49 @@ pub(super) fn unnamed(deltas: &[Delta]) -> impl Iterator<Item = Delta> {
         }
         delta
     })
+}
+
+/// The events that a caller sees of a body, and how they ended.
+pub(super) fn events(
+    api: Api,
+    dialect: Dialect,
+    body: &[u8],
+) -> (Vec<ChatEvent>, Result<(), Error>) {
+    let asked = Asked {
+        model: "asked".into(),
+        usage: true,
+        choices: 1,
+    };
+    let mut decoder = Decoder::new(api, dialect, asked, Tally::new(100, 4.0));
+    let mut frames = api.frames(1 << 20);
+    let mut events = VecDeque::new();
+    frames.push(Bytes::copy_from_slice(body));
+    let mut run = || {
+        while let Some(frame) = frames.end()? {
+            decoder.frame(frame, &mut events)?;
+        }
+        decoder.end(&mut events)
+    };
+    let result = run();
+    (events.into(), result)
+}
+
+/// No cut of a body looks to a caller as if it were whole, and what is counted grows with what is seen.
+pub(super) fn cuts_are_seen(api: Api, dialect: Dialect, body: &[u8]) {
+    let (whole, result) = events(api, dialect, body);
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(whole.last().map(ChatEvent::part), Some(Part::End));
+    for at in 0..body.len() {
+        let (seen, result) = events(api, dialect, &body[..at]);
+        if body[at..].trim_ascii().is_empty() {
+            continue;
+        }
+        assert!(result.is_err(), "cut at {at}");
+        assert!(seen.len() < whole.len(), "cut at {at}");
+        for (event, full) in seen.iter().zip(&whole) {
+            assert_ne!(event.part(), Part::End, "cut at {at}");
+            assert_eq!(event.finish(), None, "cut at {at}");
+            assert_eq!(event.usage(), full.usage(), "cut at {at}");
+        }
+    }
 }

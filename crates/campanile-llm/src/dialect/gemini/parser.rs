@@ -63,18 +63,17 @@ impl Parser {
                 model: chunk.model_version.unwrap_or_default(),
             });
         }
-        // Usage goes before the text that it counts, so that the text's own events tell it.
-        let before = deltas.len();
         let candidates = chunk.candidates.unwrap_or_default();
         let blocked = candidates.is_empty();
         let candidate = candidates
             .into_iter()
             .find(|candidate| candidate.index.is_none_or(|index| index == 0));
         let ending = candidate.map_or(Ok(()), |candidate| self.candidate(candidate, deltas));
+        // After the text that it counts.
         if let Some(usage) = &chunk.usage_metadata {
             let usage = usage.usage(self.said, self.finish.is_some() || ending.is_err());
             if usage != Usage::default() {
-                deltas.insert(before, Delta::Usage(usage));
+                deltas.push(Delta::Usage(usage));
             }
         }
         ending?;

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::super::{Parser, whole};
 use crate::{
-    chat::FinishReason,
+    chat::{FinishReason, Part},
     dialect::{
-        drive::{Driven, cut_everywhere, drive, unnamed},
+        Api, Dialect,
+        drive::{Driven, cut_everywhere, cuts_are_seen, drive, events, unnamed},
         neutral::Delta,
     },
     error::{Class, Error},
@@ -75,12 +76,12 @@ fn thoughts_and_text_are_told_apart_and_counted_together() {
                 id: "9yQgadPSK".to_owned(),
                 model: "gemini-2.5-flash".to_owned(),
             },
-            usage(8, Some(57), None, Some(57)),
             Delta::Reasoning("**Counting**\n\nTwo and two.".to_owned()),
-            usage(8, Some(60), None, Some(57)),
+            usage(8, Some(57), None, Some(57)),
             Delta::Text("Two and two ".to_owned()),
-            usage(8, Some(63), Some(4), Some(57)),
+            usage(8, Some(60), None, Some(57)),
             Delta::Text("is four.".to_owned()),
+            usage(8, Some(63), Some(4), Some(57)),
             Delta::Finish(FinishReason::Stop),
             Delta::End,
         ]
@@ -91,17 +92,17 @@ fn thoughts_and_text_are_told_apart_and_counted_together() {
 fn calls_of_tools_get_names_and_keep_their_signatures() {
     let (deltas, result) = streamed(CALLS);
     result.unwrap();
-    let Delta::ToolCall { id: first, .. } = &deltas[2] else {
+    let Delta::ToolCall { id: first, .. } = &deltas[1] else {
         panic!("{deltas:?}");
     };
-    let Delta::ToolCall { id: second, .. } = &deltas[5] else {
+    let Delta::ToolCall { id: second, .. } = &deltas[4] else {
         panic!("{deltas:?}");
     };
     assert_ne!(first, second);
     for id in [first, second] {
         assert!(id.starts_with("call_") && id.len() <= 40, "{id}");
     }
-    let Delta::ToolExtra { index: 0, extra } = &deltas[4] else {
+    let Delta::ToolExtra { index: 0, extra } = &deltas[3] else {
         panic!("{deltas:?}");
     };
     assert_eq!(
@@ -109,7 +110,7 @@ fn calls_of_tools_get_names_and_keep_their_signatures() {
         "c2ln"
     );
     assert_eq!(
-        unnamed(&deltas[5..]).collect::<Vec<_>>(),
+        unnamed(&deltas[4..]).collect::<Vec<_>>(),
         [
             Delta::ToolCall {
                 index: 1,
@@ -120,13 +121,14 @@ fn calls_of_tools_get_names_and_keep_their_signatures() {
                 index: 1,
                 json: "{}".to_owned(),
             },
+            usage(50, None, None, None),
             usage(50, Some(20), None, None),
             Delta::Finish(FinishReason::ToolCalls),
             Delta::End,
         ]
     );
     assert_eq!(
-        deltas[3],
+        deltas[2],
         Delta::ToolArguments {
             index: 0,
             json: r#"{"when": "now","city": "Rome"}"#.to_owned(),
@@ -134,7 +136,7 @@ fn calls_of_tools_get_names_and_keep_their_signatures() {
     );
     // No two answers share a name, so that a conversation of both has no two calls of one name.
     let (again, _) = streamed(CALLS);
-    assert_ne!(again[2], deltas[2]);
+    assert_ne!(again[1], deltas[1]);
 }
 
 #[test]
@@ -150,6 +152,23 @@ fn a_call_keeps_the_name_that_it_has() {
 fn a_stream_that_is_cut_never_ends_cleanly() {
     cut_everywhere::<SseFrames, _>(Parser::default, THOUGHT.as_bytes());
     cut_everywhere::<SseFrames, _>(Parser::default, CALLS.as_bytes());
+}
+
+#[test]
+fn a_caller_sees_each_cut_and_what_it_cost() {
+    cuts_are_seen(Api::Gemini, Dialect::OpenAi, THOUGHT.as_bytes());
+    cuts_are_seen(Api::Gemini, Dialect::OpenAi, CALLS.as_bytes());
+    let (events, result) = events(Api::Gemini, Dialect::OpenAi, THOUGHT.as_bytes());
+    result.unwrap();
+    // Each event counts its own text: as it was reported before, and estimated since.
+    let seen = events.iter().filter(|event| event.part() == Part::Content);
+    let seen: Vec<_> = seen
+        .map(|event| event.usage().total_tokens().unwrap())
+        .collect();
+    assert_eq!(seen, [100 + 7, 65 + 3, 68 + 2]);
+    let last = events.last().unwrap();
+    assert_eq!(last.usage().total_tokens(), Some(71));
+    assert!(last.is_reported());
 }
 
 #[test]
@@ -260,8 +279,8 @@ fn usage_is_not_told_before_it_counts_what_passed() {
             Some("STOP"),
         ),
     ]);
-    assert_eq!(deltas[1], usage(5, None, None, Some(9)));
-    assert_eq!(deltas[3], usage(5, Some(25), None, None));
+    assert_eq!(deltas[2], usage(5, None, None, Some(9)));
+    assert_eq!(deltas[4], usage(5, Some(25), None, None));
 }
 
 #[test]

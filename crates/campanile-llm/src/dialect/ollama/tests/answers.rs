@@ -6,7 +6,8 @@ use super::super::{Parser, embeddings, models, whole};
 use crate::{
     chat::FinishReason,
     dialect::{
-        drive::{Driven, cut_everywhere, drive, unnamed},
+        Api, Dialect,
+        drive::{Driven, cut_everywhere, cuts_are_seen, drive, events, unnamed},
         neutral::Delta,
     },
     error::{Class, Error},
@@ -108,6 +109,19 @@ fn calls_of_tools_get_names() {
 fn a_stream_that_is_cut_never_ends_cleanly() {
     cut_everywhere::<NdjsonFrames, _>(Parser::default, THOUGHT.as_bytes());
     cut_everywhere::<NdjsonFrames, _>(Parser::default, CALLS.as_bytes());
+}
+
+#[test]
+fn a_caller_sees_each_cut_and_what_it_cost() {
+    cuts_are_seen(Api::Ollama, Dialect::OpenAi, THOUGHT.as_bytes());
+    cuts_are_seen(Api::Ollama, Dialect::OpenAi, CALLS.as_bytes());
+    // The prompt was in the cache, and is told by its estimate.
+    let (events, result) = events(Api::Ollama, Dialect::OpenAi, CALLS.as_bytes());
+    result.unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last.usage().input_tokens, Some(100));
+    assert_eq!(last.usage().output_tokens, Some(11));
+    assert!(!last.is_reported());
 }
 
 #[test]
