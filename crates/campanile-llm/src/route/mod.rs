@@ -6,6 +6,7 @@
 #[cfg(feature = "pool")]
 mod catalogue;
 mod config;
+pub mod conversation;
 mod future;
 mod needs;
 mod pattern;
@@ -21,6 +22,9 @@ mod unknown;
 #[cfg(feature = "pool")]
 pub use catalogue::{Catalogue, CatalogueConfig, Offer};
 pub use config::{Fallbacks, GroupConfig, RouterConfig};
+#[cfg(feature = "pool")]
+pub use conversation::ByChat;
+pub use conversation::{ConversationConfig, ConversationLayer, conversation_key};
 pub use future::ResponseFuture;
 pub use needs::{Capabilities, Needs};
 pub use routed::Routed;
