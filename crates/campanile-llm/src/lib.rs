@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod embed;
 pub mod error;
 pub mod estimate;
+pub mod front;
 pub mod json;
 pub mod models;
 pub mod price;

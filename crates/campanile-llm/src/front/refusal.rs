@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use campanile::rejection::RejectionKind;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header::RETRY_AFTER};
+
+use super::{Body, answer::json};
+use crate::{dialect::Dialect, error::Error};
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// The longest wait that SDKs keep to.
+const LONGEST: Duration = Duration::from_secs(120);
+
+// ===== impl Error =====
+
+impl Error {
+    /// Whether the caller should send the call again by itself, once [`retry_after`](Self::retry_after) is over: when a
+    /// limit or a budget of its own, or a shedding of load, refused it, so that it was sent nowhere, and that time is known
+    /// and at most 120 s. Whatever else comes out of a stack has been tried again by the stack. See
+    /// [`front`](crate::front#retries-of-callers).
+    #[must_use]
+    pub fn should_retry(&self) -> bool {
+        use RejectionKind::{BudgetExhausted, RateLimited, Shed};
+        self.rejection().is_some_and(|rejection| {
+            matches!(rejection.kind(), RateLimited | BudgetExhausted | Shed)
+                && rejection
+                    .retry_after()
+                    .is_some_and(|after| after <= LONGEST)
+        })
+    }
+
+    /// This error as an HTTP response in the caller's dialect: [`answer_status`](Self::answer_status), the dialect's body,
+    /// `Retry-After` and `retry-after-ms` where it is known when to come back, and `x-should-retry`. See
+    /// [`front`](crate::front).
+    pub fn into_http<S>(self, dialect: Dialect) -> Response<Body<S>> {
+        let mut response = json(dialect.error_body(&self));
+        *response.status_mut() =
+            StatusCode::from_u16(self.answer_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after() {
+            let up =
+                |nanos: u128| u64::try_from(after.as_nanos().div_ceil(nanos)).unwrap_or(u64::MAX);
+            headers.insert(RETRY_AFTER, up(1_000_000_000).into());
+            headers.insert(RETRY_AFTER_MS, up(1_000_000).into());
+        }
+        let again = if self.should_retry() { "true" } else { "false" };
+        headers.insert(X_SHOULD_RETRY, HeaderValue::from_static(again));
+        response
+    }
+}
