@@ -9,6 +9,7 @@
 
 #[cfg(feature = "cache")]
 pub mod cache;
+pub mod account;
 pub mod chat;
 pub mod commit;
 pub mod dialect;

@@ -1,0 +1,61 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use campanile::{Call, Completion};
+use tower_service::Service;
+
+use super::{
+    AccountFuture, AccountStream, Ledger,
+    attempt::{Accounts, Attempt},
+};
+use crate::{
+    chat::{ChatRequest, ChatResponse},
+    error::Error,
+};
+
+/// A service whose attempts are recorded. See the [module](super).
+#[derive(Debug, Clone)]
+pub struct Account<S> {
+    inner: S,
+    accounts: Arc<Accounts>,
+}
+
+// ===== impl Account =====
+
+impl<S> Account<S> {
+    pub(super) const fn new(inner: S, accounts: Arc<Accounts>) -> Self {
+        Self { inner, accounts }
+    }
+
+    /// Where attempts are recorded.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.accounts.ledger
+    }
+}
+
+impl<S, T> Service<Call<ChatRequest>> for Account<S>
+where
+    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
+{
+    type Response = ChatResponse<AccountStream<T>>;
+    type Error = Error;
+    type Future = AccountFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
+        let request = &call.message;
+        let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
+        if let Some(calibrated) = &self.accounts.unanswered {
+            attempt.prompt(calibrated.prompt_tokens(request));
+        }
+        // Before the call, which may panic.
+        let completion = Completion::new(attempt);
+        AccountFuture::new(self.inner.call(call), completion)
+    }
+}
