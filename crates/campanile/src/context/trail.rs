@@ -303,6 +303,10 @@ impl KeepTrail {
 impl SpareTrail {
     /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
     /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.
+    #[cfg_attr(
+        not(any(feature = "retry", feature = "hedge", feature = "trace")),
+        allow(dead_code)
+    )]
     pub(crate) fn lend(&mut self, context: &mut Context, attempts: Option<u32>) -> Trail {
         let trail = context.trail.get_or_insert_with(|| self.take()).clone();
         if let Some(attempts) = attempts {

@@ -1,0 +1,65 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Enforce, SpendBudget};
+use crate::spend_limit::{
+    money,
+    period::{Period, Window},
+    unit::SpendUnit,
+};
+
+/// A budget as people write it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    unit: SpendUnit,
+    #[serde(deserialize_with = "money::digits")]
+    limit: String,
+    period: Period,
+    #[serde(default)]
+    window: Window,
+    #[serde(default)]
+    enforce: Enforce,
+    #[serde(default)]
+    warn_at: Option<Vec<f64>>,
+}
+
+impl TryFrom<Written> for SpendBudget {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let limit = match written.unit {
+            SpendUnit::Money => money::parse(&written.limit)?,
+            SpendUnit::Tokens => written
+                .limit
+                .parse()
+                .map_err(|_| format!("{:?} is no whole number of tokens", written.limit))?,
+        };
+        let budget = Self::new(written.unit, limit, written.period);
+        Ok(Self {
+            name: written.name,
+            window: written.window,
+            enforce: written.enforce,
+            warn_at: written.warn_at.unwrap_or(budget.warn_at),
+            ..budget
+        })
+    }
+}
+
+impl From<SpendBudget> for Written {
+    fn from(budget: SpendBudget) -> Self {
+        Self {
+            name: budget.name,
+            unit: budget.unit,
+            limit: match budget.unit {
+                SpendUnit::Money => money::text(budget.limit),
+                SpendUnit::Tokens => budget.limit.to_string(),
+            },
+            period: budget.period,
+            window: budget.window,
+            enforce: budget.enforce,
+            warn_at: Some(budget.warn_at),
+        }
+    }
+}

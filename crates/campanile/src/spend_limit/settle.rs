@@ -1,0 +1,127 @@
+use std::fmt;
+
+use super::{
+    accounts::Store,
+    config::Unreported,
+    spending::{Reserved, Spending},
+    unit::SpendUnit,
+};
+use crate::{
+    completion::Observe,
+    context::Trail,
+    cost::{Cost, Usage},
+    lane::Share,
+    outcome::{FailureKind, Outcome},
+    rejection::Rejection,
+    time::Timestamp,
+};
+
+/// What was reserved for a call. When the call ends, what it took is put in its place, in each unit by itself:
+///
+/// | the call | is charged |
+/// |---|---|
+/// | usage was reported, or attempts were charged to its trail, however it ended | the greater of both, be it less or more than was reserved |
+/// | a layer further in refused it: it went nowhere | nothing |
+/// | throttled, overloaded, refused as faulty, failed on the server | nothing: no work was done |
+/// | failed before its head, or panicked in there | nothing |
+/// | timed out, cancelled, broken off, nothing reported | what was reserved, unless [`Unreported`] says otherwise: the upstream may well have worked |
+/// | succeeded, nothing reported | likewise |
+pub struct Settle<B: Store> {
+    spending: Share<Spending<B>>,
+    key: B::Key,
+    reserved: Reserved,
+    /// What its attempts are charged to, and nothing else.
+    trail: Option<Trail>,
+    used: Usage,
+    answered: bool,
+    refused: bool,
+}
+
+// ===== impl Settle =====
+
+impl<B: Store> Settle<B> {
+    #[inline(always)]
+    pub(super) fn new(
+        spending: Share<Spending<B>>,
+        key: B::Key,
+        reserved: Reserved,
+        trail: Option<Trail>,
+    ) -> Self {
+        Self {
+            spending,
+            key,
+            reserved,
+            trail,
+            used: Usage::default(),
+            answered: false,
+            refused: false,
+        }
+    }
+
+    /// Whether nothing was done for the call.
+    fn undone(&self, outcome: Outcome) -> bool {
+        match outcome {
+            _ if self.refused => true,
+            Outcome::Throttled { .. } | Outcome::Overloaded { .. } | Outcome::Ignored => true,
+            Outcome::Failure(FailureKind::Server) => true,
+            Outcome::Failure(FailureKind::Timeout) => false,
+            Outcome::Failure(_) => !self.answered,
+            _ => false,
+        }
+    }
+
+    /// What is known to have been taken of a unit.
+    fn known(&self, unit: SpendUnit, charged: &Cost) -> Option<u64> {
+        let charged = Some(unit.of(charged)).filter(|charged| *charged > 0);
+        charged.max(unit.used(&self.used))
+    }
+}
+
+impl<B: Store> Observe for Settle<B> {
+    #[inline]
+    fn head(&mut self, _now: Timestamp) {
+        self.answered = true;
+    }
+
+    /// Each part by the last report that had it.
+    fn usage(&mut self, usage: &Usage) {
+        let used = &mut self.used;
+        used.input_tokens = usage.input_tokens.or(used.input_tokens);
+        used.output_tokens = usage.output_tokens.or(used.output_tokens);
+        used.nano_dollars = usage.nano_dollars.or(used.nano_dollars);
+    }
+
+    fn refused(&mut self, rejection: &Rejection) {
+        self.refused |= rejection.kept_back();
+    }
+
+    // The time that it is told is not looked at: it is read again where something is to be done, so that a plain call
+    // reads the clock once.
+    #[inline]
+    fn clock(&self) -> Timestamp {
+        Timestamp::ZERO
+    }
+
+    fn end(&mut self, _now: Timestamp, outcome: Outcome) {
+        let charged = self.trail.as_ref().map_or(Cost::ZERO, Trail::charged);
+        let undone = self.undone(outcome);
+        let unreported = self.spending.config.unreported;
+        self.spending
+            .settle(&self.key, &self.reserved, |unit, reserved| {
+                match (self.known(unit, &charged), unreported) {
+                    (Some(known), _) => known,
+                    (None, Unreported::Reserved) if !undone => reserved,
+                    _ => 0,
+                }
+            });
+    }
+}
+
+impl<B: Store> fmt::Debug for Settle<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settle")
+            .field("reserved", &self.reserved)
+            .field("used", &self.used)
+            .finish_non_exhaustive()
+    }
+}

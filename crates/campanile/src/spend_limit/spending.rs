@@ -1,0 +1,394 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex as Names},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    account::{Account, Admitted, Cell, Grown, LARGEST},
+    accounts::{Absent, Holder, Place, Store},
+    clock::{Clock, moment},
+    config::{BUDGETS, Beyond, Enforce, Oversize, SpendBudget, SpendLimitConfig},
+    crossing::{Crossing, Listener},
+    period::Schedule,
+    unit::SpendUnit,
+};
+use crate::{
+    cost::{Cost, Usage},
+    rejection::{Rejection, RejectionKind},
+    sync::{AtomicU64, Mutex, Ordering, lock},
+    time::Timestamp,
+};
+
+/// What all that share budgets share.
+pub(super) struct Spending<B: Store> {
+    pub(super) config: SpendLimitConfig,
+    pub(super) terms: Box<[Terms]>,
+    pub(super) clock: Clock,
+    pub(super) accounts: B,
+    refused: AtomicU64,
+    pub(super) listener: Mutex<Option<Arc<Listener<B::Key>>>>,
+}
+
+/// What holds for one budget, whatever the key.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) name: &'static str,
+    pub(super) unit: SpendUnit,
+    pub(super) schedule: Schedule,
+    limit: AtomicU64,
+    soft: bool,
+    alone: bool,
+    /// What a call of unknown cost is taken to cost.
+    assumed: u64,
+    warn_at: Box<[f64]>,
+}
+
+/// What was reserved for a call: in which accounts, and in each budget how much and in which period.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reserved {
+    place: Place,
+    parts: [Part; BUDGETS],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    period: Admitted,
+    amount: u64,
+}
+
+/// What is spent has grown, in a budget of this limit.
+#[derive(Debug, Clone, Copy)]
+struct Growth {
+    grown: Grown,
+    limit: u64,
+}
+
+pub(super) const LAYER: &str = "spend_limit";
+
+// ===== impl Spending =====
+
+impl<B: Store> Spending<B> {
+    /// Nothing is taken. It is `wall` now. The settings have been checked.
+    pub(super) fn new(config: SpendLimitConfig, wall: SystemTime) -> Self {
+        let shares = config.beyond == Beyond::Share;
+        Self {
+            terms: config
+                .budgets
+                .iter()
+                .map(|budget| Terms::new(budget, &config))
+                .collect(),
+            clock: Clock::new(wall, Timestamp::now()),
+            accounts: B::make(config.budgets.len(), config.max_keys, shares),
+            refused: AtomicU64::new(0),
+            listener: Mutex::new(None),
+            config,
+        }
+    }
+
+    /// Reserves what a call is estimated to take, in all budgets or in none.
+    #[inline]
+    pub(super) fn reserve(
+        &self,
+        key: &B::Key,
+        cost: &Cost,
+        now: Timestamp,
+    ) -> Result<Reserved, Rejection> {
+        let wall = self.clock.wall(now);
+        let take = |holder: Holder<'_, B::Cell>| self.take(&holder, cost, wall);
+        match self.accounts.visit(key, None, Absent::Enter(wall), take) {
+            Some(Some(reserved)) => Ok(reserved),
+            _ => Err(self.refuse(key, cost, wall)),
+        }
+    }
+
+    #[inline]
+    fn take<C: Cell>(&self, holder: &Holder<'_, C>, cost: &Cost, wall: u64) -> Option<Reserved> {
+        // A look at all first, so that a call which one budget refuses takes nothing from the others meanwhile, for which
+        // another call might be refused.
+        if self.terms.len() > 1 && !self.each(holder).all(|one| one.has_room(cost, wall)) {
+            return None;
+        }
+        let mut reserved = Reserved {
+            place: holder.place,
+            parts: [Part::default(); BUDGETS],
+        };
+        for (index, one) in self.each(holder).enumerate() {
+            let amount = one.terms.amount(cost, one.limit);
+            let admits = |taken| one.terms.admits(taken, amount, one.limit);
+            let schedule = &one.terms.schedule;
+            let Some(period) = one.account.reserve(schedule, wall, amount, admits) else {
+                for (one, part) in self.each(holder).zip(&reserved.parts[..index]) {
+                    one.account.replace(part.period, part.amount, 0);
+                }
+                return None;
+            };
+            reserved.parts[index] = Part { period, amount };
+        }
+        Some(reserved)
+    }
+
+    /// The accounts of a key, each with its terms.
+    #[inline]
+    fn each<'a, C>(&'a self, holder: &'a Holder<'_, C>) -> impl Iterator<Item = One<'a, C>> {
+        let both = self.terms.iter().zip(holder.accounts);
+        both.enumerate().map(|(index, (terms, account))| One {
+            terms,
+            account,
+            limit: holder.limit(index, terms),
+        })
+    }
+
+    /// A call for which there is no room. It may come again when the last of the periods ends that have none.
+    #[cold]
+    fn refuse(&self, key: &B::Key, cost: &Cost, wall: u64) -> Rejection {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let rejection = Rejection::new(RejectionKind::BudgetExhausted, LAYER);
+        let after = self.accounts.visit(key, None, Absent::Leave, |holder| {
+            let lacking = self.each(&holder).filter(|one| !one.has_room(cost, wall));
+            lacking
+                .map(|one| one.opens(cost, wall))
+                .try_fold(Duration::ZERO, |latest, opens| {
+                    opens.map(|opens| latest.max(opens))
+                })
+        });
+        match after.flatten() {
+            Some(after) => rejection.with_retry_after(after),
+            None => rejection,
+        }
+    }
+
+    /// How many calls were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Puts what a call `took` in the place of what was reserved: a function of the unit and of what was reserved.
+    pub(super) fn settle(
+        &self,
+        key: &B::Key,
+        reserved: &Reserved,
+        took: impl Fn(SpendUnit, u64) -> u64,
+    ) {
+        let mut amounts = [0; BUDGETS];
+        let mut exceeds = false;
+        for ((terms, part), amount) in self.terms.iter().zip(&reserved.parts).zip(&mut amounts) {
+            *amount = took(terms.unit, part.amount).min(LARGEST);
+            exceeds |= *amount > part.amount;
+        }
+        // The present matters only to what is taken beyond what was reserved.
+        let wall = if exceeds {
+            self.clock.wall(Timestamp::now())
+        } else {
+            0
+        };
+        let absent = if exceeds {
+            Absent::Enter(wall)
+        } else {
+            Absent::Leave
+        };
+        let mut growths = [None; BUDGETS];
+        self.accounts
+            .visit(key, Some(reserved.place), absent, |holder| {
+                let same = holder.place == reserved.place;
+                for (index, one) in self.each(&holder).enumerate() {
+                    let part = &reserved.parts[index];
+                    growths[index] = one.settle(part, amounts[index], same, wall);
+                }
+            });
+        self.tell(key, &growths);
+    }
+
+    /// Takes and spends what somebody says was used, however much is left.
+    pub(super) fn charge(&self, key: &B::Key, usage: &Usage, now: Timestamp) {
+        let wall = self.clock.wall(now);
+        let mut growths = [None; BUDGETS];
+        self.accounts
+            .visit(key, None, Absent::Enter(wall), |holder| {
+                for (index, one) in self.each(&holder).enumerate() {
+                    let used = one.terms.unit.used(usage).filter(|used| *used > 0);
+                    growths[index] = used.and_then(|used| one.charge(used, wall));
+                }
+            });
+        self.tell(key, &growths);
+    }
+
+    /// Tells of the parts of budgets that were crossed. Not under a lock.
+    #[inline]
+    fn tell(&self, key: &B::Key, growths: &[Option<Growth>; BUDGETS]) {
+        for (terms, growth) in self.terms.iter().zip(growths) {
+            let Some(Growth { grown, limit }) = *growth else {
+                continue;
+            };
+            for part in &terms.warn_at {
+                let at = terms.part(*part, limit);
+                if grown.before < at && at <= grown.after {
+                    self.cross(key, terms, *part, grown, limit);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn cross(&self, key: &B::Key, terms: &Terms, at: f64, grown: Grown, limit: u64) {
+        let crossing = Crossing {
+            budget: terms.name,
+            unit: terms.unit,
+            key,
+            at,
+            spent: grown.after,
+            limit,
+            until: moment(grown.end),
+        };
+        // The key may be a secret.
+        tracing::warn!(
+            budget = crossing.budget,
+            at,
+            spent = crossing.spent,
+            limit,
+            "spend limit: a part of a budget is spent"
+        );
+        let listener = lock(&self.listener).clone();
+        if let Some(listener) = listener {
+            listener(&crossing);
+        }
+    }
+}
+
+impl<B: Store + fmt::Debug> fmt::Debug for Spending<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spending")
+            .field("terms", &self.terms)
+            .field("accounts", &self.accounts)
+            .field("refused", &self.refused())
+            .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Terms =====
+
+impl Terms {
+    fn new(budget: &SpendBudget, config: &SpendLimitConfig) -> Self {
+        let mut warn_at = budget.warn_at.clone();
+        warn_at.sort_by(f64::total_cmp);
+        Self {
+            name: name(&budget.name()),
+            unit: budget.unit,
+            schedule: budget.schedule(),
+            limit: AtomicU64::new(budget.limit),
+            soft: budget.enforce == Enforce::Warn,
+            alone: config.oversize == Oversize::Alone,
+            assumed: match budget.unit {
+                SpendUnit::Tokens => config.assumed_tokens,
+                SpendUnit::Money => config.assumed_money,
+            },
+            warn_at: warn_at.into(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// What is reserved for a call of this cost.
+    #[inline]
+    fn amount(&self, cost: &Cost, limit: u64) -> u64 {
+        match self.unit.of(cost) {
+            0 => self.assumed.min(limit),
+            cost => cost.min(LARGEST),
+        }
+    }
+
+    /// Whether there is room for so much when `taken` is taken. A call that costs nothing needs some as well.
+    #[inline]
+    fn admits(&self, taken: u64, amount: u64, limit: u64) -> bool {
+        taken.saturating_add(amount.max(1)) <= limit
+            || self.soft
+            || (self.alone && taken == 0 && limit > 0)
+    }
+
+    /// From how much on this part of the limit is spent.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // from 0 to the limit
+    fn part(&self, part: f64, limit: u64) -> u64 {
+        if part >= 1.0 {
+            return limit.max(1);
+        }
+        ((limit as f64 * part).ceil() as u64).max(1)
+    }
+}
+
+/// A name for good. There are as many as are written in settings, and each is kept once.
+fn name(name: &str) -> &'static str {
+    static NAMES: Names<Vec<&'static str>> = Names::new(Vec::new());
+    let mut names = NAMES
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(known) = names.iter().find(|known| **known == name) {
+        return known;
+    }
+    let kept = Box::leak(name.to_owned().into_boxed_str());
+    names.push(kept);
+    kept
+}
+
+// ===== impl Holder =====
+
+impl<C> Holder<'_, C> {
+    #[inline]
+    pub(super) fn limit(&self, index: usize, terms: &Terms) -> u64 {
+        let own = self.limits.and_then(|limits| limits[index]);
+        own.unwrap_or_else(|| terms.limit())
+    }
+}
+
+// ===== impl One =====
+
+/// One account, with its terms.
+struct One<'a, C> {
+    terms: &'a Terms,
+    account: &'a Account<C>,
+    limit: u64,
+}
+
+impl<C: Cell> One<'_, C> {
+    fn has_room(&self, cost: &Cost, wall: u64) -> bool {
+        let amount = self.terms.amount(cost, self.limit);
+        self.terms
+            .admits(self.account.look(wall).taken, amount, self.limit)
+    }
+
+    /// In how long there is a period with room; `None` for never.
+    fn opens(&self, cost: &Cost, wall: u64) -> Option<Duration> {
+        let amount = self.terms.amount(cost, self.limit);
+        let end = self.account.look(wall).end?;
+        let never = Admitted::is_forever(end) || !self.terms.admits(0, amount, self.limit);
+        (!never).then(|| Duration::from_nanos(end - wall))
+    }
+
+    /// What was taken goes to the period in which it was reserved, up to as much as was reserved where that is over by now;
+    /// the rest goes to the present one.
+    fn settle(&self, part: &Part, took: u64, same: bool, wall: u64) -> Option<Growth> {
+        let exceeds = took > part.amount;
+        let over = exceeds && wall >= part.period.end();
+        if same && !over && self.account.replace(part.period, part.amount, took) {
+            let grown = self.account.spend(part.period, took)?;
+            let limit = self.limit;
+            return Some(Growth { grown, limit });
+        }
+        if exceeds {
+            return self.charge(took - part.amount, wall);
+        }
+        None
+    }
+
+    fn charge(&self, amount: u64, wall: u64) -> Option<Growth> {
+        let grown = self.account.charge(&self.terms.schedule, wall, amount)?;
+        let limit = self.limit;
+        Some(Growth { grown, limit })
+    }
+}
