@@ -5,10 +5,14 @@
 
 #[cfg(feature = "pool")]
 mod catalogue;
+#[cfg(feature = "pool")]
+pub mod cheapest;
 mod config;
 pub mod conversation;
 mod future;
 mod needs;
+#[cfg(feature = "pool")]
+mod number;
 mod pattern;
 mod routed;
 mod router;
@@ -21,6 +25,8 @@ mod unknown;
 
 #[cfg(feature = "pool")]
 pub use catalogue::{Catalogue, CatalogueConfig, Offer};
+#[cfg(feature = "pool")]
+pub use cheapest::{Cheapest, CheapestConfig};
 pub use config::{Fallbacks, GroupConfig, RouterConfig};
 #[cfg(feature = "pool")]
 pub use conversation::ByChat;
