@@ -112,12 +112,16 @@ pub(super) enum Block<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum More<'a> {
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
-    SignatureDelta { signature: &'a str },
-    InputJsonDelta { partial_json: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    Json { partial_json: &'a str },
 }
 
 #[derive(Serialize)]
@@ -181,7 +185,7 @@ impl Renderer {
                 index
             }
         };
-        let delta = More::TextDelta { text };
+        let delta = More::Text { text };
         out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
     }
 
@@ -225,7 +229,7 @@ impl Renderer {
         };
         open.arguments.add(json.as_bytes());
         let index = open.block;
-        let delta = More::InputJsonDelta { partial_json: json };
+        let delta = More::Json { partial_json: json };
         out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
     }
 
@@ -299,12 +303,12 @@ impl Render for Renderer {
             Delta::Reasoning(text) if text.is_empty() => {}
             Delta::Reasoning(text) => {
                 let index = self.thinking(out);
-                let delta = More::ThinkingDelta { thinking: &text };
+                let delta = More::Thinking { thinking: &text };
                 out.write(&Event::ContentBlockDelta { index, delta }, Part::Content);
             }
             Delta::Signature(text) => {
                 let index = self.thinking(out);
-                let delta = More::SignatureDelta { signature: &text };
+                let delta = More::Signature { signature: &text };
                 out.write(&Event::ContentBlockDelta { index, delta }, Part::Idle);
                 // It seals what was thought: more is another block.
                 self.stop(false, out);

@@ -78,13 +78,10 @@ fn texts(at: &str, blocks: Vec<Block>) -> Result<Vec<Block>, Error> {
 fn assistant(at: &str, message: &Message) -> Result<Vec<Block>, Error> {
     let extra = |name: &str| message.extra.get(name).and_then(Value::as_str);
     let mut content = Vec::new();
-    // Thoughts without a signature are refused.
-    if let (Some(thinking), Some(signature)) =
-        (extra("reasoning_content"), extra("reasoning_signature"))
-        && !signature.is_empty()
-    {
+    // Thoughts without a signature are refused; a signature alone is of thoughts that the provider keeps to itself.
+    if let Some(signature) = extra("reasoning_signature").filter(|seal| !seal.is_empty()) {
         content.push(Block::Thinking {
-            thinking: thinking.to_owned(),
+            thinking: extra("reasoning_content").unwrap_or("").to_owned(),
             signature: signature.to_owned(),
         });
     }

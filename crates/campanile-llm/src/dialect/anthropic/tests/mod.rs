@@ -29,6 +29,7 @@ fn asked() -> Asked {
     Asked {
         model: "asked".into(),
         usage: true,
+        choices: 1,
     }
 }
 
