@@ -23,6 +23,8 @@ mod tests;
 pub(crate) use error::{error, error_body, error_frame, error_in};
 pub(crate) use parse::parser;
 pub(crate) use render::{render_whole, renderer};
+#[cfg(test)]
+pub(crate) use text::text_len;
 pub(crate) use verbatim::{Verbatim, verbatim};
 pub(crate) use whole::{completion, text, tool_calls, whole};
 pub(crate) use wire::usage;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     error_in,
-    verbatim::{DONE, Ends, interrupted, malformed},
+    verbatim::{CHUNK, DONE, Ends, interrupted, object},
     wire,
 };
 use crate::{
@@ -103,8 +103,7 @@ pub(crate) const fn parser() -> Parser {
 
 impl Parser {
     fn chunk(&mut self, frame: &Frame, deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        let chunk: Chunk =
-            serde_json::from_slice(&frame.data).map_err(|error| malformed(&error))?;
+        let chunk: Chunk = object(CHUNK, &frame.data)?;
         let mut choices = chunk.choices.unwrap_or_default();
         let failed = given(chunk.error.as_ref())
             || chunk.object.as_deref() == Some("error")

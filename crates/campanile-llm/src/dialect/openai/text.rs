@@ -4,7 +4,7 @@ use memchr::memchr;
 
 /// How many bytes of UTF-8 the text of a JSON string is. `raw` is the string as it is written, quotes included, which is
 /// known to be valid JSON; `None` where it is no string.
-pub(super) fn text_len(raw: &str) -> Option<u64> {
+pub(crate) fn text_len(raw: &str) -> Option<u64> {
     let text = raw.strip_prefix('"')?.strip_suffix('"')?;
     let mut rest = text.as_bytes();
     let mut length = rest.len() as u64;

@@ -81,7 +81,7 @@ impl Verbatim {
     fn chunk(&mut self, frame: Frame) -> Result<Option<ChatEvent>, Error> {
         // A handle, so that the frame may go on while the chunk is looked at.
         let data = frame.data.clone();
-        let chunk: Chunk<'_> = serde_json::from_slice(&data).map_err(|error| malformed(&error))?;
+        let chunk: Chunk<'_> = object(CHUNK, &data)?;
         if let Some(error) = chunk.failure(&frame) {
             return Err(error);
         }
@@ -124,20 +124,24 @@ fn reason(raw: &str, frame: &Frame) -> Result<FinishReason, Error> {
     wire::finish(&name).ok_or_else(|| error_in(&frame.data))
 }
 
-pub(super) fn malformed(error: &serde_json::Error) -> Error {
-    bad("a chunk of the stream", error)
+/// Reads an object. Lists would do for the parser, and what it says of an error might quote what was said.
+pub(super) fn object<'a, T: Deserialize<'a>>(what: &str, data: &'a [u8]) -> Result<T, Error> {
+    let bad = |why: String| Error::new(Class::Malformed, format!("{what} is {why}"));
+    if data.trim_ascii_start().first() != Some(&b'{') {
+        return Err(bad("no JSON object".to_owned()));
+    }
+    serde_json::from_slice(data).map_err(|error| {
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => "of another form than it should be",
+            _ => "no JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        bad(format!("{kind}, at line {line}, column {column}"))
+    })
 }
 
-/// What the parser says of it might quote what was said.
-pub(super) fn bad(what: &str, error: &serde_json::Error) -> Error {
-    let kind = match error.classify() {
-        serde_json::error::Category::Data => "of another form than it should be",
-        _ => "no JSON",
-    };
-    let (line, column) = (error.line(), error.column());
-    let message = format!("{what} is {kind}, at line {line}, column {column}");
-    Error::new(Class::Malformed, message)
-}
+/// What a frame of a stream is, in errors.
+pub(super) const CHUNK: &str = "a chunk of the stream";
 
 /// A frame of this data, on one line.
 fn framed(data: &Bytes) -> (Bytes, std::ops::Range<usize>) {

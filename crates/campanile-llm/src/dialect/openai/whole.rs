@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{error_in, verbatim::bad, wire};
+use super::{error_in, verbatim::object, wire};
 use crate::{
     chat::{ChatCompletion, Message, Role, ToolCall},
     dialect::{Dialect, neutral::Whole},
@@ -119,13 +119,13 @@ pub(crate) fn tool_calls(body: &Bytes) -> Vec<ToolCall> {
 }
 
 fn read(body: &Bytes) -> Result<Answer, Error> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
+    let answer: Answer = object("the answer", body).map_err(|malformed| {
         // An error in an answer of success may have any form.
         let failed = serde_json::from_slice::<Map<String, Value>>(body);
-        if failed.is_ok_and(|object| object.get("error").is_some_and(|error| !error.is_null())) {
-            return error_in(body);
+        match failed.is_ok_and(|object| object.get("error").is_some_and(|error| !error.is_null())) {
+            true => error_in(body),
+            false => malformed,
         }
-        bad("the answer", &error)
     })?;
     let failed = answer.error.as_ref().is_some_and(|error| !error.is_null())
         || answer.object.as_deref() == Some("error")
