@@ -200,6 +200,31 @@ proptest! {
             prop_assert!(wait <= cap);
         }
     }
+
+    #[test]
+    fn no_bytes_of_a_header_panic(
+        seconds in prop::collection::vec(32_u8..=255, 0..40),
+        millis in prop::collection::vec(32_u8..=255, 0..40),
+    ) {
+        let mut map = HeaderMap::new();
+        for (name, bytes) in [("retry-after", seconds), ("retry-after-ms", millis)] {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                map.append(name, value);
+            }
+        }
+        let _ = retry_after(&map, Duration::MAX);
+    }
+
+    #[test]
+    fn a_larger_number_is_no_shorter_wait(a in "[0-9]{1,40}(\\.[0-9]{1,9})?(e[0-9]{1,4})?", b in "[0-9]{1,40}(\\.[0-9]{1,9})?(e[0-9]{1,4})?") {
+        let figure = |text: &str| text.parse::<f64>().unwrap();
+        let (less, more) = if figure(&a) <= figure(&b) { (&a, &b) } else { (&b, &a) };
+        for name in ["retry-after", "retry-after-ms"] {
+            let read = |value: &str| retry_after(&headers(&[(name, value)]), Duration::MAX);
+            prop_assert!(read(less).is_some());
+            prop_assert!(read(less) <= read(more), "{}: {} {}", name, less, more);
+        }
+    }
 }
 
 // ===== classify_error =====

@@ -280,4 +280,63 @@ proptest! {
         let at = text::rfc3339(&text).unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         prop_assert_eq!(at.as_secs() as i64, days * 86_400 + second, "{}", text);
     }
+
+    #[test]
+    fn a_larger_figure_is_no_shorter_duration(
+        a in "[0-9]{1,40}(\\.[0-9]{1,12})?",
+        b in "[0-9]{1,40}(\\.[0-9]{1,12})?",
+        unit in "(h|m|s|ms|us|ns)?",
+    ) {
+        let figure = |text: &str| text.parse::<f64>().unwrap();
+        let read = |text: &str| text::go_duration(&format!("{text}{unit}")).unwrap();
+        let (less, more) = if figure(&a) <= figure(&b) { (&a, &b) } else { (&b, &a) };
+        prop_assert!(read(less) <= read(more), "{less}{unit} {more}{unit}");
+        // A part more never makes it shorter.
+        if !unit.is_empty() {
+            let both = text::go_duration(&format!("{a}{unit}{b}{unit}")).unwrap();
+            prop_assert!(both >= read(&a).max(read(&b)));
+        }
+    }
+
+    #[test]
+    fn a_later_time_is_later(
+        a in "(19[7-9]|20[0-9])[0-9]-0[1-9]-[0-2][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{9}Z",
+        b in "(19[7-9]|20[0-9])[0-9]-0[1-9]-[0-2][1-8]T[01][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{9}Z",
+    ) {
+        // Written like this, they are in the order of their texts.
+        prop_assert_eq!(text::rfc3339(&a).unwrap().cmp(&text::rfc3339(&b).unwrap()), a.cmp(&b));
+    }
+
+    #[test]
+    fn any_mix_of_headers_is_borne(
+        values in prop::collection::vec(
+            prop::option::of(prop_oneof![
+                any::<u64>().prop_map(|number| number.to_string()),
+                "[0-9]{1,30}(h|m|s|ms)?",
+                "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[-+][0-9]{2}:[0-9]{2})",
+                "[ -~]{0,10}",
+            ]),
+            20,
+        ),
+        throttled: bool,
+    ) {
+        let known = [
+            names::REQUESTS,
+            names::TOKENS,
+            names::ANTHROPIC_REQUESTS,
+            names::ANTHROPIC_TOKENS,
+            names::ANTHROPIC_INPUT,
+            names::ANTHROPIC_OUTPUT,
+        ];
+        let known = known.into_iter().flatten().chain(["retry-after", "retry-after-ms"]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in known.zip(&values) {
+            if let Some(value) = value {
+                headers.insert(name, value.parse().unwrap());
+            }
+        }
+        let advice = Headers.read(throttled, &headers, noon).unwrap_or_default();
+        prop_assert!(throttled || advice.retry_after.is_none());
+        prop_assert!(advice.retry_after.is_none_or(|wait| wait <= LONGEST));
+    }
 }
