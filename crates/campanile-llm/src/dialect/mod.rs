@@ -9,22 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::{chat::ToolCall, error::Error};
 
 pub(crate) mod anthropic;
-#[allow(dead_code, unreachable_pub)]
 pub(crate) mod codec;
 mod content;
-#[allow(dead_code)]
 mod dispatch;
 #[cfg(test)]
 mod drive;
 mod failed;
 pub(crate) mod gemini;
 mod ids;
-#[allow(dead_code)]
 pub(crate) mod neutral;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 
-#[allow(unused_imports)]
 pub(crate) use dispatch::{Asked, Decoder, Frames, Outgoing};
 
 /// What a caller speaks: the form of requests, answers, streams and errors.

@@ -118,22 +118,21 @@ impl Parser {
                 model: chunk.model.unwrap_or_default(),
             });
         }
-        let groq = || chunk.x_groq.as_ref()?.get("usage");
-        let usage = chunk.usage.as_ref().filter(|usage| !usage.is_null());
-        let usage = usage.or_else(groq);
-        if let Some(Ok(usage)) = usage.map(wire::Usage::deserialize) {
-            deltas.push(Delta::Usage(usage.taken()));
-        }
         let first = choices
             .iter_mut()
             .find(|choice| choice.index.unwrap_or(0) == 0);
-        let Some(choice) = first else {
-            return Ok(());
-        };
-        if let Some(said) = choice.delta.take() {
+        if let Some(said) = first.and_then(|choice| choice.delta.take()) {
             self.said(said, deltas);
         }
-        if let Some(reason) = &choice.finish_reason {
+        let groq = || chunk.x_groq.as_ref()?.get("usage");
+        let usage = chunk.usage.as_ref().filter(|usage| !usage.is_null());
+        let usage = usage.or_else(groq);
+        // A report counts for what its chunk says too.
+        if let Some(Ok(usage)) = usage.map(wire::Usage::deserialize) {
+            deltas.push(Delta::Usage(usage.taken()));
+        }
+        let first = choices.iter().find(|choice| choice.index.unwrap_or(0) == 0);
+        if let Some(reason) = first.and_then(|choice| choice.finish_reason.as_ref()) {
             let reason = wire::finish(reason).ok_or_else(|| error_in(&frame.data))?;
             if !self.ends.all() {
                 deltas.push(Delta::Finish(reason));

@@ -154,7 +154,7 @@ impl Renderer {
         }
         let end = frame.len();
         frame.extend_from_slice(b"\n\n");
-        ChatEvent::new(frame.into(), 6..end, part).with_usage(tally.usage(), tally.is_reported())
+        ChatEvent::new(frame.into(), 6..end, part).with_tally(tally)
     }
 
     fn step<D: Serialize>(&self, delta: D, part: Part, tally: &Tally) -> ChatEvent {
@@ -239,7 +239,7 @@ impl Render for Renderer {
                     events.push_back(self.frame(none, Some(usage), Part::Idle, tally));
                 }
                 ChatEvent::new(Bytes::from_static(b"data: [DONE]\n\n"), 6..12, Part::End)
-                    .with_usage(tally.usage(), tally.is_reported())
+                    .with_tally(tally)
             }
             Delta::Start { .. } | Delta::Usage(_) => return,
         };

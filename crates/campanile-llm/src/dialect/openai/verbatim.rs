@@ -75,7 +75,7 @@ impl Verbatim {
             // JSON over several lines of data: on one, so that it is one piece of the frame.
             None => framed(&frame.data),
         };
-        ChatEvent::new(bytes, place, part).with_usage(self.tally.usage(), self.tally.is_reported())
+        ChatEvent::new(bytes, place, part).with_tally(&self.tally)
     }
 
     fn chunk(&mut self, frame: Frame) -> Result<Option<ChatEvent>, Error> {
@@ -85,16 +85,18 @@ impl Verbatim {
         if let Some(error) = chunk.failure(&frame) {
             return Err(error);
         }
-        if let Some(usage) = chunk.usage() {
-            self.tally.report(&usage.taken());
-        }
+        let usage = chunk.usage();
         let alone = chunk.usage.is_some();
         let choices = chunk.choices.unwrap_or_default();
+        // A report counts for what its chunk says too.
+        self.tally.said(choices.said);
+        if let Some(usage) = usage {
+            self.tally.report(&usage.taken());
+        }
         // It is there because it was asked for on the caller's behalf.
         if alone && choices.count == 0 && !self.usage {
             return Ok(None);
         }
-        self.tally.said(choices.said);
         self.ends.add(choices.finished);
         let finish = match choices.finish {
             Some(raw) => Some(reason(raw.get(), &frame)?),
@@ -186,7 +188,7 @@ impl Decode for Verbatim {
         self.done = true;
         let bytes = Bytes::from_static(b"data: [DONE]\n\n");
         let end = ChatEvent::new(bytes, 6..12, Part::End);
-        events.push_back(end.with_usage(self.tally.usage(), self.tally.is_reported()));
+        events.push_back(end.with_tally(&self.tally));
         Ok(())
     }
 }

@@ -84,9 +84,6 @@ pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
 /// Reads an answer that is passed on as it came. The tally has the estimate of the prompt.
 pub(crate) fn completion(body: Bytes, mut tally: Tally) -> Result<ChatCompletion, Error> {
     let answer = read(&body)?;
-    if let Some(usage) = answer.usage() {
-        tally.report(&usage);
-    }
     let mut empty = true;
     for said in answer
         .choices
@@ -95,6 +92,9 @@ pub(crate) fn completion(body: Bytes, mut tally: Tally) -> Result<ChatCompletion
     {
         tally.said(said.bytes());
         empty &= said.is_empty();
+    }
+    if let Some(usage) = answer.usage() {
+        tally.report(&usage);
     }
     let finish = answer.choices.first();
     let finish = finish.and_then(|choice| choice.finish_reason.as_deref());

@@ -1,0 +1,184 @@
+//! Over real connections.
+
+use hyper::{body::Incoming, service::service_fn as http_service};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+/// A server that is not ours: hyper's.
+pub(super) struct Server {
+    pub(super) url: String,
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(super) async fn answering(http2: bool, kind: &'static str, body: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let keys = Arc::new(Mutex::new(Vec::new()));
+        let (seen, body) = (Arc::clone(&keys), Bytes::copy_from_slice(body.as_bytes()));
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let (seen, body) = (Arc::clone(&seen), body.clone());
+                let service = http_service(move |request: Request<Incoming>| {
+                    let key = request.headers()["authorization"].to_str().unwrap();
+                    seen.lock().unwrap().push(key.to_owned());
+                    let response = Response::builder().header("content-type", kind);
+                    let response = response.body(Full::new(body.clone())).unwrap();
+                    async move {
+                        // All of it, so that the connection can be used again.
+                        request.into_body().collect().await.unwrap();
+                        Ok::<_, Infallible>(response)
+                    }
+                });
+                let io = TokioIo::new(connection);
+                tokio::spawn(async move {
+                    if http2 {
+                        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                        let _ = server.serve_connection(io, service).await;
+                    } else {
+                        let server = hyper::server::conn::http1::Builder::new();
+                        let _ = server.serve_connection(io, service).await;
+                    }
+                });
+            }
+        });
+        Self { url, keys }
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.keys.lock().unwrap().clone()
+    }
+}
+
+/// A provider behind a socket in the hand, and what accepts its connections.
+async fn socket() -> (Provider<HttpClient>, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let provider = Provider::new(http_client(), &ProviderConfig::llama_cpp(&url)).unwrap();
+    (provider, listener)
+}
+
+/// Reads a request to its end.
+async fn take_request(connection: &mut TcpStream) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4_096];
+    while !request.windows(2).any(|end| end == b"]}" || end == b"e}") {
+        let read = connection.read(&mut buffer).await.unwrap();
+        assert!(
+            read > 0,
+            "the request ended: {}",
+            String::from_utf8_lossy(&request)
+        );
+        request.extend_from_slice(&buffer[..read]);
+    }
+}
+
+const HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+fn chunked(data: &str) -> String {
+    format!("{:x}\r\n{data}\r\n", data.len())
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_closes_the_connection() {
+    let (provider, listener) = socket().await;
+    let call = tokio::spawn(provider.oneshot(Call::new(ask().streamed())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    connection
+        .write_all(format!("{HEAD}{}", chunked(FIRST)).as_bytes())
+        .await
+        .unwrap();
+    let mut stream = stream(call.await.unwrap().unwrap());
+    assert_eq!(stream.next().await.unwrap().unwrap().part(), Part::Content);
+    drop(stream);
+    let mut rest = [0; 16];
+    assert_eq!(connection.read(&mut rest).await.unwrap(), 0, "it is closed");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_before_its_head_closes_the_connection() {
+    let (provider, listener) = socket().await;
+    let call = tokio::spawn(provider.oneshot(Call::new(ask())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    call.abort();
+    let mut rest = [0; 16];
+    assert_eq!(connection.read(&mut rest).await.unwrap(), 0, "it is closed");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told_from_one_that_is_not_made() {
+    // Nobody listens.
+    let (provider, listener) = socket().await;
+    drop(listener);
+    let error = provider.oneshot(Call::new(ask())).await.unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable);
+    assert!(std::error::Error::source(&error).is_some());
+
+    // It breaks before the head.
+    let (provider, listener) = socket().await;
+    let call = tokio::spawn(provider.oneshot(Call::new(ask())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    connection
+        .write_all(b"HTTP/1.1 200 OK\r\ncont")
+        .await
+        .unwrap();
+    drop(connection);
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable);
+
+    // It breaks after the head.
+    let (provider, listener) = socket().await;
+    let call = tokio::spawn(provider.oneshot(Call::new(ask().streamed())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    connection
+        .write_all(format!("{HEAD}{}", chunked(FIRST)).as_bytes())
+        .await
+        .unwrap();
+    drop(connection);
+    let mut stream = stream(call.await.unwrap().unwrap());
+    assert!(stream.next().await.unwrap().is_ok());
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(error.class(), Class::Interrupted);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_a_stream() {
+    let server = Server::answering(false, SSE, &format!("{FIRST}{LAST}")).await;
+    let config = ProviderConfig::openai("sk-1").with_base_url(&server.url);
+    let provider = Provider::new(http_client(), &config).unwrap();
+    for _ in 0..2 {
+        let response = provider
+            .clone()
+            .oneshot(Call::new(ask().streamed()))
+            .await
+            .unwrap();
+        let events: Vec<_> = stream(response).collect().await;
+        assert_eq!(events.len(), 3);
+    }
+    assert_eq!(server.keys().len(), 2);
+}
+
+#[test]
+fn settings_of_the_client_are_checked() {
+    assert!(HttpConfig::default().build().is_ok());
+    let error = HttpConfig::default().with_buffer(100).build().unwrap_err();
+    assert_eq!(error.field, "buffer");
+    let none = std::time::Duration::ZERO;
+    let error = HttpConfig::default()
+        .with_idle_timeout(none)
+        .build()
+        .unwrap_err();
+    assert_eq!(error.field, "idle_timeout");
+    let config: HttpConfig = serde_json::from_str(r#"{ "connect_timeout": "3s" }"#).unwrap();
+    assert_eq!(config.connect_timeout, std::time::Duration::from_secs(3));
+}

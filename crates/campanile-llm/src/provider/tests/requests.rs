@@ -1,0 +1,165 @@
+use super::*;
+
+/// What a request looks like on its way.
+async fn sent(config: ProviderConfig, request: ChatRequest) -> (http::request::Parts, Bytes) {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let http = service_fn(move |request: Request<Full<Bytes>>| {
+        send.send(request).unwrap();
+        async {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(
+                WHOLE.as_bytes(),
+            ))))
+        }
+    });
+    let provider = Provider::new(http, &config).unwrap();
+    provider.oneshot(Call::new(request)).await.unwrap();
+    let (parts, body) = receive.recv().await.unwrap().into_parts();
+    (parts, body.collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test]
+async fn a_request_goes_where_it_should() {
+    let config = ProviderConfig::openai("sk-1")
+        .with_base_url("https://example.com/v1/")
+        .with_model("m", "its-name")
+        .with_header("x-team", "blue");
+    let (head, body) = sent(config, ask()).await;
+    assert_eq!(head.uri, "https://example.com/v1/chat/completions");
+    assert_eq!(head.method, "POST");
+    assert_eq!(head.headers["authorization"], "Bearer sk-1");
+    assert!(head.headers["authorization"].is_sensitive());
+    assert!(head.headers["x-team"].is_sensitive());
+    assert_eq!(head.headers["content-type"], "application/json");
+    assert_eq!(head.headers["accept"], "application/json");
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["model"], "its-name");
+}
+
+#[tokio::test]
+async fn a_request_that_needs_no_change_is_sent_as_it_came() {
+    let body = r#"{ "model" : "m", "messages" : [ ], "seed":1e0 }"#;
+    let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
+    let (head, sent) = sent(config(), request).await;
+    assert_eq!(sent, body);
+    assert!(
+        !head.headers.contains_key("authorization"),
+        "there is no key"
+    );
+}
+
+#[test]
+fn presets_are_right_settings() {
+    for (config, base) in [
+        (ProviderConfig::openai("k"), "https://api.openai.com/v1"),
+        (ProviderConfig::anthropic("k"), "https://api.anthropic.com"),
+        (
+            ProviderConfig::gemini("k"),
+            "https://generativelanguage.googleapis.com",
+        ),
+        (ProviderConfig::xai("k"), "https://api.x.ai/v1"),
+        (
+            ProviderConfig::openrouter("k"),
+            "https://openrouter.ai/api/v1",
+        ),
+        (
+            ProviderConfig::ollama("http://h:11434/"),
+            "http://h:11434/v1",
+        ),
+        (
+            ProviderConfig::ollama_native("http://h:11434/"),
+            "http://h:11434",
+        ),
+        (ProviderConfig::vllm("http://h:8000"), "http://h:8000/v1"),
+        (
+            ProviderConfig::llama_cpp("http://h:8080/v1"),
+            "http://h:8080/v1",
+        ),
+    ] {
+        assert_eq!(config.clone().build().unwrap().base_url, base);
+        let json = serde_json::to_value(&config).unwrap();
+        let again: ProviderConfig = serde_json::from_value(json).unwrap();
+        assert_eq!(again.key.is_some(), config.key.is_some());
+    }
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    for (config, field) in [
+        (config().with_base_url("nowhere"), "base_url"),
+        (config().with_base_url("ftp://h/v1"), "base_url"),
+        (config().with_base_url("http://h/v1?key=1"), "base_url"),
+        (config().with_base_url("http://user:word@h/v1"), "base_url"),
+        (config().with_header("no space", "v"), "headers"),
+        (config().with_header("x", "new\nline"), "headers"),
+        (config().with_key(""), "key"),
+        (config().with_key("***"), "key"),
+        (
+            config().with_key(Secret::env("NO_SUCH_VARIABLE_HERE")),
+            "key",
+        ),
+        (config().with_key(Secret::file("/no/such/file")), "key"),
+        (config().with_max_frame(10), "max_frame"),
+        (config().with_max_body(10), "max_body"),
+    ] {
+        let error = config.build().unwrap_err();
+        assert_eq!(error.field, field);
+        let text = error.to_string();
+        assert!(!text.contains("word@") && !text.contains("key=1"), "{text}");
+    }
+    let unknown = serde_json::from_str::<ProviderConfig>(r#"{ "base": "x" }"#).unwrap_err();
+    assert!(unknown.to_string().contains("unknown field"));
+}
+
+#[tokio::test]
+async fn the_client_that_was_readied_is_called() {
+    // It panics when it is called without.
+    let http = tower::limit::ConcurrencyLimit::new(Once::new(200, JSON, Pieces::of([WHOLE])), 1);
+    let provider = Provider::new(http, &config()).unwrap();
+    let mut provider = provider.clone();
+    ServiceExt::<Call<ChatRequest>>::ready(&mut provider)
+        .await
+        .unwrap();
+    assert!(provider.call(Call::new(ask())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_ready_makes_the_provider_wait() {
+    let http = tower::limit::ConcurrencyLimit::new(
+        service_fn(|_: Request<Full<Bytes>>| {
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+        }),
+        1,
+    );
+    let mut first = Provider::new(http, &config()).unwrap();
+    let mut second = first.clone();
+    let call = ServiceExt::<Call<ChatRequest>>::ready(&mut first)
+        .await
+        .unwrap()
+        .call(Call::new(ask()));
+    let mut ready = tokio_test_ready(&mut second);
+    assert!(ready.is_pending());
+    drop(call);
+    ready = tokio_test_ready(&mut second);
+    assert!(ready.is_ready());
+}
+
+fn tokio_test_ready<H>(provider: &mut Provider<H>) -> Poll<()>
+where
+    Provider<H>: Service<Call<ChatRequest>, Error = Error>,
+{
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    provider.poll_ready(&mut cx).map(Result::unwrap)
+}
+
+#[tokio::test]
+async fn a_call_can_be_spawned_over_boxed_errors() {
+    let http = service_fn(async |_: Request<Full<Bytes>>| {
+        Err::<Response<Full<Bytes>>, BoxError>("gone".into())
+    });
+    let provider = Provider::new(http, &config()).unwrap();
+    let call = provider.oneshot(Call::new(ask()));
+    let error = tokio::spawn(call).await.unwrap().unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable);
+    fn shared<T: Clone + Send + Sync>() {}
+    shared::<Provider<Once>>();
+}
