@@ -23,6 +23,7 @@ pub mod price;
 mod protocol;
 pub mod provider;
 pub mod route;
+pub mod resume;
 pub mod stream;
 pub mod tokens;
 #[cfg(test)]
