@@ -40,6 +40,12 @@ pub trait Routed: Clone {
     fn estimate(&self) -> u64 {
         0
     }
+
+    /// Tells the prompt piece by piece, as bytes that stay the same as a conversation goes on: all of a piece but the last,
+    /// which may grow. Nothing, unless a request says so: then no two prompts are known to begin alike.
+    fn prompt(&self, tell: &mut dyn FnMut(&[u8])) {
+        let _ = tell;
+    }
 }
 
 /// The tokens that a call takes at most: what its context says that it costs, otherwise by its size. `None` of a request with
@@ -77,5 +83,12 @@ impl Routed for ChatRequest {
     /// Four bytes a token, and the longest answer that the request allows.
     fn estimate(&self) -> u64 {
         (self.prompt_bytes() / 4).saturating_add(self.most_tokens().unwrap_or(0))
+    }
+
+    fn prompt(&self, tell: &mut dyn FnMut(&[u8])) {
+        let pieces = ["tools", "system", "messages"];
+        for piece in pieces.iter().filter_map(|name| self.object().get(name)) {
+            tell(piece);
+        }
     }
 }

@@ -94,7 +94,7 @@ fn is_user(message: &[u8]) -> bool {
 
 /// A hash of bytes that follow others whose hash is `seed`. Eight bytes at a time: a multiplication and a turn for each; the
 /// same in every process, of every version. Not for where somebody gains by two that are equal.
-pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
+pub(in crate::route) fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let step = |hash: u64, word: u64| {
         (hash ^ word.wrapping_mul(ODD))
@@ -111,7 +111,7 @@ pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
 }
 
 /// The finaliser of SplitMix64: every bit of the result depends on every bit of `x`.
-pub(crate) const fn mix(x: u64) -> u64 {
+pub(in crate::route) const fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(GOLDEN);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

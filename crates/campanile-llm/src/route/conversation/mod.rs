@@ -49,7 +49,9 @@ mod key;
 mod tests;
 
 pub use key::conversation_key;
-pub(crate) use key::{hash, mix};
+pub(in crate::route) use key::hash;
+#[cfg(feature = "pool")]
+pub(in crate::route) use key::mix;
 
 /// How long a client's name of a conversation may be, in bytes; of a longer one the hash is taken.
 const LONGEST: usize = 128;
