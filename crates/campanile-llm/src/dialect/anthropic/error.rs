@@ -7,7 +7,7 @@ use campanile::outcome::retry_after;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::render;
+use super::write;
 use crate::error::{Class, Error};
 
 /// The longest wait that is believed: a day.
@@ -210,10 +210,10 @@ fn told(error: &Error) -> Told<'_> {
 
 /// An error as the body of an answer.
 pub(crate) fn error_body(error: &Error) -> Bytes {
-    render::json(&told(error)).into()
+    write::json(&told(error)).into()
 }
 
 /// An error as the last frame of a stream.
 pub(crate) fn error_frame(error: &Error) -> Bytes {
-    render::frame("error", &told(error)).0
+    write::frame("error", &told(error)).0
 }

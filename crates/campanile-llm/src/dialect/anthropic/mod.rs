@@ -45,6 +45,7 @@ use crate::usage::Tally;
 mod error;
 mod json_state;
 mod parse;
+mod read;
 mod render;
 mod request;
 mod scan;
@@ -54,6 +55,7 @@ mod to_openai;
 mod verbatim;
 mod whole;
 mod wire;
+mod write;
 
 pub(crate) use error::{error, error_body, error_frame};
 #[cfg(test)]

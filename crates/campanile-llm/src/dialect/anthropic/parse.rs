@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     error,
+    read::{self, BlockDelta, BlockStart, BlockStop, MessageDelta, MessageStart},
     wire::{self, Counts, Event},
 };
 use crate::{
@@ -63,94 +64,33 @@ enum Kind {
 /// More overlap than this is no stream of this interface.
 const MOST_OPEN: usize = 64;
 
-#[derive(Deserialize)]
-struct MessageStart {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    model: String,
-    #[serde(default)]
-    usage: Counts,
-}
-
-#[derive(Deserialize)]
-struct BlockStart<'a> {
-    index: u64,
-    #[serde(borrow)]
-    content_block: Started<'a>,
-}
-
-#[derive(Deserialize)]
-struct Started<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    thinking: String,
-    #[serde(default)]
-    signature: String,
-    id: Option<String>,
-    name: Option<String>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct BlockDelta {
-    index: u64,
-    delta: More,
-}
-
-#[derive(Deserialize)]
-struct More {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    partial_json: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct BlockStop {
-    index: u64,
-}
-
-#[derive(Deserialize)]
-struct MessageDelta {
-    #[serde(default)]
-    delta: Stop,
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-#[derive(Default, Deserialize)]
-struct Stop {
-    stop_reason: Option<String>,
-}
-
 // ===== impl Parser =====
 
 impl Parser {
     fn message_start(&mut self, data: &[u8], deltas: &mut Vec<Delta>) -> Result<(), Error> {
-        let MessageStart { message } = self.read("message_start", data)?;
-        if self.stage != Stage::Before {
-            return Err(self.malformed("message_start", "the message has started before"));
+        const EVENT: &str = "message_start";
+        let MessageStart { message } = self.read(EVENT, data)?;
+        match self.stage {
+            Stage::Before => self.stage = Stage::Within,
+            // One that is told twice does no harm; another after content is the answer of another call.
+            Stage::Within if self.next == 0 && self.calls == 0 => return Ok(()),
+            _ => return Err(self.malformed(EVENT, "the message has started before")),
         }
-        self.stage = Stage::Within;
         deltas.push(Delta::Start {
             id: message.id,
             model: message.model,
         });
-        let usage = self.counts.begin(&message.usage);
+        let usage = self.counts.begin(&message.usage.unwrap_or_default());
         if usage.input_tokens.is_some() {
             deltas.push(Delta::Usage(usage));
+        }
+        // A message that goes on after a pause begins with content, and may have nothing else.
+        for block in message.content.into_iter().flatten() {
+            let kind = self.begin(EVENT, block, deltas)?;
+            finish_call(kind, deltas);
+        }
+        if let Some(reason) = message.stop_reason {
+            deltas.push(Delta::Finish(wire::finish(&reason)));
         }
         Ok(())
     }
@@ -159,7 +99,7 @@ impl Parser {
         const EVENT: &str = "content_block_start";
         let BlockStart {
             index,
-            content_block: block,
+            content_block,
         } = self.read(EVENT, data)?;
         self.within(EVENT)?;
         if index < self.next {
@@ -170,43 +110,53 @@ impl Parser {
             return Err(self.malformed(EVENT, format_args!("{MOST_OPEN} blocks are open")));
         }
         self.next = index.saturating_add(1);
-        let kind = match &block.kind[..] {
+        let kind = self.begin(EVENT, content_block, deltas)?;
+        self.open.push(Block { index, kind });
+        Ok(())
+    }
+
+    /// What a block has when it begins.
+    fn begin(
+        &mut self,
+        event: &str,
+        block: read::Block<'_>,
+        deltas: &mut Vec<Delta>,
+    ) -> Result<Kind, Error> {
+        match &block.kind[..] {
             "text" => {
-                push(deltas, Delta::Text, block.text);
-                Kind::Text
+                push(deltas, Delta::Text, block.text.unwrap_or_default());
+                Ok(Kind::Text)
             }
             "thinking" => {
-                push(deltas, Delta::Reasoning, block.thinking);
-                push(deltas, Delta::Signature, block.signature);
-                Kind::Thinking
+                push(deltas, Delta::Reasoning, block.thinking.unwrap_or_default());
+                push(
+                    deltas,
+                    Delta::Signature,
+                    block.signature.unwrap_or_default(),
+                );
+                Ok(Kind::Thinking)
             }
             "tool_use" => {
                 let (Some(id), Some(name)) = (block.id, block.name) else {
-                    return Err(self.malformed(EVENT, "a tool_use has an id and a name"));
+                    return Err(self.malformed(event, "a tool_use has an id and a name"));
                 };
-                let call = self.calls;
+                let index = self.calls;
                 self.calls += 1;
-                deltas.push(Delta::ToolCall {
-                    index: call,
-                    id,
-                    name,
-                });
-                // Some servers have all arguments here.
+                deltas.push(Delta::ToolCall { index, id, name });
+                // Some have all arguments here.
                 let input = block.input.map(RawValue::get);
                 let input = input.filter(|input| !is_nothing(input));
                 if let Some(json) = input {
-                    deltas.push(Delta::ToolArguments {
-                        index: call,
-                        json: json.to_owned(),
-                    });
+                    let json = json.to_owned();
+                    deltas.push(Delta::ToolArguments { index, json });
                 }
-                let begun = input.is_some();
-                Kind::Tool { call, begun }
+                Ok(Kind::Tool {
+                    call: index,
+                    begun: input.is_some(),
+                })
             }
-            _ => Kind::Other,
-        };
-        self.open.push(Block { index, kind });
-        Ok(())
+            _ => Ok(Kind::Other),
+        }
     }
 
     fn block_delta(&mut self, data: &[u8], deltas: &mut Vec<Delta>) -> Result<(), Error> {
@@ -252,13 +202,7 @@ impl Parser {
         let Some(place) = self.open.iter().position(|block| block.index == index) else {
             return Err(self.malformed(EVENT, format_args!("block {index} is not open")));
         };
-        // A tool that takes nothing is called with nothing here, and with an empty object elsewhere.
-        if let Kind::Tool { call, begun: false } = self.open.remove(place).kind {
-            deltas.push(Delta::ToolArguments {
-                index: call,
-                json: "{}".to_owned(),
-            });
-        }
+        finish_call(self.open.remove(place).kind, deltas);
         Ok(())
     }
 
@@ -331,6 +275,16 @@ impl Kind {
             Self::Tool { .. } => "tool_use",
             Self::Other => "of another type",
         }
+    }
+}
+
+/// A tool that takes nothing is called with nothing here, and with an empty object elsewhere.
+fn finish_call(kind: Kind, deltas: &mut Vec<Delta>) {
+    if let Kind::Tool { call, begun: false } = kind {
+        deltas.push(Delta::ToolArguments {
+            index: call,
+            json: "{}".to_owned(),
+        });
     }
 }
 

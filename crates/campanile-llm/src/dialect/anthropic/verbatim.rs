@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 
-use serde::Deserialize;
-
 use super::{
     error,
     parse::{interrupted, malformed},
+    read::{MessageDelta, MessageStart},
     scan,
     wire::{self, Counts, Event},
 };
@@ -27,31 +26,9 @@ pub(crate) struct Verbatim {
     /// How many events there were, to say where an error is.
     seen: u64,
     started: bool,
+    /// Whether there has been a block.
+    begun: bool,
     ended: bool,
-}
-
-#[derive(Deserialize)]
-struct MessageStart {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    usage: Counts,
-}
-
-#[derive(Deserialize)]
-struct MessageDelta {
-    #[serde(default)]
-    delta: Stop,
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-#[derive(Default, Deserialize)]
-struct Stop {
-    stop_reason: Option<String>,
 }
 
 // ===== impl Verbatim =====
@@ -63,6 +40,7 @@ impl Verbatim {
             counts: Counts::default(),
             seen: 0,
             started: false,
+            begun: false,
             ended: false,
         }
     }
@@ -81,18 +59,33 @@ impl Verbatim {
         }
         let mut finish = None;
         let part = match event {
-            Event::MessageStart if self.started => {
+            Event::MessageStart if self.begun => {
                 let what = "the message has started before".to_owned();
                 return Err(read("message_start", what));
             }
+            // One that is told twice does no harm.
+            Event::MessageStart if self.started => Part::Idle,
             Event::MessageStart => {
-                let start: MessageStart = serde_json::from_slice(data)
+                let MessageStart { message } = serde_json::from_slice(data)
                     .map_err(|error| read("message_start", error.to_string()))?;
                 self.started = true;
-                self.tally.report(&self.counts.begin(&start.message.usage));
-                Part::Idle
+                let counts = message.usage.unwrap_or_default();
+                self.tally.report(&self.counts.begin(&counts));
+                finish = message.stop_reason.as_deref().map(wire::finish);
+                // A message that goes on after a pause begins with content, and may have nothing else.
+                match message.content.as_deref() {
+                    None | Some([]) => Part::Idle,
+                    Some(_) => {
+                        self.begun = true;
+                        Part::Content
+                    }
+                }
             }
-            Event::BlockStart if scan::has(data, b"\"tool_use\"") => {
+            Event::BlockStart => {
+                self.begun = true;
+                if !scan::has(data, b"\"tool_use\"") {
+                    return Ok((Part::Idle, None));
+                }
                 let name = scan::text_length(data, b"\"name\"");
                 self.tally.said(name.unwrap_or(0));
                 Part::Content

@@ -3,53 +3,19 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     error,
-    render::{self, Block, Message, UNKNOWN_ID},
-    wire::{self, Counts, Told, stop_reason},
+    read::Message,
+    wire::{self, Told, stop_reason},
+    write::{self, Block, UNKNOWN_ID},
 };
 use crate::{
     chat::ToolCall,
     dialect::neutral::Whole,
     error::{Class, Error},
 };
-
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    model: String,
-    #[serde(borrow, default)]
-    content: Option<Vec<Part<'a>>>,
-    #[serde(default)]
-    stop_reason: Option<String>,
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    thinking: String,
-    #[serde(default)]
-    signature: String,
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-}
 
 /// Reads a whole answer. Texts are joined, and so are thoughts; the last signature counts. What is no text, thinking or call of
 /// a tool is left out.
@@ -58,7 +24,7 @@ struct Part<'a> {
 ///
 /// [`Class::Malformed`] where it is no message, and what an error means that comes with a status of success.
 pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
-    let answer: Answer<'_> = serde_json::from_slice(&body).map_err(|error| {
+    let answer: Message<'_> = serde_json::from_slice(&body).map_err(|error| {
         let message = format!("the answer is no message of Anthropic's interface: {error}");
         Error::new(Class::Malformed, message)
     })?;
@@ -78,18 +44,20 @@ pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
     };
     for part in parts {
         match &part.kind[..] {
-            "text" => whole.text.push_str(&part.text),
+            "text" => whole.text += part.text.as_deref().unwrap_or(""),
             "thinking" => {
-                whole.reasoning.push_str(&part.thinking);
-                if !part.signature.is_empty() {
-                    whole.signature = part.signature;
+                whole.reasoning += part.thinking.as_deref().unwrap_or("");
+                if let Some(signature) = part.signature.filter(|signature| !signature.is_empty()) {
+                    whole.signature = signature;
                 }
             }
             "tool_use" => {
                 let input = part.input.map_or("{}", RawValue::get);
-                whole
-                    .tool_calls
-                    .push(ToolCall::new(part.id, part.name, input));
+                whole.tool_calls.push(ToolCall::new(
+                    part.id.unwrap_or_default(),
+                    part.name.unwrap_or_default(),
+                    input,
+                ));
             }
             _ => {}
         }
@@ -129,7 +97,7 @@ pub(crate) fn render_whole(whole: &Whole) -> Bytes {
                 input: Some(input),
             }),
     );
-    let message = Message {
+    let message = write::Message {
         id: if whole.id.is_empty() {
             UNKNOWN_ID
         } else {
@@ -147,7 +115,7 @@ pub(crate) fn render_whole(whole: &Whole) -> Bytes {
         stop_sequence: None,
         usage: Told::new(&whole.usage.unwrap_or_default()),
     };
-    render::json(&message).into()
+    write::json(&message).into()
 }
 
 /// Arguments as an object.

@@ -1,5 +1,7 @@
 //! Streams that are cut off at each byte.
 
+use proptest::prelude::*;
+
 use super::{samples::*, *};
 use crate::{chat::Part, error::Class};
 
@@ -88,5 +90,39 @@ fn garbage_at_any_place_is_no_end() {
                 assert!(events.iter().all(|event| event.part() != Part::End));
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn frames_in_any_order_end_in_a_proof_or_an_error(
+        sample in 0..3_usize,
+        order in prop::collection::vec(0..40_usize, 0..40),
+    ) {
+        let frames = frames(ALL[sample].as_bytes());
+        let bytes: Vec<&[u8]> = order.iter().map(|place| &frames[place % frames.len()].bytes()[..]).collect();
+        let body_ = bytes.concat();
+        let stops = body_.windows(12).any(|window| window == b"message_stop");
+        let (verbatim, end) = decoded(verbatim(Tally::new(50, 4.0)), &body_);
+        let ends = |events: &[ChatEvent]| events.iter().filter(|event| event.part() == Part::End).count();
+        prop_assert_eq!(ends(&verbatim), usize::from(end.is_ok()));
+        prop_assert!(stops || end.is_err());
+        let (translated, end) = decoded(translated(Tally::new(50, 4.0)), &body_);
+        prop_assert_eq!(ends(&translated), usize::from(end.is_ok()));
+        prop_assert!(stops || end.is_err());
+        // What is written is valid, whatever was read.
+        let (_, again) = parsed(&body(&translated));
+        prop_assert_eq!(again.err().map(|error| error.class()), end.err().map(|_| Class::Interrupted));
+    }
+
+    #[test]
+    fn bytes_that_change_are_no_panic(sample in 0..3_usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = ALL[sample].as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = decoded(verbatim(Tally::new(50, 4.0)), &bytes);
+        let (events, end) = decoded(translated(Tally::new(50, 4.0)), &bytes);
+        let (_, again) = parsed(&body(&events));
+        prop_assert_eq!(again.is_ok(), end.is_ok());
     }
 }

@@ -136,6 +136,48 @@ fn every_reason_to_stop_has_a_meaning() {
 }
 
 #[test]
+fn a_start_that_is_told_twice_does_no_harm() {
+    let start = &TOOL[..TOOL.find("event: content_block_start").unwrap()];
+    let body = format!("{start}{TOOL}");
+    let (deltas, end) = parsed(body.as_bytes());
+    end.unwrap();
+    assert_eq!(deltas, parsed(TOOL.as_bytes()).0);
+    let (events, end) = decoded(verbatim(Tally::new(9, 4.0)), body.as_bytes());
+    end.unwrap();
+    assert_eq!(super::body(&events), body.as_bytes());
+}
+
+#[test]
+fn a_message_may_begin_with_content() {
+    let body = r#"event: message_start
+data: {"type":"message_start","message":{"id":"m","model":"c","content":[{"type":"code_execution_tool_result","content":{}},{"type":"text","text":"a"},{"type":"tool_use","id":"t","name":"f","input":{"a":1}},{"type":"tool_use","id":"u","name":"g","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":0,"output_tokens":0}}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
+    let (deltas, end) = parsed(body.as_bytes());
+    end.unwrap();
+    assert_eq!(
+        deltas,
+        [
+            start("m", "c"),
+            text("a"),
+            call(0, "t", "f"),
+            arguments(0, "{\"a\":1}"),
+            call(1, "u", "g"),
+            arguments(1, "{}"),
+            Delta::Finish(FinishReason::ToolCalls),
+            Delta::End,
+        ]
+    );
+    let (events, end) = decoded(verbatim(Tally::new(9, 4.0)), body.as_bytes());
+    end.unwrap();
+    assert_eq!(events[0].part(), crate::chat::Part::Content);
+    assert_eq!(events[0].finish(), Some(FinishReason::ToolCalls));
+}
+
+#[test]
 fn nothing_is_read_after_the_end() {
     let body = format!("{TOOL}data: nonsense\n\n{TOOL}");
     let (deltas, end) = parsed(body.as_bytes());
@@ -191,8 +233,8 @@ fn what_makes_no_sense_is_named_with_its_place() {
             "missing field `message`",
         ),
         (
-            format!("{START}{START}"),
-            "event 2 of the stream, message_start: the message has started before",
+            format!("{START}{TEXT}{START}"),
+            "event 3 of the stream, message_start: the message has started before",
         ),
         (TEXT.to_owned(), "content_block_start: before message_start"),
         (
