@@ -7,9 +7,9 @@
 //! provider. The [`Chat`] protocol lets every layer of `campanile` read such calls: put it into their `protocol` method.
 #![forbid(unsafe_code)]
 
+pub mod account;
 #[cfg(feature = "cache")]
 pub mod cache;
-pub mod account;
 pub mod chat;
 pub mod commit;
 pub mod dialect;
@@ -22,12 +22,12 @@ pub mod models;
 pub mod price;
 mod protocol;
 pub mod provider;
-pub mod route;
 pub mod resume;
+pub mod route;
 pub mod stream;
-pub mod tokens;
 #[cfg(test)]
 mod testing;
+pub mod tokens;
 pub mod usage;
 
 pub use error::Error;

@@ -12,9 +12,20 @@ async fn it_calls_only_the_instance_that_was_readied() {
         .unwrap()
         .layer(inner);
     for _ in 0..2 {
-        ServiceExt::<()>::ready(&mut service).await.unwrap().call(()).await.unwrap();
+        ServiceExt::<()>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(())
+            .await
+            .unwrap();
     }
-    refused(ServiceExt::<()>::ready(&mut service).await.unwrap().call(()).await);
+    refused(
+        ServiceExt::<()>::ready(&mut service)
+            .await
+            .unwrap()
+            .call(())
+            .await,
+    );
     drop(service);
     assert_eq!(
         (permits.free(), permits.reserved(), permits.used()),
@@ -89,7 +100,12 @@ impl From<Rejection> for Own {
 async fn an_error_type_of_the_users_own_needs_one_from() {
     let inner = tower::service_fn(|(): ()| async { Ok::<_, Own>(()) });
     let mut service = SpendLimitLayer::new(tokens_a_day(0)).unwrap().layer(inner);
-    let Err(Own::Refused(rejection)) = ServiceExt::<()>::ready(&mut service).await.unwrap().call(()).await else {
+    let Err(Own::Refused(rejection)) = ServiceExt::<()>::ready(&mut service)
+        .await
+        .unwrap()
+        .call(())
+        .await
+    else {
         panic!("not refused");
     };
     assert_eq!((rejection.status(), rejection.retry_after()), (429, None));

@@ -191,7 +191,10 @@ async fn it_tells_its_measurements() {
     refused(service.clone().oneshot(call).await);
     script.set(Step::stall());
     let mut under_way = service.clone();
-    let under_way = ServiceExt::<Call<()>>::ready(&mut under_way).await.unwrap().call(tokens(30));
+    let under_way = ServiceExt::<Call<()>>::ready(&mut under_way)
+        .await
+        .unwrap()
+        .call(tokens(30));
     let told = Told::by(&service.handle());
     assert_eq!(told.get("spend_limit_refused"), 1.0);
     for (budget, figures) in [

@@ -241,7 +241,10 @@ async fn cancelled_at_any_moment_it_is_settled_exactly_once() {
     };
     script.set(Step::stall());
     let mut clone = service.clone();
-    let call = ServiceExt::<Call<()>>::ready(&mut clone).await.unwrap().call(smaller());
+    let call = ServiceExt::<Call<()>>::ready(&mut clone)
+        .await
+        .unwrap()
+        .call(smaller());
     drop(call);
     charged(1);
     let mut call = Box::pin(service.clone().oneshot(smaller()));
