@@ -72,6 +72,16 @@ impl<H> Provider<H> {
     }
 }
 
+/// Equal are providers that are configured alike, whatever HTTP client they are called through: a member of a pool that is
+/// inserted again with an equal one keeps its state.
+impl<H> PartialEq for Provider<H> {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
+}
+
+impl<H> Eq for Provider<H> {}
+
 impl<H, B> Service<Call<ChatRequest>> for Provider<H>
 where
     H: Service<Request<Full<Bytes>>, Response = Response<B>>,

@@ -19,6 +19,7 @@ use crate::{
 
 /// What is checked and read once.
 #[allow(unreachable_pub)]
+#[derive(PartialEq, Eq)]
 pub struct Settings {
     pub(crate) name: Arc<str>,
     pub(crate) api: Api,
