@@ -1,12 +1,10 @@
 //! An application of one's own: axum in front of a pool of two servers that speak OpenAI's interface. No key is needed.
 //!
 //! ```text
-//! cargo run -p campanile-examples --bin chat_app -- http://127.0.0.1:8081 http://127.0.0.1:8082
+//! LISTEN=127.0.0.1:8080 cargo run -p campanile-examples --bin chat_app -- http://127.0.0.1:8081 http://127.0.0.1:8082
 //! curl -N http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \
 //!     -d '{"model": "any", "stream": true, "messages": [{"role": "user", "content": "hello"}]}'
 //! ```
-//!
-//! `LISTEN` says where it listens.
 
 use std::{env, time::Duration};
 
