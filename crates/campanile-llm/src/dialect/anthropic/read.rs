@@ -1,5 +1,7 @@
 //! Messages and their events, as they are read.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -38,8 +40,8 @@ pub(super) struct BlockStart<'a> {
 /// A block: whole, or as it begins.
 #[derive(Deserialize)]
 pub(super) struct Block<'a> {
-    #[serde(rename = "type")]
-    pub(super) kind: String,
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
     #[serde(default)]
     pub(super) text: Option<String>,
     #[serde(default)]
@@ -53,16 +55,17 @@ pub(super) struct Block<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct BlockDelta {
+pub(super) struct BlockDelta<'a> {
     pub(super) index: u64,
-    pub(super) delta: More,
+    #[serde(borrow)]
+    pub(super) delta: More<'a>,
 }
 
 /// What is added to a block.
 #[derive(Deserialize)]
-pub(super) struct More {
-    #[serde(rename = "type")]
-    pub(super) kind: String,
+pub(super) struct More<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
     pub(super) text: Option<String>,
     pub(super) thinking: Option<String>,
     pub(super) signature: Option<String>,

@@ -144,3 +144,19 @@ fn escaped(json: &str) -> String {
     }
     out
 }
+
+#[test]
+fn passing_on_allocates_nothing() {
+    let mut decode = verbatim(tally());
+    let mut events = VecDeque::with_capacity(32);
+    for frame in frames(TOOL.as_bytes()) {
+        let name = String::from_utf8(frame.event().to_vec()).unwrap();
+        let counted = allocation_counter::measure(|| decode.frame(frame, &mut events).unwrap());
+        match &name[..] {
+            // These are parsed: once each.
+            "message_start" | "message_delta" => assert!(counted.count_total < 8, "{name}"),
+            _ => assert_eq!(counted.count_total, 0, "{name}"),
+        }
+    }
+    assert_eq!(events.len(), 17);
+}
