@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// One message of a chat, in OpenAI's dialect. Fields that are not known here stay in [`extra`](Self::extra).
@@ -21,7 +21,11 @@ pub struct Message {
     #[serde(default)]
     pub content: Value,
     /// The tools that the model wants called.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tool_calls: Vec<ToolCall>,
     /// Of a tool's answer: the call that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +115,11 @@ pub struct Function {
 
 fn function() -> String {
     "function".to_owned()
+}
+
+/// SDKs that write all fields of a message write those without a value as `null`.
+fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ToolCall>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 // ===== impl Message =====

@@ -89,3 +89,33 @@ fn a_message_keeps_what_it_does_not_know() {
     assert_eq!(message.text(), "ab");
     assert_eq!(serde_json::to_value(&message).unwrap(), json);
 }
+
+#[tokio::test]
+async fn answers_are_made_by_hand() {
+    use futures_util::StreamExt;
+    let Answer::Whole(whole) = ChatResponse::text("Rome").answer else {
+        panic!("it is streamed");
+    };
+    assert_eq!((whole.text().as_str(), whole.is_empty()), ("Rome", false));
+    assert_eq!(whole.usage().output_tokens, Some(1));
+    assert!(whole.is_reported());
+    let Answer::Stream(stream) = ChatResponse::text_stream(["Ro", "me"]).answer else {
+        panic!("it is whole");
+    };
+    let events: Vec<ChatEvent> = stream.map(Result::unwrap).collect().await;
+    let content = events.iter().filter(|event| event.part() == Part::Content);
+    assert_eq!(content.count(), 2);
+    let last = events.last().unwrap();
+    assert_eq!(
+        (last.part(), last.frame().as_ref()),
+        (Part::End, &b"data: [DONE]\n\n"[..])
+    );
+    assert_eq!(last.usage(), whole.usage());
+}
+
+#[test]
+fn fields_without_a_value_may_be_null() {
+    let body = r#"{"model":"a","messages":[{"role":"assistant","content":"b","tool_calls":null,"tool_call_id":null}]}"#;
+    let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
+    assert_eq!(request.messages().unwrap(), [Message::assistant("b")]);
+}
