@@ -125,16 +125,14 @@ where
     }
 }
 
-/// What the prompt is estimated to be, in tokens.
+/// What the prompt is estimated to be, in tokens. A cost is that of prompt and answer together: what the answer may have of
+/// it is not the prompt's.
 fn estimate(call: &Call<ChatRequest>) -> u64 {
-    let tokens = call.context.cost.map_or(0, |cost| cost.tokens);
-    let prompt = call.message.prompt_bytes() / 4;
-    match tokens {
-        0 => prompt,
-        // An estimate of both; what the answer may have of it is not of the prompt.
-        both => both
-            .saturating_sub(call.message.most_tokens().unwrap_or(0))
-            .max(prompt.min(both)),
+    let crude = call.message.prompt_bytes() / 4;
+    let both = call.context.cost.map_or(0, |cost| cost.tokens);
+    match call.message.most_tokens() {
+        Some(answer) => both.saturating_sub(answer).max(crude),
+        None => crude,
     }
 }
 

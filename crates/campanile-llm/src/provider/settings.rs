@@ -62,14 +62,13 @@ impl Settings {
                 Api::Anthropic => headers.insert("x-api-key", sensitive("", &key)),
                 Api::Gemini => headers.insert("x-goog-api-key", sensitive("", &key)),
             };
-            secrets.push(key);
+            secrets.extend(telling(key));
         }
         for (name, value) in &config.headers {
             let name = ProviderConfig::checked_header(name)?;
             let value = value.read("headers")?;
             headers.insert(name, sensitive("", &value));
-            // A short one is a flag, and no secret.
-            secrets.extend((value.len() >= 8).then_some(value));
+            secrets.extend(telling(value));
         }
         let name = match config.name.as_str() {
             "" => format!("{:?}", config.api).to_lowercase(),
@@ -177,6 +176,11 @@ impl Settings {
         }
         self.own(error, request_id(headers).as_deref())
     }
+}
+
+/// What is looked for in errors: a short value is a flag or a name, and no secret.
+fn telling(secret: Arc<str>) -> Option<Arc<str>> {
+    (secret.len() >= 8).then_some(secret)
 }
 
 /// When what is exhausted will not be any more.

@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod answers;
+mod apis;
 #[cfg(feature = "client")]
 mod net;
 mod requests;

@@ -168,6 +168,27 @@ async fn a_connection_is_used_again_after_a_stream() {
     assert_eq!(server.keys().len(), 2);
 }
 
+/// What answers is no TLS.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_handshake_that_fails_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/v1", listener.local_addr().unwrap());
+    let config = ProviderConfig::openai("sk-1").with_base_url(url);
+    let provider = Provider::new(http_client(), &config).unwrap();
+    let call = tokio::spawn(provider.oneshot(Call::new(ask())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut hello = [0; 3];
+    connection.read_exact(&mut hello).await.unwrap();
+    assert_eq!(hello[..2], [0x16, 3], "a handshake of TLS");
+    connection
+        .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        .await
+        .unwrap();
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable);
+}
+
 #[test]
 fn settings_of_the_client_are_checked() {
     assert!(HttpConfig::default().build().is_ok());
