@@ -6,6 +6,7 @@ use bytes::Bytes;
 use campanile::outcome::retry_after;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::write;
 use crate::error::{Class, Error};
@@ -15,6 +16,16 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The longest text of a body, in bytes, that is repeated where it is no error of the interface.
 const LONGEST_TEXT: usize = 300;
+
+/// What is said where the context window is too small: by Anthropic, by Bedrock, by llama.cpp and others.
+const TOO_LONG: [&str; 6] = [
+    "prompt is too long",
+    "exceed context limit",
+    "input is too long",
+    "context window",
+    "context size",
+    "context length",
+];
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -30,6 +41,8 @@ struct Said {
     kind: String,
     message: String,
     details: Option<Details>,
+    /// Servers that speak this interface beside OpenAI's have it here, or a number.
+    code: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -60,11 +73,11 @@ struct ToldError<'a> {
 /// | 400 and others | `Request`; by its words `ContextWindow`, `ContentFilter`, `Quota` (no credit, own limit of use); `Auth` where the organisation is on hold |
 /// | 401, 403 | `Auth` |
 /// | 402 | `Quota` |
-/// | 404 | `ModelNotFound` where it is about a model, else `Request` |
+/// | 404 | `ModelNotFound` where it is about a model, `Malformed` where it is no error of the interface (405 too), else `Request` |
 /// | 408, 504 | `Timeout` |
 /// | 429 | `Rate`; `Quota` where a limit of money is reached |
 /// | 503, 529 | `Overload` |
-/// | 409, other 5xx | `Server` |
+/// | 409, other 5xx | `Server`; `Request` where llama.cpp says that a kind of input is not supported |
 pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let said = serde_json::from_slice::<Body>(body).unwrap_or_default();
     let message = if said.error.message.is_empty() {
@@ -106,7 +119,8 @@ fn make(status: u16, said: &Said, message: String) -> Error {
     let code = said
         .details
         .as_ref()
-        .and_then(|details| details.error_code.as_deref());
+        .and_then(|details| details.error_code.as_deref())
+        .or_else(|| said.code.as_ref()?.as_str());
     let class = class(status, &said.kind, code.unwrap_or(""), &message);
     let mut error = Error::new(class, message);
     if !said.kind.is_empty() {
@@ -143,6 +157,8 @@ fn class(status: u16, kind: &str, code: &str, message: &str) -> Class {
     match status {
         401 | 403 => Class::Auth,
         402 => Class::Quota,
+        // Nothing there that speaks this interface: that is no fault of the request.
+        404 | 405 if kind.is_empty() => Class::Malformed,
         404 if says(&["model"]) => Class::ModelNotFound,
         408 | 504 => Class::Timeout,
         409 => Class::Server,
@@ -158,19 +174,16 @@ fn class(status: u16, kind: &str, code: &str, message: &str) -> Class {
             ("billing_error", _) => Class::Quota,
             (_, "organization_on_hold") => Class::Auth,
             _ if says(&["credit balance is too low", "api usage limits"]) => Class::Quota,
-            _ if says(&[
-                "prompt is too long",
-                "exceed context limit",
-                "input is too long",
-                "context window",
-            ]) =>
-            {
+            ("exceed_context_size_error", _) | (_, "context_length_exceeded") => {
                 Class::ContextWindow
             }
+            _ if says(&TOO_LONG) => Class::ContextWindow,
             _ if says(&["content filtering policy"]) => Class::ContentFilter,
             _ => Class::Request,
         },
         _ if kind == "overloaded_error" => Class::Overload,
+        // llama.cpp says so with 500.
+        _ if says(&["input is not supported"]) => Class::Request,
         _ => Class::Server,
     }
 }

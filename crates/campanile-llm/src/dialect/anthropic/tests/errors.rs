@@ -129,6 +129,30 @@ fn codes_are_read() {
 }
 
 #[test]
+fn servers_that_speak_it_beside_another_interface_are_understood() {
+    for (status, body, class) in [
+        (
+            400,
+            r#"{"error":{"code":400,"message":"request (60010 tokens) exceeds the available context size (2048 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":60010,"n_ctx":2048}}"#,
+            Class::ContextWindow,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"context_length_exceeded","message":"too many","type":"invalid_request_error"}}"#,
+            Class::ContextWindow,
+        ),
+        (
+            500,
+            r#"{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}"#,
+            Class::Request,
+        ),
+    ] {
+        let error = error(status, &HeaderMap::new(), body.as_bytes());
+        assert_eq!(error.class(), class, "{body}");
+    }
+}
+
+#[test]
 fn headers_are_read() {
     let mut headers = HeaderMap::new();
     headers.insert("request-id", "req_head".parse().unwrap());
@@ -150,7 +174,18 @@ fn what_is_no_error_of_the_interface_is_one_by_its_status() {
         let error = error(502, &HeaderMap::new(), body.as_bytes());
         assert_eq!((error.class(), error.message()), (Class::Server, says));
     }
-    let _ = error(400, &HeaderMap::new(), "é".repeat(999).as_bytes());
+    for (status, class) in [
+        (404, Class::Malformed),
+        (405, Class::Malformed),
+        (400, Class::Request),
+    ] {
+        let error = error(
+            status,
+            &HeaderMap::new(),
+            "é the model".repeat(99).as_bytes(),
+        );
+        assert_eq!(error.class(), class, "{status}");
+    }
 }
 
 #[test]
