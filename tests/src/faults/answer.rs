@@ -146,6 +146,7 @@ impl Answer {
         self.cut = Some(cut);
         if let (Cut::Terminated, Some(head)) = (cut, &mut self.head) {
             // Otherwise the length would tell.
+            head.headers.retain(|(name, _)| name != "content-length");
             head.chunked = true;
         }
         self
@@ -185,6 +186,12 @@ impl Answer {
     }
 
     fn truncate(&mut self, mut left: usize) {
+        let length = self.bytes().len();
+        if let Some(head) = self.head.as_mut().filter(|head| !head.chunked) {
+            // That of the whole: so the client knows what is missing.
+            head.headers
+                .push(("content-length".into(), length.to_string()));
+        }
         let mut body = Vec::new();
         for step in self.body.drain(..) {
             match step {

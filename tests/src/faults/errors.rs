@@ -102,6 +102,7 @@ impl Answer {
         match api {
             Api::Anthropic => "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n".into(),
             Api::Ollama => "{\"error\":\"an error was encountered while running the model\"}\n".into(),
+            Api::OpenAi => "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n".into(),
             _ => format!("data: {}\n\n", body(api, 503, "UNAVAILABLE", "The model is overloaded")),
         }
     }

@@ -1,0 +1,628 @@
+//! Providers of every interface, broken in every way, over real sockets, for callers of every dialect: what the caller sees, what
+//! the layers of the endpoint count, and what becomes of the call at the provider.
+
+mod llm;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use campanile::Call;
+use campanile_llm::{
+    chat::Answer as Answered,
+    dialect::{Api, Dialect},
+    error::Class,
+};
+use campanile_tests::faults::{
+    APIS, Answer, Cut, Ended, Hint, Upstream, recorded, refusing, streamed,
+};
+use llm::{
+    DIALECTS, bounded, request,
+    seen::{Seen, composed},
+    site::{Guards, Stack, clocks, patient, site, stack},
+    stream, take,
+};
+use tower::ServiceExt;
+
+/// What a clock allows that is to run out. Nothing that is to go well waits on it.
+const SHORT: Duration = Duration::from_millis(120);
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+enum Fate {
+    /// It fails, as one of these, without an event.
+    Fails(Vec<Class>),
+    /// Its stream says a beginning, and ends in one of these.
+    Breaks(Vec<Class>),
+    /// It says everything.
+    Whole,
+}
+
+#[derive(Debug, Clone)]
+struct Fault {
+    name: String,
+    answer: Answer,
+    fate: Fate,
+    /// What the breaker counts it as: a failure is one, an overload a half.
+    failures: f64,
+    /// How the exchange ends at the provider, where that is known.
+    ended: Option<Ended>,
+    /// Whether a clock has to run out.
+    timed: bool,
+}
+
+fn full(api: Api) -> Bytes {
+    recorded(api, &streamed(api, "composed_full"))
+}
+
+/// Behind the frame that says this.
+fn behind(api: Api, text: &str) -> usize {
+    let body = full(api);
+    let said = find(&body, text.as_bytes());
+    let end: &[u8] = match api {
+        Api::Ollama => b"\n",
+        _ => b"\n\n",
+    };
+    said + find(&body[said..], end) + end.len()
+}
+
+fn find(body: &[u8], what: &[u8]) -> usize {
+    body.windows(what.len())
+        .position(|bytes| bytes == what)
+        .unwrap()
+}
+
+impl Fault {
+    fn new(name: impl Into<String>, answer: Answer, fate: Fate, failures: f64) -> Self {
+        Self {
+            name: name.into(),
+            answer,
+            fate,
+            failures,
+            ended: None,
+            timed: false,
+        }
+    }
+
+    fn ended(mut self, ended: Ended) -> Self {
+        self.ended = Some(ended);
+        self
+    }
+
+    fn timed(mut self) -> Self {
+        self.timed = true;
+        self
+    }
+}
+
+/// All that can go wrong with a stream.
+fn faults(api: Api) -> Vec<Fault> {
+    use Fate::{Breaks, Fails, Whole};
+    let answer = || Answer::stream(api, full(api));
+    // In the frame with the first content, and behind some of it.
+    let early = find(&full(api), b"Two cities");
+    let late = behind(api, "I ask");
+    let mut faults = vec![
+        Fault::new(
+            "reset",
+            Answer::reset(),
+            Fails(vec![Class::Unreachable]),
+            1.0,
+        )
+        .ended(Ended::Cut),
+        Fault::new(
+            "no head",
+            answer().no_head(),
+            Fails(vec![Class::Timeout]),
+            1.0,
+        )
+        .ended(Ended::Cancelled)
+        .timed(),
+        Fault::new(
+            "a head and nothing",
+            answer().stall_at(0),
+            Fails(vec![Class::Timeout]),
+            1.0,
+        )
+        .ended(Ended::Cancelled)
+        .timed(),
+        Fault::new(
+            "no content",
+            answer().stall_at(early),
+            Fails(vec![Class::Timeout]),
+            1.0,
+        )
+        .ended(Ended::Cancelled)
+        .timed(),
+        Fault::new(
+            "an empty body",
+            answer().cut_at(0, Cut::Terminated),
+            Fails(vec![Class::Empty, Class::Interrupted]),
+            1.0,
+        ),
+        Fault::new(
+            "a page of HTML",
+            Answer::whole(200, "<html><body>Welcome</body></html>")
+                .header("content-type", "text/html"),
+            Fails(vec![Class::Malformed]),
+            1.0,
+        ),
+        Fault::new(
+            "a page of HTML that is not called so",
+            Answer::stream(api, "<html>\n<body>Welcome</body>\n</html>\n\n".into()),
+            Fails(vec![Class::Malformed, Class::Empty, Class::Interrupted]),
+            1.0,
+        ),
+        Fault::new(
+            "an unauthorised key",
+            Answer::error(api, 401, "invalid_api_key", "no"),
+            Fails(vec![Class::Auth]),
+            0.0,
+        ),
+        Fault::new(
+            "a faulty request",
+            Answer::error(api, 400, "invalid_request_error", "no"),
+            Fails(vec![Class::Request]),
+            0.0,
+        ),
+        Fault::new("as it is", answer(), Whole, 0.0).ended(Ended::Whole),
+        Fault::new("byte by byte", answer().byte_by_byte(), Whole, 0.0).ended(Ended::Whole),
+        Fault::new(
+            "slow",
+            answer()
+                .slow_head(Duration::from_millis(5))
+                .slow_first(Duration::from_millis(5))
+                .paced(Duration::from_millis(1)),
+            Whole,
+            0.0,
+        )
+        .ended(Ended::Whole),
+    ];
+    for (status, class, failures) in [
+        (500, Class::Server, 1.0),
+        (502, Class::Server, 1.0),
+        (503, Class::Overload, 0.5),
+        (504, Class::Timeout, 1.0),
+        (529, Class::Overload, 0.5),
+    ] {
+        let kind = if status == 529 {
+            "overloaded_error"
+        } else {
+            "api_error"
+        };
+        let error = Answer::error(api, status, kind, "no");
+        faults.push(Fault::new(
+            format!("{status}"),
+            error,
+            Fails(vec![class]),
+            failures,
+        ));
+        let html = Answer::whole(status, "<html>nginx</html>").header("content-type", "text/html");
+        faults.push(Fault::new(
+            format!("{status} of a proxy"),
+            html,
+            Fails(vec![class]),
+            failures,
+        ));
+    }
+    for hint in Hint::each(7) {
+        let answer = Answer::rate_limited(api, hint);
+        faults.push(Fault::new(
+            format!("429 {hint:?}"),
+            answer,
+            Fails(vec![Class::Rate]),
+            0.0,
+        ));
+    }
+    for cut in [Cut::Terminated, Cut::Fin, Cut::Reset] {
+        let early = answer().cut_at(early, cut);
+        let late = answer().cut_at(late, cut);
+        // What was sent just before a reset may be lost with it: then nothing has been passed on.
+        let breaks = Breaks(vec![Class::Interrupted]);
+        faults.push(
+            Fault::new(
+                format!("an early cut, {cut:?}"),
+                early,
+                Fails(vec![Class::Interrupted, Class::Empty, Class::Unreachable]),
+                1.0,
+            )
+            .ended(Ended::Cut),
+        );
+        faults
+            .push(Fault::new(format!("a late cut, {cut:?}"), late, breaks, 1.0).ended(Ended::Cut));
+    }
+    let garbage = [
+        (
+            "garbage",
+            Bytes::from_static(b"data: {\"choices\": [\xff\xfe{{{]\n\n"),
+        ),
+        ("a line without an end", vec![b'x'; 2 << 20].into()),
+        ("an error event", Answer::error_frame(api).into()),
+    ];
+    for (name, bytes) in garbage {
+        let classes = match name {
+            "an error event" => vec![Class::Overload, Class::Server],
+            _ => vec![Class::Malformed],
+        };
+        // Too much work counts softly, before the call is answered. A stream that breaks is a failure, whatever it says.
+        let soft = name == "an error event" && matches!(api, Api::Anthropic | Api::Gemini);
+        let failures = if soft { 0.5 } else { 1.0 };
+        let at_start = answer().insert(0, bytes.clone()).stall_at(bytes.len());
+        faults.push(
+            Fault::new(
+                format!("{name}, first"),
+                at_start,
+                Fails(classes.clone()),
+                failures,
+            )
+            .ended(Ended::Cancelled),
+        );
+        let later = answer()
+            .insert(late, bytes.clone())
+            .stall_at(late + bytes.len());
+        faults.push(
+            Fault::new(format!("{name}, later"), later, Breaks(classes), 1.0)
+                .ended(Ended::Cancelled),
+        );
+    }
+    faults.push(
+        Fault::new(
+            "a stall between words",
+            answer().stall_at(late),
+            Breaks(vec![Class::Timeout]),
+            1.0,
+        )
+        .ended(Ended::Cancelled)
+        .timed(),
+    );
+    faults
+}
+
+/// Nothing is left of the call.
+async fn nothing_leaks(of: &str, upstream: &Upstream, guards: &Guards) {
+    upstream.until(|counts, _| counts.active == 0).await;
+    assert_eq!(guards.limit.in_use(), 0, "{of}: permits are back");
+    assert_eq!(upstream.counts().requests, 1, "{of}: it was asked once");
+}
+
+async fn suffers(api: Api, dialect: Dialect, fault: Fault) {
+    let of = format!("{api:?} to {dialect:?}: {}", fault.name);
+    let (upstream, stack, guards) = site(
+        api,
+        if fault.timed {
+            clocks(SHORT)
+        } else {
+            patient()
+        },
+    )
+    .await
+    .unwrap();
+    upstream.next(fault.answer.clone());
+    let result = bounded(stack.clone().oneshot(Call::new(request(dialect, true)))).await;
+    match (&fault.fate, result) {
+        (Fate::Fails(classes), Err(error)) => {
+            assert!(classes.contains(&error.class()), "{of}: {error:?}");
+        }
+        (Fate::Breaks(classes), Ok(response)) => {
+            let taken = bounded(take(stream(response))).await;
+            let seen = Seen::read(dialect, &taken.bytes());
+            let error = taken
+                .error
+                .as_ref()
+                .unwrap_or_else(|| panic!("{of}: a false end"));
+            assert!(classes.contains(&error.class()), "{of}: {error:?}");
+            assert!(!seen.ended && seen.begins(&composed()), "{of}: {seen:?}");
+            assert_eq!(
+                seen.reasoning,
+                composed().reasoning,
+                "{of}: what was said before is passed on"
+            );
+            let usage = taken.events.last().unwrap().usage();
+            assert!(
+                usage.input_tokens > Some(0) && usage.output_tokens > Some(0),
+                "{of}: {usage:?}"
+            );
+        }
+        (Fate::Whole, Ok(response)) => {
+            let taken = bounded(take(stream(response))).await;
+            let seen = Seen::read(dialect, &taken.bytes());
+            assert!(taken.ended() && seen.is_clean(), "{of}: {:?}", taken.error);
+            assert!(seen.says(&composed()), "{of}: {seen:?}");
+        }
+        // A reset may overtake what was sent before it.
+        (Fate::Breaks(_), Err(error)) if fault.name.ends_with("Reset") => {
+            assert!(
+                matches!(error.class(), Class::Interrupted | Class::Unreachable),
+                "{of}: {error:?}"
+            );
+        }
+        (fate, Err(error)) => panic!("{of}: {fate:?}, but {error:?}"),
+        (fate, Ok(_)) => panic!("{of}: {fate:?}, but it was answered"),
+    }
+    nothing_leaks(&of, &upstream, &guards).await;
+    let failures = guards.failures();
+    assert!(
+        (failures - fault.failures).abs() < 1e-6,
+        "{of}: the breaker counts {failures}"
+    );
+    let ended = upstream.exchanges()[0].ended;
+    assert!(
+        fault.ended.is_none() || ended == fault.ended,
+        "{of}: {ended:?}"
+    );
+    if ended == Some(Ended::Cancelled) {
+        upstream.until(|counts, _| counts.open == 0).await;
+    }
+    let tokens = guards.tokens();
+    match fault.fate {
+        Fate::Whole => assert_eq!(tokens, 112, "{of}: what was reported"),
+        Fate::Breaks(_) => assert!(tokens > 0, "{of}: work was done"),
+        Fate::Fails(classes)
+            if !fault.timed
+                && !classes.contains(&Class::Interrupted)
+                && !classes.contains(&Class::Malformed) =>
+        {
+            // Nothing was said, and nobody worked: or it is not known, and stays taken as estimated.
+            let known = !matches!(classes[0], Class::Timeout | Class::Empty);
+            assert!(tokens == 0 || !known, "{of}: {tokens} tokens are gone");
+        }
+        Fate::Fails(_) => {}
+    }
+}
+
+async fn suffers_all(api: Api) {
+    for dialect in DIALECTS {
+        for fault in faults(api) {
+            suffers(api, dialect, fault).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn openais_streams_break_in_every_way() {
+    suffers_all(Api::OpenAi).await;
+}
+
+#[tokio::test]
+async fn anthropics_streams_break_in_every_way() {
+    suffers_all(Api::Anthropic).await;
+}
+
+#[tokio::test]
+async fn geminis_streams_break_in_every_way() {
+    suffers_all(Api::Gemini).await;
+}
+
+#[tokio::test]
+async fn ollamas_streams_break_in_every_way() {
+    suffers_all(Api::Ollama).await;
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    for api in APIS {
+        for dialect in DIALECTS {
+            let (address, _held) = refusing().unwrap();
+            let (stack, guards) = stack(api, &format!("http://{address}"), patient());
+            let error = bounded(stack.oneshot(Call::new(request(dialect, true))))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                error.class(),
+                Class::Unreachable,
+                "{api:?} to {dialect:?}: {error:?}"
+            );
+            assert!((guards.failures() - 1.0).abs() < 1e-6);
+            assert_eq!((guards.limit.in_use(), guards.tokens()), (0, 0));
+            assert!(!format!("{error:?}").contains("very-secret-key"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_form_of_hint_is_understood() {
+    for api in APIS {
+        for hint in Hint::each(7) {
+            let of = format!("{api:?} {hint:?}");
+            let (upstream, stack, guards) = site(api, patient()).await.unwrap();
+            upstream.next(Answer::rate_limited(api, hint));
+            let call = Call::new(request(Dialect::OpenAi, true));
+            let error = bounded(stack.oneshot(call)).await.unwrap_err();
+            let told = match (hint, api) {
+                (Hint::None, _) => false,
+                (Hint::RetryInfo(_), _) => api == Api::Gemini,
+                // These have no such headers; to understand them all the same does no harm.
+                (Hint::Reset(_), Api::Gemini | Api::Ollama) => error.retry_after().is_some(),
+                _ => true,
+            };
+            let after = error.retry_after();
+            assert_eq!(after.is_some(), told, "{of}: {error:?}");
+            if let Some(after) = after {
+                let seconds = after.as_secs_f64();
+                // A date is told in whole seconds, and time goes by.
+                assert!((4.9..=7.1).contains(&seconds), "{of}: {seconds}");
+                let parked = guards
+                    .parked()
+                    .unwrap_or_else(|| panic!("{of}: it is left alone"));
+                assert!((4.0..=8.0).contains(&parked), "{of}: {parked}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn usage_that_is_not_told_is_estimated() {
+    let frames = |name: &str| {
+        let body = recorded(Api::OpenAi, name);
+        Answer::stream(Api::OpenAi, body)
+    };
+    for dialect in DIALECTS {
+        let (upstream, stack, guards) = site(Api::OpenAi, patient()).await.unwrap();
+        upstream.next(frames("llama_text_without_usage.sse"));
+        let response = bounded(stack.clone().oneshot(Call::new(request(dialect, true))))
+            .await
+            .unwrap();
+        let taken = bounded(take(stream(response))).await;
+        assert!(taken.ended(), "{:?}", taken.error);
+        let last = taken.events.last().unwrap();
+        assert!(!last.is_reported());
+        let written = last.usage().output_tokens.unwrap();
+        // "The capital of France is Paris." is 7 tokens, and 31 bytes.
+        assert!((6..=10).contains(&written), "{written}");
+        assert!(last.usage().input_tokens > Some(0));
+        assert!(guards.tokens() > 0);
+    }
+}
+
+/// Whole answers, and what breaks them.
+#[tokio::test]
+async fn whole_answers_break_in_every_way() {
+    for api in APIS {
+        for dialect in DIALECTS {
+            let body = recorded(api, "aimock_text.json");
+            let answer = || Answer::whole(200, body.clone());
+            let half = body.len() / 2;
+            for (name, answer, classes, failures) in [
+                ("as it is", answer(), vec![], 0.0),
+                ("reset", Answer::reset(), vec![Class::Unreachable], 1.0),
+                (
+                    "half, as a whole",
+                    answer().cut_at(half, Cut::Terminated),
+                    vec![Class::Malformed],
+                    1.0,
+                ),
+                (
+                    "half",
+                    answer().cut_at(half, Cut::Fin),
+                    vec![Class::Interrupted],
+                    1.0,
+                ),
+                (
+                    "half and a reset",
+                    answer().cut_at(half, Cut::Reset),
+                    vec![Class::Interrupted, Class::Unreachable],
+                    1.0,
+                ),
+                (
+                    "nothing",
+                    Answer::whole(200, ""),
+                    vec![Class::Empty, Class::Malformed],
+                    1.0,
+                ),
+                (
+                    "HTML",
+                    Answer::whole(200, "<html></html>").header("content-type", "text/html"),
+                    vec![Class::Malformed],
+                    1.0,
+                ),
+                (
+                    "an error",
+                    Answer::error(api, 500, "api_error", "no"),
+                    vec![Class::Server],
+                    1.0,
+                ),
+                (
+                    "overload",
+                    Answer::error(api, 529, "overloaded_error", "no"),
+                    vec![Class::Overload],
+                    0.5,
+                ),
+            ] {
+                let of = format!("{api:?} to {dialect:?}: {name}");
+                let (upstream, stack, guards) = site(api, patient()).await.unwrap();
+                upstream.next(answer);
+                match bounded(stack.oneshot(Call::new(request(dialect, false)))).await {
+                    Ok(response) => {
+                        let Answered::Whole(whole) = response.answer else {
+                            panic!("{of}: it was not asked for a stream");
+                        };
+                        assert!(classes.is_empty(), "{of}: {whole:?}");
+                        let text = whole.text();
+                        assert!(
+                            text.starts_with("Rome lies") && text.ends_with("said of it."),
+                            "{of}: {text}"
+                        );
+                        assert_eq!(whole.dialect(), dialect, "{of}");
+                    }
+                    Err(error) => assert!(classes.contains(&error.class()), "{of}: {error:?}"),
+                }
+                nothing_leaks(&of, &upstream, &guards).await;
+                let counted = guards.failures();
+                assert!(
+                    (counted - failures).abs() < 1e-6,
+                    "{of}: the breaker counts {counted}"
+                );
+            }
+        }
+    }
+}
+
+/// The caller goes, at each stage.
+#[tokio::test]
+async fn a_caller_that_leaves_cancels_the_call_at_the_provider() {
+    for api in APIS {
+        for dialect in DIALECTS {
+            let answer = || Answer::stream(api, full(api));
+            let late = behind(api, "I ask");
+            for (stage, answer, sent) in [
+                ("before the head", answer().no_head(), 0),
+                ("before the first word", answer().stall_at(0), 0),
+                ("amid words", answer().stall_at(late), late),
+            ] {
+                let of = format!("{api:?} to {dialect:?}: {stage}");
+                let (upstream, stack, guards) = site(api, patient()).await.unwrap();
+                upstream.next(answer);
+                leave(&stack, dialect, &upstream, sent).await;
+                let exchanges = upstream.ended(1).await;
+                assert_eq!(exchanges[0].ended, Some(Ended::Cancelled), "{of}");
+                upstream.until(|counts, _| counts.open == 0).await;
+                nothing_leaks(&of, &upstream, &guards).await;
+                assert!(guards.failures() < 1e-6, "{of}: nobody failed");
+                assert!(guards.tokens() > 0, "{of}: it may well have been worked on");
+            }
+        }
+    }
+}
+
+/// Asks, takes what there is once so much was sent, and goes.
+async fn leave(stack: &Stack, dialect: Dialect, upstream: &Upstream, sent: usize) {
+    use futures_util::StreamExt;
+    let mut call = std::pin::pin!(stack.clone().oneshot(Call::new(request(dialect, true))));
+    let asked = upstream.until(|counts, all| counts.active == 1 && all[0].sent >= sent);
+    let response = tokio::select! {
+        response = &mut call => Some(response.unwrap()),
+        () = asked => None,
+    };
+    let response = match (response, sent) {
+        (None, 0) => return,
+        (None, _) => bounded(call).await.unwrap(),
+        (Some(response), _) => response,
+    };
+    let mut events = stream(response);
+    let mut said = Vec::new();
+    while Seen::read(dialect, &said).text.is_empty() {
+        said.extend_from_slice(bounded(events.next()).await.unwrap().unwrap().frame());
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_after_the_end_changes_nothing() {
+    for api in APIS {
+        let (upstream, stack, guards) = site(api, patient()).await.unwrap();
+        upstream.always(Answer::stream(api, full(api)));
+        for _ in 0..2 {
+            let call = Call::new(request(Dialect::OpenAi, true));
+            let response = bounded(stack.clone().oneshot(call)).await.unwrap();
+            let mut events = stream(response);
+            assert!(bounded(take(&mut events)).await.ended());
+            drop(events);
+        }
+        let exchanges = upstream.ended(2).await;
+        assert!(
+            exchanges
+                .iter()
+                .all(|exchange| exchange.ended == Some(Ended::Whole))
+        );
+        assert_eq!(guards.tokens(), 224, "{api:?}");
+        assert!(guards.failures() < 1e-6);
+    }
+}
