@@ -41,16 +41,12 @@ use crate::{chat::ChatRequest, error::Error};
 
 mod failure;
 mod line;
-#[allow(dead_code)]
-mod lists;
 mod messages;
 mod parser;
 mod request;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
-pub(crate) use lists::{embeddings, models};
 pub(crate) use parser::Parser;
 
 /// Writes a chat.

@@ -156,8 +156,10 @@ fn a_stream_that_is_cut_never_ends_cleanly() {
 
 #[test]
 fn a_caller_sees_each_cut_and_what_it_cost() {
-    cuts_are_seen(Api::Gemini, Dialect::OpenAi, THOUGHT.as_bytes());
-    cuts_are_seen(Api::Gemini, Dialect::OpenAi, CALLS.as_bytes());
+    for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+        cuts_are_seen(Api::Gemini, dialect, THOUGHT.as_bytes());
+        cuts_are_seen(Api::Gemini, dialect, CALLS.as_bytes());
+    }
     let (events, result) = events(Api::Gemini, Dialect::OpenAi, THOUGHT.as_bytes());
     result.unwrap();
     // Each event counts its own text: as it was reported before, and estimated since.

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use campanile::Usage;
 use proptest::prelude::*;
 
-use super::super::{Parser, embeddings, models, whole};
+use super::super::{Parser, whole};
 use crate::{
     chat::FinishReason,
     dialect::{
@@ -113,8 +113,10 @@ fn a_stream_that_is_cut_never_ends_cleanly() {
 
 #[test]
 fn a_caller_sees_each_cut_and_what_it_cost() {
-    cuts_are_seen(Api::Ollama, Dialect::OpenAi, THOUGHT.as_bytes());
-    cuts_are_seen(Api::Ollama, Dialect::OpenAi, CALLS.as_bytes());
+    for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
+        cuts_are_seen(Api::Ollama, dialect, THOUGHT.as_bytes());
+        cuts_are_seen(Api::Ollama, dialect, CALLS.as_bytes());
+    }
     // The prompt was in the cache, and is told by its estimate.
     let (events, result) = events(Api::Ollama, Dialect::OpenAi, CALLS.as_bytes());
     result.unwrap();
@@ -210,26 +212,12 @@ fn what_is_no_whole_answer_is_an_error() {
     assert_eq!(class("{\"error\":\"broken\"}"), Err(Class::Server));
 }
 
-#[test]
-fn lists_are_read() {
-    let tags = br#"{"models":[{"name":"a:1","model":"a:1","size":1},{"name":"b"},{}]}"#;
-    assert_eq!(models(tags).unwrap(), ["a:1", "b"]);
-    assert_eq!(models(b"{\"models\":null}").unwrap(), [""; 0]);
-    assert_eq!(models(b"[]x").unwrap_err().class(), Class::Malformed);
-    let embedded =
-        br#"{"model":"e","embeddings":[[0.5,-1],[2,3]],"total_duration":1,"prompt_eval_count":8}"#;
-    let (vectors, tokens) = embeddings(embedded).unwrap();
-    assert_eq!(vectors, [[0.5, -1.0], [2.0, 3.0]]);
-    assert_eq!(tokens, Some(8));
-    assert_eq!(embeddings(b"{}").unwrap_err().class(), Class::Malformed);
-}
-
 proptest! {
     #[test]
     fn nothing_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200), chunk in 1_usize..50) {
         let (deltas, result) = drive::<NdjsonFrames>(Parser::default(), &body, chunk);
         prop_assert!(result.is_err(), "{:?}", deltas);
-        let _ = (models(&body).is_ok(), embeddings(&body).is_ok(), whole(body.into()).is_ok());
+        let _ = whole(body.into());
     }
 
     #[test]
