@@ -17,6 +17,9 @@ pub mod embed;
 pub mod error;
 pub mod estimate;
 pub mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json;
 pub mod models;
 pub mod price;

@@ -75,7 +75,7 @@ pub(super) fn quote(status: u16, body: &[u8]) -> String {
 }
 
 /// A duration as JSON writes those of protocol buffers: `"22.5s"`, an object of seconds and nanos, or a number of seconds.
-pub(super) fn duration(value: &Value) -> Option<Duration> {
+pub(crate) fn duration(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::String(text) => text.trim().strip_suffix('s')?.parse().ok()?,
         Value::Number(number) => number.as_f64()?,
@@ -101,7 +101,7 @@ pub(super) fn duration(value: &Value) -> Option<Duration> {
 }
 
 /// A text without the keys in it: Google's errors quote the key that they refuse.
-pub(super) fn without_keys(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
     const MARKS: [&str; 3] = ["api_key:", "key=", "AIza"];
     let mut clean = Cow::Borrowed(text);
     for mark in MARKS {

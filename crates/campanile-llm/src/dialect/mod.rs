@@ -14,7 +14,7 @@ mod content;
 mod dispatch;
 #[cfg(test)]
 mod drive;
-mod failed;
+pub(crate) mod failed;
 pub(crate) mod gemini;
 mod ids;
 pub(crate) mod neutral;
