@@ -128,8 +128,10 @@ impl Service<Call<ChatRequest>> for Server {
             let end = ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End)
                 .with_units(answer as u32)
                 .with_usage(usage, true);
-            let mut meta = Meta::default();
-            meta.provider = Some(server.key.as_str().into());
+            let meta = Meta {
+                provider: Some(server.key.as_str().into()),
+                ..Meta::default()
+            };
             Ok(ChatResponse::stream(
                 meta,
                 ChatStream::new(stream::iter([Ok(end)])),

@@ -34,8 +34,10 @@ async fn pool(catalogue: &Catalogue, members: &[(&str, &str, &str)]) -> (Roster<
         .layer(PerEndpointLayer::new(|endpoint: &Endpoint, ()| {
             let name = endpoint.key().to_owned();
             tower::service_fn(move |_: Call<ChatRequest>| {
-                let mut meta = Meta::default();
-                meta.provider = Some(name.as_str().into());
+                let meta = Meta {
+                    provider: Some(name.as_str().into()),
+                    ..Meta::default()
+                };
                 let stream = ChatStream::new(futures_util::stream::empty());
                 async move { Ok::<_, Error>(ChatResponse::stream(meta, stream)) }
             })
