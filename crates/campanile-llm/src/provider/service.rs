@@ -20,6 +20,7 @@ use crate::{
     chat::{ChatRequest, ChatResponse},
     dialect::Asked,
     error::Error,
+    tokens::{Calibrated, PromptSize},
     usage::Tally,
 };
 
@@ -31,6 +32,7 @@ const BYTES_PER_TOKEN: f32 = 4.0;
 pub struct Provider<H> {
     http: H,
     settings: Arc<Settings>,
+    ratios: Option<Calibrated>,
 }
 
 // ===== impl Provider =====
@@ -45,7 +47,16 @@ impl<H> Provider<H> {
         Ok(Self {
             http,
             settings: Arc::new(Settings::new(config)?),
+            ratios: None,
         })
+    }
+
+    /// Estimates what is not reported by what is learned: usually the [ratios](crate::estimate::Estimator::ratios) of the layer
+    /// that estimates calls, which teaches them. Without this four bytes are a token.
+    #[must_use]
+    pub fn ratios(mut self, ratios: &Calibrated) -> Self {
+        self.ratios = Some(ratios.clone());
+        self
     }
 
     /// What it is called.
@@ -116,23 +127,18 @@ where
         let asked = AskedChat {
             dialect: request.dialect(),
             streamed: request.is_streamed(),
-            model,
             asked: Asked::by(request),
-            tally: Tally::new(estimate(&call), BYTES_PER_TOKEN),
+            tally: match &self.ratios {
+                Some(ratios) => ratios.tally(request, &model),
+                None => {
+                    let prompt = PromptSize::of(request).tokens(BYTES_PER_TOKEN);
+                    Tally::new(prompt, BYTES_PER_TOKEN)
+                }
+            },
+            model,
         };
         // The very client that was readied.
         ProviderFuture::sent(self.http.call(http), asked, settings)
-    }
-}
-
-/// What the prompt is estimated to be, in tokens. A cost is that of prompt and answer together: what the answer may have of
-/// it is not the prompt's.
-fn estimate(call: &Call<ChatRequest>) -> u64 {
-    let crude = call.message.prompt_bytes() / 4;
-    let both = call.context.cost.map_or(0, |cost| cost.tokens);
-    match call.message.most_tokens() {
-        Some(answer) => both.saturating_sub(answer).max(crude),
-        None => crude,
     }
 }
 

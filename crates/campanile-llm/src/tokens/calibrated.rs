@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{CountTokens, MODELS, PromptSize, by_model::ByModel, ratio::Ratio};
+use super::{CountTokens, MODELS, PromptSize, by_model::ByModel, prompt::tokens, ratio::Ratio};
 use crate::{chat::ChatRequest, usage::Tally};
 
 /// Estimates tokens from bytes, by what the calls before turned out to be: bytes per token, for each model, of prompts and of
@@ -35,10 +35,6 @@ struct Ratios {
     answer: Ratio,
 }
 
-/// What an image, a sound or a document is taken to be in tokens: what an image of a megapixel is to Anthropic's models, by
-/// their rule of a token for 750 pixels, with something to spare.
-pub(crate) const MEDIA_TOKENS: u64 = 1_600;
-
 // ===== impl Calibrated =====
 
 impl Calibrated {
@@ -51,8 +47,7 @@ impl Calibrated {
     /// How many tokens a prompt of this size is, about.
     #[must_use]
     pub fn size_tokens(&self, model: &str, size: PromptSize) -> u64 {
-        let ratio = self.of(model, |ratios| ratios.prompt.get());
-        tokens(size.text, ratio).saturating_add(u64::from(size.media) * MEDIA_TOKENS)
+        size.tokens(self.of(model, |ratios| ratios.prompt.get()))
     }
 
     /// How many tokens so many bytes of an answer are, about.
@@ -117,8 +112,4 @@ impl Default for Shared {
             models: ByModel::new(MODELS),
         }
     }
-}
-
-fn tokens(bytes: u64, bytes_per_token: f32) -> u64 {
-    (bytes as f64 / f64::from(bytes_per_token)).ceil() as u64
 }

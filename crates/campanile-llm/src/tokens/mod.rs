@@ -26,8 +26,6 @@ mod ratio;
 mod tests;
 
 pub use calibrated::Calibrated;
-#[cfg(test)]
-use calibrated::MEDIA_TOKENS;
 pub use lengths::{Lengths, OutputLengths};
 pub use prompt::PromptSize;
 

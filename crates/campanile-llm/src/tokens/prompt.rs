@@ -25,6 +25,10 @@ const FIELDS: [&str; 5] = [
     "response_format",
 ];
 
+/// What an image, a sound or a document is taken to be in tokens: what an image of a megapixel is to Anthropic's models, by
+/// their rule of a token for 750 pixels, with something to spare.
+pub(super) const MEDIA_TOKENS: u64 = 1_600;
+
 /// Strings that are shorter are text, whatever they are made of.
 const ENCODED: usize = 1_024;
 
@@ -41,6 +45,13 @@ impl PromptSize {
             }
         }
         size
+    }
+
+    /// How many tokens it is at so many bytes a token: each image, sound or document counts as 1,600.
+    #[must_use]
+    pub fn tokens(self, bytes_per_token: f32) -> u64 {
+        let text = tokens(self.text, bytes_per_token);
+        text.saturating_add(u64::from(self.media) * MEDIA_TOKENS)
     }
 
     fn add(&mut self, json: &[u8]) {
@@ -63,6 +74,11 @@ impl PromptSize {
         let elsewhere = count(pointed.saturating_sub(encoded));
         self.elsewhere = self.elsewhere.saturating_add(elsewhere);
     }
+}
+
+/// So many bytes in tokens, rounded up.
+pub(super) fn tokens(bytes: u64, bytes_per_token: f32) -> u64 {
+    (bytes as f64 / f64::from(bytes_per_token)).ceil() as u64
 }
 
 /// The strings in JSON, without their quotes.

@@ -3,7 +3,7 @@ use std::thread;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{by_model::ByModel, histogram::Histogram, ratio::Ratio, *};
+use super::{by_model::ByModel, histogram::Histogram, prompt::MEDIA_TOKENS, ratio::Ratio, *};
 
 #[test]
 fn a_ratio_begins_at_four_and_follows_what_is_reported() {

@@ -132,7 +132,7 @@ impl Decode for Verbatim {
         events.push_back(
             ChatEvent::new(frame.bytes, place, part)
                 .with_finish(finish)
-                .with_usage(self.tally.usage(), self.tally.is_reported()),
+                .with_tally(&self.tally),
         );
         Ok(())
     }

@@ -1,3 +1,5 @@
+use crate::tokens::Calibrated;
+
 use super::*;
 
 async fn streaming(body: Pieces) -> ProviderStream<Pieces> {
@@ -91,17 +93,32 @@ async fn an_event_above_the_cap_is_malformed() {
 }
 
 #[tokio::test]
-async fn the_estimate_of_the_prompt_is_the_contexts() {
-    let mut call = Call::new(ask().max_tokens(100).streamed());
-    call.context = call.context.with_cost(campanile::cost::Cost::tokens(150));
-    let http = Once::new(200, SSE, Pieces::of([format!("{FIRST}{LAST}")]));
-    let provider = Provider::new(http, &config()).unwrap();
-    let mut stream = stream(provider.oneshot(call).await.unwrap());
-    let event: ChatEvent = stream.next().await.unwrap().unwrap();
-    assert_eq!(
-        event.usage().input_tokens,
-        Some(50),
-        "without what the answer may have"
+async fn the_prompt_is_estimated_by_its_bytes_or_by_what_is_learned() {
+    let input = async |ratios: Option<&Calibrated>| {
+        let mut call = Call::new(ask().max_tokens(100).streamed());
+        // What a call may take altogether says nothing of its prompt.
+        call.context.cost = Some(campanile::Cost::tokens(150_000));
+        let http = Once::new(200, SSE, Pieces::of([format!("{FIRST}{LAST}")]));
+        let mut provider = Provider::new(http, &config()).unwrap();
+        if let Some(ratios) = ratios {
+            provider = provider.ratios(ratios);
+        }
+        let mut stream = stream(provider.oneshot(call).await.unwrap());
+        let event: ChatEvent = stream.next().await.unwrap().unwrap();
+        event.usage().input_tokens.unwrap()
+    };
+    let bytes = ask().prompt_bytes();
+    assert_eq!(input(None).await, bytes.div_ceil(4));
+    let ratios = Calibrated::default();
+    let model = config().models.get(ask().model()).cloned();
+    let model = model.unwrap_or_else(|| ask().model().to_owned());
+    for _ in 0..200 {
+        ratios.learn_prompt(&model, 2_000, 1_000);
+    }
+    let learned = input(Some(&ratios)).await;
+    assert!(
+        learned.abs_diff(bytes / 2) <= 1,
+        "{learned} of {bytes} bytes"
     );
 }
 
