@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use super::{AccountStream, attempt::Attempt};
 use crate::{
     chat::{Answer, ChatResponse},
+    embed::EmbeddingResponse,
     error::Error,
 };
 
@@ -95,6 +96,19 @@ impl<T> Answered for ChatResponse<T> {
             meta: self.meta,
             answer,
         }
+    }
+}
+
+impl Answered for EmbeddingResponse {
+    type Accounted = Self;
+
+    fn account(mut self, mut completion: Completion<Attempt>) -> Self {
+        let attempt = completion.observer_mut();
+        attempt.answered(&self.meta);
+        let reported = self.is_reported();
+        attempt.took(self.usage_mut(), reported);
+        completion.end(Timestamp::ZERO, Outcome::Success);
+        self
     }
 }
 

@@ -13,6 +13,8 @@
 //! | fails, is throttled or refused | that | nothing |
 //! | panics | a failure | what was seen of it |
 //!
+//! Calls for [embeddings](crate::embed) are accounted for in the same way.
+//!
 //! **Money.** Worked out anew from the totals of the call at each event whose usage changed, by the [price](crate::price) of the
 //! model that answered at that provider, or else that of the model that was asked for: rounded once, so the sum over a ledger
 //! is the sum over the calls' own figures, to the nano-dollar. What a provider itself says that a call costs stands. Without a

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     chat::{ChatRequest, ChatResponse},
+    embed::{EmbeddingRequest, EmbeddingResponse},
     error::Error,
 };
 
@@ -55,6 +56,29 @@ where
             attempt.prompt(calibrated.prompt_tokens(request));
         }
         // Before the call, which may panic.
+        let completion = Completion::new(attempt);
+        AccountFuture::new(self.inner.call(call), completion)
+    }
+}
+
+impl<S> Service<Call<EmbeddingRequest>> for Account<S>
+where
+    S: Service<Call<EmbeddingRequest>, Response = EmbeddingResponse, Error = Error>,
+{
+    type Response = EmbeddingResponse;
+    type Error = Error;
+    type Future = AccountFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<EmbeddingRequest>) -> Self::Future {
+        let request = &call.message;
+        let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
+        if let Some(calibrated) = &self.accounts.unanswered {
+            attempt.prompt(calibrated.size_tokens(request.model(), request.size()));
+        }
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)
     }

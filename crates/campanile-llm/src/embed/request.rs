@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     error::{Class, Error},
     json::Object,
+    tokens::PromptSize,
 };
 
 /// Texts to be embedded, with a model, in the form of OpenAI's `/v1/embeddings`. Every field stays as it was written, known
@@ -126,6 +127,14 @@ impl EmbeddingRequest {
     #[must_use]
     pub fn input_bytes(&self) -> u64 {
         self.object.get("input").map_or(0, Bytes::len) as u64
+    }
+
+    /// How large its texts are: all of them are text.
+    pub(crate) fn size(&self) -> PromptSize {
+        PromptSize {
+            text: self.input_bytes(),
+            ..PromptSize::default()
+        }
     }
 
     /// The same request for another model.

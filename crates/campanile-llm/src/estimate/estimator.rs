@@ -1,10 +1,11 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use campanile::{Call, Cost, Usage, config::Invalid};
+use campanile::{Call, Context, Cost, Usage, config::Invalid};
 
 use super::{EstimateConfig, Reserve, Unpriced};
 use crate::{
     chat::ChatRequest,
+    embed::EmbeddingRequest,
     error::{Class, Error},
     price::{Price, Prices},
     tokens::{Calibrated, CountTokens, OutputLengths, PromptSize},
@@ -30,7 +31,8 @@ struct Shared {
 
 /// What is remembered of a call until its end, to learn from it.
 #[derive(Debug)]
-pub(super) struct Lesson {
+#[allow(unreachable_pub)]
+pub struct Lesson {
     model: Arc<str>,
     size: PromptSize,
     most: Option<u64>,
@@ -132,13 +134,34 @@ impl Estimator {
 
     fn measure(&self, request: &ChatRequest, size: PromptSize) -> Measured {
         let asked = request.model();
-        let input = self.input(request, size);
         let said = request.most_tokens();
         let choices = choices(request);
+        self.dearest(asked, self.input(request, size), |price| {
+            let most = said.or_else(|| price?.most_output);
+            self.output(asked, most).saturating_mul(choices)
+        })
+    }
+
+    /// What a call for embeddings is estimated to take: its texts, and no answer.
+    #[must_use]
+    pub fn estimate_embeddings(&self, request: &EmbeddingRequest) -> Cost {
+        self.measure_embeddings(request).cost
+    }
+
+    fn measure_embeddings(&self, request: &EmbeddingRequest) -> Measured {
+        let (model, size) = (request.model(), request.size());
+        let input = match self.shared.config.reserve {
+            Reserve::Likely => self.shared.calibrated.size_tokens(model, size),
+            Reserve::Most => size.text,
+        };
+        self.dearest(model, input, |_| 0)
+    }
+
+    /// The dearest of the models that may serve a call of so much input, with an answer that may depend on the price.
+    fn dearest(&self, asked: &str, input: u64, output: impl Fn(Option<&Price>) -> u64) -> Measured {
         let mut cost = Cost::default();
         let mut consider = |price: Option<&Price>| {
-            let most = said.or_else(|| price?.most_output);
-            let output = self.output(asked, most).saturating_mul(choices);
+            let output = output(price);
             cost.tokens = cost.tokens.max(input.saturating_add(output));
             let money = price.map_or(0, |price| self.money(price, input, output));
             cost.nano_dollars = cost.nano_dollars.max(money);
@@ -205,24 +228,60 @@ impl Estimator {
     pub(super) fn begin(&self, call: &mut Call<ChatRequest>) -> Result<Lesson, Error> {
         let request = &call.message;
         let size = PromptSize::of(request);
-        let strict = self.shared.config.unpriced == Unpriced::Refuse;
-        if call.context.cost.is_none() || strict {
-            let measured = self.measure(request, size);
-            if strict && !measured.priced {
-                let message = format!("no price is known of the model {:?}", request.model());
-                return Err(Error::new(Class::Request, message)
-                    .with_status(400)
-                    .with_kind("invalid_request_error")
-                    .with_param("model"));
-            }
-            call.context.cost.get_or_insert(measured.cost);
-        }
+        let measure = || self.measure(request, size);
+        self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
             model: request.model_shared(),
             size,
             most: request.most_tokens(),
             choices: choices(request),
         })
+    }
+
+    /// The same for embeddings.
+    pub(super) fn begin_embeddings(
+        &self,
+        call: &mut Call<EmbeddingRequest>,
+    ) -> Result<Lesson, Error> {
+        let request = &call.message;
+        let measure = || self.measure_embeddings(request);
+        self.tell(&mut call.context, request.model(), measure)?;
+        Ok(Lesson {
+            model: request.model_shared(),
+            size: request.size(),
+            most: None,
+            choices: 1,
+        })
+    }
+
+    fn tell(
+        &self,
+        context: &mut Context,
+        model: &str,
+        measure: impl Fn() -> Measured,
+    ) -> Result<(), Error> {
+        let strict = self.shared.config.unpriced == Unpriced::Refuse;
+        if context.cost.is_some() && !strict {
+            return Ok(());
+        }
+        let measured = measure();
+        if strict && !measured.priced {
+            let message = format!("no price is known of the model {model:?}");
+            return Err(Error::new(Class::Request, message)
+                .with_status(400)
+                .with_kind("invalid_request_error")
+                .with_param("model"));
+        }
+        context.cost.get_or_insert(measured.cost);
+        Ok(())
+    }
+
+    /// Embeddings have come, and their provider has reported what they took.
+    pub(super) fn learn_embeddings(&self, lesson: &Lesson, usage: &Usage) {
+        if let Some(input) = usage.input_tokens {
+            let ratios = &self.shared.calibrated;
+            ratios.learn_prompt(&lesson.model, lesson.size.text, input);
+        }
     }
 
     /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,

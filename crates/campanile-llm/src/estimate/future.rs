@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use super::{EstimateStream, Estimator, estimator::Lesson};
 use crate::{
     chat::{Answer, ChatResponse},
+    embed::EmbeddingResponse,
     error::Error,
 };
 
@@ -55,11 +56,22 @@ impl<F> EstimateFuture<F> {
     }
 }
 
-impl<F, T> Future for EstimateFuture<F>
+/// An answer that can be learned from.
+#[allow(unreachable_pub)]
+pub trait Teaches {
+    /// The answer, with what is yet to be learned from it.
+    type Watched;
+
+    /// The answer is there.
+    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self::Watched;
+}
+
+impl<F, R> Future for EstimateFuture<F>
 where
-    F: Future<Output = Result<ChatResponse<T>, Error>>,
+    F: Future<Output = Result<R, Error>>,
+    R: Teaches,
 {
-    type Output = Result<ChatResponse<EstimateStream<T>>, Error>;
+    type Output = Result<R::Watched, Error>;
 
     /// # Panics
     ///
@@ -77,15 +89,32 @@ where
         let Some((estimator, lesson)) = learner else {
             unreachable!("polled after it was ready");
         };
-        let model = response.meta.model.clone();
-        if let Answer::Whole(whole) = &response.answer
+        Poll::Ready(Ok(response.teach(estimator, lesson)))
+    }
+}
+
+impl<T> Teaches for ChatResponse<T> {
+    type Watched = ChatResponse<EstimateStream<T>>;
+
+    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self::Watched {
+        let model = self.meta.model.clone();
+        if let Answer::Whole(whole) = &self.answer
             && whole.is_reported()
         {
             estimator.learn(&lesson, model.as_deref(), whole.usage(), 0);
         }
-        Poll::Ready(Ok(response.map_stream(|stream| {
-            EstimateStream::new(stream, estimator, lesson, model)
-        })))
+        self.map_stream(|stream| EstimateStream::new(stream, estimator, lesson, model))
+    }
+}
+
+impl Teaches for EmbeddingResponse {
+    type Watched = Self;
+
+    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self {
+        if self.is_reported() {
+            estimator.learn_embeddings(&lesson, self.usage());
+        }
+        self
     }
 }
 

@@ -6,6 +6,7 @@ use tower_service::Service;
 use super::{EstimateFuture, EstimateStream, Estimator};
 use crate::{
     chat::{ChatRequest, ChatResponse},
+    embed::{EmbeddingRequest, EmbeddingResponse},
     error::Error,
 };
 
@@ -44,6 +45,28 @@ where
 
     fn call(&mut self, mut call: Call<ChatRequest>) -> Self::Future {
         match self.estimator.begin(&mut call) {
+            Ok(lesson) => {
+                EstimateFuture::calling(self.inner.call(call), self.estimator.clone(), lesson)
+            }
+            Err(error) => EstimateFuture::refused(error),
+        }
+    }
+}
+
+impl<S> Service<Call<EmbeddingRequest>> for Estimate<S>
+where
+    S: Service<Call<EmbeddingRequest>, Response = EmbeddingResponse, Error = Error>,
+{
+    type Response = EmbeddingResponse;
+    type Error = Error;
+    type Future = EstimateFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut call: Call<EmbeddingRequest>) -> Self::Future {
+        match self.estimator.begin_embeddings(&mut call) {
             Ok(lesson) => {
                 EstimateFuture::calling(self.inner.call(call), self.estimator.clone(), lesson)
             }

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     Error,
     chat::{Answer, ChatRequest, ChatResponse, Meta},
+    embed::{EmbeddingRequest, EmbeddingResponse},
     error::Class,
     price::Prices,
     stream::ChatStream,
@@ -291,6 +292,62 @@ fn settings_that_cannot_be_are_refused_by_name() {
         serde_json::from_str(r#"{"reserve": "most", "unpriced": "refuse"}"#).unwrap();
     assert_eq!(config.reserve, Reserve::Most);
     assert!(serde_json::from_str::<EstimateConfig>(r#"{"reserves": "most"}"#).is_err());
+}
+
+#[tokio::test]
+async fn embeddings_are_estimated_and_learned_from_too() {
+    let estimator = estimator(EstimateConfig::default());
+    let texts = || EmbeddingRequest::new("small", ["word ".repeat(80)]);
+    let bytes = texts().input_bytes();
+    let cost = estimator.estimate_embeddings(&texts());
+    let tokens = bytes.div_ceil(4);
+    assert_eq!(
+        cost,
+        Cost {
+            requests: 1,
+            tokens,
+            nano_dollars: tokens * 1_000
+        }
+    );
+    let service =
+        EstimateLayer::shared(&estimator).layer(service_fn(|call: Call<EmbeddingRequest>| {
+            let tokens = call.message.input_bytes() / 2;
+            assert!(call.context.cost.is_some_and(|cost| cost.tokens > 0));
+            ready(Ok::<_, Error>(EmbeddingResponse::new(
+                "small",
+                &[vec![1.0]],
+                usage(tokens, 0),
+            )))
+        }));
+    for _ in 0..200 {
+        service.clone().oneshot(Call::new(texts())).await.unwrap();
+    }
+    let learned = estimator.estimate_embeddings(&texts()).tokens;
+    assert!(learned.abs_diff(bytes / 2) < bytes / 50, "{learned}");
+    let most = self::estimator(EstimateConfig::default().with_reserve(Reserve::Most));
+    assert_eq!(most.estimate_embeddings(&texts()).tokens, bytes);
+}
+
+#[tokio::test]
+async fn a_call_allocates_nothing_of_its_own_and_an_event_nothing_at_all() {
+    let whole = |_: Call<ChatRequest>| {
+        let mut whole = Script::default().whole();
+        whole.reported = true;
+        ready(Ok::<_, Error>(ChatResponse::<ChatStream>::whole(
+            Meta::default(),
+            whole,
+        )))
+    };
+    let estimator = estimator(EstimateConfig::default().with_serves("fast", ["small", "large"]));
+    let mut bare = service_fn(whole);
+    let mut layered = EstimateLayer::shared(&estimator).layer(service_fn(whole));
+    let call = || Call::new(ChatRequest::new("fast").user("hi").field("n", &2));
+    // The first call of a model makes room for what is learned of it.
+    layered.call(call()).await.unwrap();
+    let (first, second) = (call(), call());
+    let without = allocation_counter::measure(|| drop(bare.call(first).now_or_never()));
+    let with = allocation_counter::measure(|| drop(layered.call(second).now_or_never()));
+    assert_eq!(with.count_total, without.count_total);
 }
 
 fn is_service<S: Service<Call<ChatRequest>> + Clone + Send + Sync>(_: &S) {}

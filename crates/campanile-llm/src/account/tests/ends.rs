@@ -255,6 +255,83 @@ async fn a_trail_is_charged_while_the_answer_goes_on() {
     assert_eq!(charged, [90, 100, 110, 120, 130, 150, 150]);
 }
 
+#[tokio::test]
+async fn embeddings_are_accounted_for_too() {
+    let ledger = ledger();
+    let layer = AccountLayer::new(&ledger, &prices()).provider("near");
+    let service = layer.layer(service_fn(|call: Call<EmbeddingRequest>| {
+        ready(match call.message.input_bytes() {
+            0..10 => Err(Error::new(Class::Request, "short")),
+            _ => Ok(EmbeddingResponse::new("m", &[vec![1.0]], usage(70, 0))),
+        })
+    }));
+    let trail = Trail::new();
+    let ask = |text: &str| Call {
+        context: Context::new().with_trail(trail.clone()),
+        message: EmbeddingRequest::new("m", [text]),
+    };
+    let response = service.clone().oneshot(ask("a longer text")).await.unwrap();
+    assert_eq!(response.usage().nano_dollars, Some(210_000));
+    service.oneshot(ask("")).await.unwrap_err();
+    let total = ledger.total();
+    assert_eq!((total.outcomes.success, total.outcomes.ignored), (1, 1));
+    assert_eq!(total.reported.nano_dollars, 210_000);
+    assert_eq!(
+        trail.charged(),
+        Cost {
+            requests: 0,
+            tokens: 70,
+            nano_dollars: 210_000
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_call_and_its_events_allocate_nothing_of_their_own() {
+    let answer = |_: Call<ChatRequest>| {
+        let response = Script::default().streamed(meta("near", "m"));
+        ready(Ok::<_, Error>(response))
+    };
+    let ledger = ledger();
+    let mut bare = service_fn(answer);
+    let mut layered = AccountLayer::new(&ledger, &prices()).layer(service_fn(answer));
+    let trailed = || {
+        let mut call = call();
+        call.context.trail = Some(Trail::new());
+        call
+    };
+    // The first call of an account makes room for it.
+    let response = layered.call(trailed()).await.unwrap();
+    drop(response);
+    fn read<S>(response: Option<Result<ChatResponse<S>, Error>>) -> usize
+    where
+        S: futures_core::Stream<Item = Result<crate::chat::ChatEvent, Error>>,
+    {
+        let Some(Ok(ChatResponse {
+            answer: Answer::Stream(events),
+            ..
+        })) = response
+        else {
+            panic!("it is streamed");
+        };
+        let mut events = std::pin::pin!(events);
+        let mut count = 0;
+        while let Some(Some(Ok(_))) = events.next().now_or_never() {
+            count += 1;
+        }
+        count
+    }
+    let (first, second) = (trailed(), trailed());
+    let without = allocation_counter::measure(|| {
+        assert_eq!(read(bare.call(first).now_or_never()), 7);
+    });
+    let with = allocation_counter::measure(|| {
+        assert_eq!(read(layered.call(second).now_or_never()), 7);
+    });
+    assert_eq!(with.count_total, without.count_total);
+    assert_eq!(ledger.total().outcomes.success, 1);
+}
+
 fn is_service<S: Service<Call<ChatRequest>> + Clone + Send + Sync>(_: &S) {}
 
 #[tokio::test]

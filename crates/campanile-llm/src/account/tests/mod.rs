@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     Error,
     chat::{Answer, ChatRequest, ChatResponse, Meta},
+    embed::{EmbeddingRequest, EmbeddingResponse},
     error::Class,
     price::Prices,
     stream::ChatStream,
