@@ -26,6 +26,10 @@ pub enum Message {
     Called,
     /// A number, answered by a stream.
     Stream,
+    /// A chat, answered by a stream of one event.
+    Chat,
+    /// The same chat in liter-llm's types, answered as a whole.
+    LiterLlm,
 }
 
 /// A layer over the bare service, before it is built.

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile::BoxError;
+use campanile::{BoxError, Call};
 use tower::Service;
 
 use crate::{
@@ -31,6 +31,13 @@ pub fn cases() -> Vec<Case> {
             peers::HttpInstant0
         }),
         Case::later(BARE, "bare, answers when polled again", || Later),
+        Case::new(
+            BARE,
+            "bare, of a tenant",
+            Message::Called,
+            ours::of_a_tenant,
+            || Open,
+        ),
     ];
     let mut cases: Vec<_> = bare.into();
     let mut guards = ours::cases();
@@ -46,7 +53,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// The order of the table.
-const GUARDS: [&str; 13] = [
+const GUARDS: [&str; 16] = [
     FRAME,
     BREAKER,
     CONCURRENCY,
@@ -57,6 +64,9 @@ const GUARDS: [&str; 13] = [
     RATE,
     RATES,
     KEYED,
+    SPEND,
+    SPENDS,
+    TENANTS,
     HEDGE,
     SHED,
     ALL,
@@ -73,12 +83,35 @@ const RETRY: &str = "retry with budget";
 const RATE: &str = "rate limit";
 const RATES: &str = "rate limit, two units";
 const KEYED: &str = "rate limit, 512 keys";
+const SPEND: &str = "spend limit";
+const SPENDS: &str = "spend limit, two budgets";
+const TENANTS: &str = "spend limit, 512 tenants, trail";
 const HEDGE: &str = "hedge, not fired";
 const SHED: &str = "load shed";
 const ALL: &str = "all at once";
 
 /// The keys of the keyed cases.
 const KEYS: u64 = 512;
+
+// ===== impl Open =====
+
+/// Opens the envelope of a call that is answered at once.
+#[derive(Debug, Clone, Copy)]
+struct Open;
+
+impl Service<Call<u64>> for Open {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<u64, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Call<u64>) -> Self::Future {
+        std::future::ready(Ok(request.message))
+    }
+}
 
 // ===== impl Later =====
 

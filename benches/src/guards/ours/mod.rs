@@ -15,10 +15,13 @@ use tower::Service;
 use super::{Case, FRAME, OURS};
 use crate::Instant0;
 
+pub(super) use spend::of_a_tenant;
+
 mod breaker;
 mod limit;
 mod rate;
 mod repeat;
+mod spend;
 mod stack;
 mod timeout;
 
@@ -31,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         timeout::cases(),
         repeat::cases(),
         rate::cases(),
+        spend::cases(),
         stack::cases(),
     ]
     .into_iter()

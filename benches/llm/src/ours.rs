@@ -1,0 +1,68 @@
+use campanile::{
+    concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer},
+    rate_limit::{Limit, RateLimitConfig, RateLimitLayer, Silent, Single, Together},
+    retry::{RetryConfig, RetryLayer},
+    spend_limit::{Period, SpendBudget, SpendLimitConfig, SpendLimitLayer},
+};
+use campanile_llm::{
+    Chat,
+    account::{AccountLayer, Ledger, LedgerConfig},
+    estimate::{EstimateConfig, EstimateLayer},
+    price::Prices,
+};
+use tower::{Layer, ServiceBuilder};
+
+use super::{
+    BUDGET, MODEL, RATE, STACK,
+    chat::{Chats, Drain, call},
+};
+use campanile_benches::case::{Case, Message, OURS};
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new(RATE, OURS, Message::Chat, call, || {
+            Drain(rate().layer(Chats))
+        }),
+        Case::new(BUDGET, OURS, Message::Chat, call, || {
+            Drain(spend().layer(Chats))
+        }),
+        Case::new(STACK, OURS, Message::Chat, call, || {
+            let ledger = Ledger::new(LedgerConfig::default()).expect("the ledger is valid");
+            let estimate =
+                EstimateLayer::new(EstimateConfig::default()).expect("the settings are valid");
+            let retry = RetryLayer::new(RetryConfig::default()).expect("the settings are valid");
+            let config = ConcurrencyLimitConfig::fixed(100_000);
+            let limit = ConcurrencyLimitLayer::new(config).expect("the limit is valid");
+            let stack = ServiceBuilder::new()
+                .layer(estimate.prices(&prices()))
+                .layer(spend())
+                .layer(retry.protocol(Chat))
+                .layer(rate())
+                .layer(limit.protocol(Chat))
+                .layer(AccountLayer::new(&ledger, &prices()).provider("somebody"))
+                .service(Chats);
+            Drain(stack)
+        }),
+    ]
+}
+
+/// More than anyone can ask for.
+fn rate() -> RateLimitLayer<Chat, Single, Together, Silent> {
+    let plenty = Limit::per_second(1e9).with_burst(1 << 40);
+    let config = RateLimitConfig::requests(plenty).with_tokens(plenty);
+    let layer = RateLimitLayer::new(config).expect("the limits are valid");
+    layer.protocol(Chat)
+}
+
+/// Likewise: tokens by the minute, and money by the month.
+fn spend() -> SpendLimitLayer<Chat> {
+    let config = SpendLimitConfig::new(SpendBudget::tokens(1 << 54, Period::Minute))
+        .with_budget(SpendBudget::dollars(1e6, Period::Month));
+    let layer = SpendLimitLayer::new(config).expect("the budgets are valid");
+    layer.protocol(Chat)
+}
+
+fn prices() -> Prices {
+    let list = format!(r#"{{"models": {{"{MODEL}": {{"input": 0.15, "output": 0.6}}}}}}"#);
+    Prices::from_json(&list).expect("the list is valid")
+}
