@@ -225,14 +225,13 @@ fn kind(api: Api, headers: &HeaderMap) -> Result<Kind, Error> {
         let message = "the answer is a web page: nothing there speaks the provider's interface";
         return Err(Error::new(Class::Malformed, message));
     }
-    Ok(if is("application/json") {
-        Kind::Json
-    } else if is("text/event-stream") && api != Api::Ollama {
-        Kind::Stream
-    } else if is("application/x-ndjson") && api == Api::Ollama {
-        Kind::Stream
-    } else {
-        Kind::Unknown
+    Ok(match api {
+        Api::Ollama if is("application/x-ndjson") => Kind::Stream,
+        // Its whole answer is a line of its stream, so it matters not what that is called.
+        Api::Ollama => Kind::Unknown,
+        _ if is("application/json") => Kind::Json,
+        _ if is("text/event-stream") => Kind::Stream,
+        _ => Kind::Unknown,
     })
 }
 
@@ -267,11 +266,7 @@ impl<B> Asking<B> for AskedChat {
         let api = settings.api;
         if self.streamed {
             // It came whole all the same; the caller gets a stream.
-            let whole = match api {
-                // A line of its stream is what is whole.
-                Api::Ollama => api.collect(body)?,
-                _ => api.whole(body)?,
-            };
+            let whole = api.whole(body)?;
             let events = self
                 .dialect
                 .events(whole.into_deltas(), self.asked, self.tally);

@@ -136,12 +136,12 @@ impl Settings {
 
     /// What the head of an answer says.
     pub(crate) fn meta<B>(&self, model: Option<Arc<str>>, response: &Response<B>) -> Meta {
-        let mut meta = Meta::default();
-        meta.provider = Some(Arc::clone(&self.name));
-        meta.model = model;
-        meta.request_id = request_id(response.headers());
-        meta.limits = Headers.advice(response);
-        meta
+        Meta {
+            provider: Some(Arc::clone(&self.name)),
+            model,
+            request_id: request_id(response.headers()),
+            limits: Headers.advice(response),
+        }
     }
 
     /// An error of this provider's, without its secrets.
