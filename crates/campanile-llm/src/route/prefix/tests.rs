@@ -8,15 +8,15 @@ use std::{
 };
 
 use campanile::{
-    Endpoint, Usage,
-    balance::{Affinity, Balance, BalanceLayer, FastFail, LeastLoaded},
+    Call, Endpoint, Usage,
+    balance::{Affinity, Balance, BalanceLayer, FastFail, LeastLoaded, Pick},
     discover::{PerEndpointLayer, Roster},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream};
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-use super::*;
+use super::{chunks::Chunks, *};
 use crate::{
     Chat,
     chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Meta, Part},

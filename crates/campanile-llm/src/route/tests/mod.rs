@@ -26,6 +26,8 @@ mod by_model;
 mod changes;
 mod fallbacks;
 mod peers;
+#[cfg(feature = "pool")]
+mod pools;
 
 type Group = BoxCloneSyncService<Call<ChatRequest>, String, Error>;
 type Seen = Arc<Mutex<Vec<(String, Call<ChatRequest>)>>>;
