@@ -250,7 +250,7 @@ impl Out<'_> {
         self.events.push_back(
             ChatEvent::new(bytes, place, part)
                 .with_finish(finish)
-                .with_tally(&self.tally),
+                .with_tally(self.tally),
         );
     }
 }

@@ -36,6 +36,11 @@ fn it_counts_what_the_parser_counts() {
         let (translated, _) = decoded(translated(tally()), sample.as_bytes());
         let last = |events: &[ChatEvent]| *events.last().unwrap().usage();
         assert_eq!(last(&verbatim), last(&translated));
+        let bytes = |events: &[ChatEvent]| events.last().unwrap().bytes();
+        assert!(bytes(&verbatim) > 0);
+        if sample == TOOL {
+            assert_eq!(bytes(&verbatim), bytes(&translated));
+        }
         let finish = |events: &[ChatEvent]| events.iter().find_map(ChatEvent::finish);
         assert_eq!(finish(&verbatim), finish(&translated));
     }
