@@ -20,8 +20,9 @@ pub struct CheapestConfig {
     /// How long it may take. 2 s by default.
     #[serde(with = "human")]
     pub goal: Duration,
-    /// What may take so long. The time to the first data by default, which of an answer that is not streamed is all of it:
-    /// let those have a pool, and a goal, of their own.
+    /// What may take so long. The time to the first data by default, known as soon as that is there; of an answer that is not
+    /// streamed it is all of it: let those have a pool, and a goal, of their own. The times to the head and in total are
+    /// known when a call ends.
     pub by: Timing,
     /// The share of calls that must meet the goal; `null`: their mean must. 0.9 by default.
     pub quantile: Option<f64>,

@@ -187,32 +187,37 @@ impl<P: Send + Sync + 'static> Strategy for Cheapest<P> {
 
     #[inline]
     fn first_data(&self, peer: Peer<'_, CheapestState>, started: Timestamp, now: Timestamp) {
-        if self.config.by == Timing::FirstData {
-            self.reached(peer, started, now);
+        match self.config.by {
+            Timing::FirstData => self.reached(peer, started, now),
+            Timing::Head => peer.state.answered(now),
+            _ => {}
         }
     }
 
     fn end(&self, peer: Peer<'_, CheapestState>, end: &End<'_>) {
-        // Whether it has been counted out when its first data came.
-        let counted = self.config.by == Timing::FirstData && end.first_data.is_some();
+        // Whether it waits no more since its first data came, and whether it was measured then.
+        let answered = self.config.by != Timing::Total && end.first_data.is_some();
+        let measured = answered && self.config.by == Timing::FirstData;
         let at = match self.config.by {
             Timing::Head => end.head.unwrap_or(end.now),
             _ => end.now,
         };
         match end.outcome {
-            Outcome::Success if !counted => {
+            Outcome::Success if !measured => {
                 let load = peer.endpoint.in_flight();
                 let sample = at.since(end.started).as_secs_f64();
                 peer.state.add(sample, load, end.now, self.config.fade);
-                peer.state.answered(end.now);
+                if !answered {
+                    peer.state.answered(end.now);
+                }
                 return;
             }
             Outcome::Success | Outcome::Ignored => {}
-            Outcome::Cancelled if counted => {}
+            Outcome::Cancelled if answered => {}
             Outcome::Cancelled => self.cancelled(peer, end),
             _ => self.missed(peer, end),
         }
-        if !counted {
+        if !answered {
             peer.state.left(end.now);
         }
     }

@@ -14,10 +14,15 @@ use campanile::{
     discover::{PerEndpointLayer, Roster},
     protocol::Enveloped,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::*;
+use crate::{
+    Chat, Error,
+    chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Meta, Part},
+    stream::ChatStream,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -345,69 +350,92 @@ async fn a_backend_that_hangs_is_left_while_its_calls_wait() {
     assert!(counts[0] <= 2, "{counts:?}");
 }
 
-/// The first token of a stream decides, as soon as it is there.
-#[tokio::test(start_paused = true)]
-async fn the_first_token_is_what_counts() {
-    use crate::{
-        Chat, Error,
-        chat::{ChatEvent, ChatRequest, ChatResponse, Meta, Part},
-        stream::ChatStream,
-    };
-    use futures_util::{StreamExt, stream};
+/// A stream that begins after so long, and lasts for half a minute.
+fn streamed(first: Duration) -> ChatResponse {
+    let events = stream::once(async move {
+        tokio::time::sleep(first).await;
+        Ok(ChatEvent::new("data: x\n\n".into(), 6..7, Part::Content))
+    })
+    .chain(stream::once(async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Ok(ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End))
+    }));
+    ChatResponse::stream(Meta::default(), ChatStream::new(events))
+}
 
-    fn answer(first: Duration) -> BoxFuture<'static, Result<ChatResponse, Error>> {
-        let events = stream::once(async move {
-            tokio::time::sleep(first).await;
-            Ok(ChatEvent::new("data: x\n\n".into(), 6..7, Part::Content))
-        })
-        .chain(stream::once(async {
-            tokio::time::sleep(Duration::from_secs(30)).await;
-            Ok(ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End))
-        }));
-        Box::pin(async {
-            Ok(ChatResponse::stream(
-                Meta::default(),
-                ChatStream::new(events),
-            ))
-        })
-    }
-
+/// How many of 30 streams that are open at once the dear one got: the cheap one begins after `first`.
+async fn streams_at_the_dear_one(by: Timing, first: Duration) -> u32 {
     let roster = Roster::new();
-    for (key, price, first) in [("late", "0.1", 900), ("early", "10", 50)] {
-        roster
-            .insert(Endpoint::builder(key).label("price", price), first * MS)
-            .unwrap();
+    for (key, price, first) in [("cheap", "0.1", first), ("dear", "10", 50 * MS)] {
+        let endpoint = Endpoint::builder(key).label("price", price);
+        roster.insert(endpoint, first).unwrap();
     }
-    let strategy = Cheapest::new(CheapestConfig::default().with_goal(300 * MS)).unwrap();
+    let config = CheapestConfig::default()
+        .with_goal(300 * MS)
+        .with_timing(by);
     let mut pool = ServiceBuilder::new()
-        .layer(BalanceLayer::new(strategy).protocol(Chat))
+        .layer(BalanceLayer::new(Cheapest::new(config).unwrap()).protocol(Chat))
         .layer(PerEndpointLayer::new(|_: &Endpoint, first: Duration| {
-            service_fn(move |_: Call<ChatRequest>| answer(first))
+            service_fn(move |_: Call<ChatRequest>| async move { Ok::<_, Error>(streamed(first)) })
         }))
         .service(roster.changes());
     tokio::time::sleep(MS).await;
-    let mut under_way = Vec::new();
+    let mut open = Vec::new();
     for _ in 0..30 {
-        let response = pool
-            .ready()
-            .await
-            .unwrap()
-            .call(Call::new(ChatRequest::new("m")))
-            .await;
-        let crate::chat::Answer::Stream(mut events) = response.unwrap().answer else {
+        let call = Call::new(ChatRequest::new("m"));
+        let response = pool.ready().await.unwrap().call(call).await.unwrap();
+        let Answer::Stream(mut events) = response.answer else {
             panic!("it is streamed");
         };
         events.next().await.unwrap().unwrap();
         // None has ended yet.
-        under_way.push(events);
+        open.push(events);
     }
     let snapshot = pool.snapshot();
-    let late = snapshot
-        .members
+    let mut members = snapshot.members.iter();
+    let dear = members.find(|member| member.endpoint.key == "dear");
+    dear.unwrap().endpoint.in_flight
+}
+
+/// The first token of a stream decides, as soon as it is there.
+#[tokio::test(start_paused = true)]
+async fn the_first_token_is_what_counts() {
+    let late = streams_at_the_dear_one(Timing::FirstData, 900 * MS).await;
+    assert!(late >= 27, "{late}");
+    let early = streams_at_the_dear_one(Timing::FirstData, 10 * MS).await;
+    assert!(early <= 3, "{early}");
+}
+
+/// Of a stream that was long in coming to its end the head counts, if that is what is to be measured.
+#[tokio::test(start_paused = true)]
+async fn the_head_may_be_what_counts() {
+    let config = CheapestConfig::default().with_timing(Timing::Head);
+    let strategy = Cheapest::new(config).unwrap();
+    let roster = Roster::new();
+    roster.insert("a", ()).unwrap();
+    let mut pool = ServiceBuilder::new()
+        .layer(BalanceLayer::new(strategy).protocol(Chat))
+        .layer(PerEndpointLayer::new(|_: &Endpoint, ()| {
+            service_fn(async |_: Call<ChatRequest>| Ok::<_, Error>(streamed(MS)))
+        }))
+        .service(roster.changes());
+    tokio::time::sleep(MS).await;
+    let call = Call::new(ChatRequest::new("m"));
+    let response = pool.ready().await.unwrap().call(call).await.unwrap();
+    let Answer::Stream(events) = response.answer else {
+        panic!("it is streamed");
+    };
+    let ended = events.count().await;
+    assert_eq!(ended, 2);
+    let snapshot = pool.snapshot();
+    let inspected = &snapshot.members[0].strategy;
+    let seconds = inspected
         .iter()
-        .find(|member| member.endpoint.key == "late")
-        .unwrap();
-    assert!(late.endpoint.in_flight <= 3, "{}", late.endpoint.in_flight);
+        .find(|(name, _)| *name == "cheapest.seconds");
+    assert!(
+        *seconds.unwrap().1 < 0.1,
+        "of the head, and not of the stream"
+    );
 }
 
 #[test]
