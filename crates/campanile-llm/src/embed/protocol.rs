@@ -1,6 +1,10 @@
 use campanile::{
-    Call, Completion, Context, Outcome, Rejection, Usage, completion::Observe, cost::Cost,
-    protocol::Protocol, time::Timestamp,
+    Call, Completion, Context, Outcome, Rejection, Usage,
+    completion::Observe,
+    cost::Cost,
+    protocol::Protocol,
+    time::Timestamp,
+    timeout::{Clocked, Countdown},
 };
 
 use super::{EmbeddingRequest, EmbeddingResponse};
@@ -54,6 +58,15 @@ impl Protocol<Call<EmbeddingRequest>, EmbeddingResponse, Error> for Embeddings {
         now: Timestamp,
     ) -> Result<EmbeddingResponse, Error> {
         end(result, completion, now, EmbeddingResponse::usage)
+    }
+}
+
+/// They are whole: between their data there is no clock.
+impl Clocked<EmbeddingResponse> for Embeddings {
+    type Response<N> = EmbeddingResponse;
+
+    fn clocked<N>(response: EmbeddingResponse, _countdown: Countdown<N>) -> EmbeddingResponse {
+        response
     }
 }
 

@@ -185,6 +185,76 @@ async fn layers_read_these_calls() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn every_layer_goes_around_a_provider() {
+    use campanile::{
+        Endpoint,
+        balance::{BalanceLayer, LeastLoaded},
+        circuit_breaker::{CircuitBreakerConfig, CircuitBreakerLayer},
+        concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer},
+        discover::{PerEndpointLayer, Roster},
+        hedge::{HedgeConfig, HedgeLayer},
+        protocol::Costed,
+        retry::{RetryConfig, RetryLayer},
+        timeout::{TimeoutConfig, TimeoutLayer},
+        trace::TraceLayer,
+    };
+    let roster = Roster::new();
+    roster.insert("a", ()).unwrap();
+    let failures = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(1));
+    let left = std::sync::Arc::clone(&failures);
+    let answer = move |_: Call<EmbeddingRequest>| {
+        let fails = left.swap(0, std::sync::atomic::Ordering::Relaxed) > 0;
+        async move {
+            if fails {
+                return Err(Error::new(Class::Server, "not now"));
+            }
+            Ok(EmbeddingResponse::new(
+                "m",
+                &[vec![1.0]],
+                campanile::Usage::default(),
+            ))
+        }
+    };
+    let costed = Costed::new(Embeddings, |_: &Call<EmbeddingRequest>| {
+        campanile::cost::Cost::tokens(7)
+    });
+    let stack = tower::ServiceBuilder::new()
+        .layer(TraceLayer::stage("embed").protocol(Embeddings))
+        .layer(
+            RetryLayer::new(RetryConfig::default())
+                .unwrap()
+                .protocol(Embeddings),
+        )
+        .layer(
+            HedgeLayer::new(HedgeConfig::default())
+                .unwrap()
+                .protocol(Embeddings),
+        )
+        .layer(BalanceLayer::new(LeastLoaded::default()).protocol(costed))
+        .layer(PerEndpointLayer::new(move |endpoint: &Endpoint, ()| {
+            let breaker = CircuitBreakerLayer::new(CircuitBreakerConfig::default()).unwrap();
+            let limit = ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(4)).unwrap();
+            let timeout = TimeoutLayer::new(TimeoutConfig::default()).unwrap();
+            tower::ServiceBuilder::new()
+                .layer(breaker.protocol(Embeddings).gate(endpoint))
+                .layer(limit.protocol(Embeddings))
+                .layer(timeout.protocol(Embeddings))
+                .service(service_fn(answer.clone()))
+        }))
+        .service(roster.changes());
+    let response = stack
+        .oneshot(Call::new(EmbeddingRequest::new("m", ["a"])))
+        .await
+        .unwrap();
+    assert_eq!(response.embeddings().unwrap(), [[1.0]]);
+    assert_eq!(
+        failures.load(std::sync::atomic::Ordering::Relaxed),
+        0,
+        "it was retried"
+    );
+}
+
 #[test]
 fn nothing_that_is_said_is_shown() {
     let request = EmbeddingRequest::new("m", ["my secret"]);

@@ -1,6 +1,10 @@
 use campanile::{
-    Call, Completion, Context, Outcome, Rejection, Usage, completion::Observe, cost::Cost,
-    protocol::Protocol, time::Timestamp,
+    Call, Completion, Context, Outcome, Rejection, Usage,
+    completion::Observe,
+    cost::Cost,
+    protocol::Protocol,
+    time::Timestamp,
+    timeout::{Clocked, Countdown},
 };
 
 use super::{ListModels, ModelList};
@@ -57,5 +61,14 @@ impl Protocol<Call<ListModels>, ModelList, Error> for Models {
         now: Timestamp,
     ) -> Result<ModelList, Error> {
         end(result, completion, now, |_| &NOTHING)
+    }
+}
+
+/// They are whole: between their data there is no clock.
+impl Clocked<ModelList> for Models {
+    type Response<N> = ModelList;
+
+    fn clocked<N>(response: ModelList, _countdown: Countdown<N>) -> ModelList {
+        response
     }
 }

@@ -201,3 +201,39 @@ fn a_whole_answer_is_written() {
     let body = crate::dialect::openai::render_whole(&again);
     assert!(!body.windows(12).any(|bytes| bytes == b"\"tool_calls\":"));
 }
+
+/// Steps of a stream that any provider might make.
+fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Delta>> {
+    use proptest::prelude::*;
+    let said = prop_oneof![
+        ".{1,20}".prop_map(Delta::Text),
+        ".{1,20}".prop_map(Delta::Reasoning),
+        ".{1,20}".prop_map(Delta::Refusal),
+    ];
+    let calls = proptest::collection::vec((".{0,8}", ".{0,20}"), 0..4);
+    (proptest::collection::vec(said, 0..12), calls).prop_map(|(said, calls)| {
+        let mut steps = vec![Delta::Start {
+            id: "x".to_owned(),
+            model: "m".to_owned(),
+        }];
+        steps.extend(said);
+        for (index, (name, json)) in (0..).zip(calls) {
+            steps.push(tool(index, &format!("id{index}"), &name));
+            if !json.is_empty() {
+                steps.push(arguments(index, &json));
+            }
+        }
+        steps.extend([Delta::Finish(FinishReason::Stop), Delta::End]);
+        steps
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_steps_survive_writing_and_reading(steps in steps()) {
+        let events = written(steps.clone(), false);
+        let stream: Vec<u8> = events.iter().flat_map(|event| event.frame().to_vec()).collect();
+        let again = deltas(std::str::from_utf8(&stream).unwrap()).unwrap();
+        proptest::prop_assert_eq!(again, steps);
+    }
+}
