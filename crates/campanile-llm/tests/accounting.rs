@@ -59,7 +59,7 @@ async fn a_call_is_estimated_charged_recorded_and_learned_from() -> Result<(), B
     let number = Arc::clone(&sent);
     // One answer in ten is a failure, so that the budget of retries suffices.
     let http = service_fn(move |_: Request<Full<Bytes>>| {
-        let failed = number.fetch_add(1, Ordering::Relaxed) % 10 == 0;
+        let failed = number.fetch_add(1, Ordering::Relaxed).is_multiple_of(10);
         let (status, body) = match failed {
             true => (500, "{\"error\":{\"message\":\"no\"}}".to_owned()),
             false => (200, stream()),

@@ -21,13 +21,16 @@ pub struct Estimator {
 #[derive(Clone)]
 struct Shared {
     config: EstimateConfig,
-    /// What serves what is asked for: provider and model.
-    serves: HashMap<Box<str>, Vec<(Option<Box<str>>, Box<str>)>>,
+    /// What serves what is asked for.
+    serves: HashMap<Box<str>, Vec<Served>>,
     prices: Prices,
     counter: Option<Arc<dyn CountTokens>>,
     calibrated: Calibrated,
     lengths: OutputLengths,
 }
+
+/// A provider, if one is said, and a model.
+type Served = (Option<Box<str>>, Box<str>);
 
 /// What is remembered of a call until its end, to learn from it.
 #[derive(Debug)]
