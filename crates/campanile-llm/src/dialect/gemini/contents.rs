@@ -143,7 +143,7 @@ fn calls<'a>(
     for (at, call) in message.tool_calls.iter().enumerate() {
         let place = format!("messages[{index}].tool_calls[{at}].function.arguments");
         // Of calls that were made at once only the first is signed.
-        let unsigned = (at == 0 && thinking == Thinking::Level).then_some(UNSIGNED);
+        let unsigned = (at == 0 && matches!(thinking, Thinking::Level(_))).then_some(UNSIGNED);
         parts.push(Part {
             function_call: Some(Call {
                 id: &call.id,

@@ -22,10 +22,10 @@ use crate::{
 pub(super) enum Thinking {
     /// It is not: of the models before 2.5, and of those that are no Gemini.
     No,
-    /// By a number of tokens.
-    Budget,
-    /// By a word. These are the models that want their signatures back.
-    Level,
+    /// By a number of tokens, at least this: the larger ones cannot be kept from thinking.
+    Budget(u32),
+    /// By a word, at least this. These are the models that want their signatures back.
+    Level(&'static str),
 }
 
 #[derive(Serialize)]
@@ -111,12 +111,13 @@ impl Thinking {
         let Some(version) = name.strip_prefix("gemini-") else {
             return Self::No;
         };
+        let large = version.contains("pro");
         if version.starts_with("2.5") {
-            Self::Budget
+            Self::Budget(if large { 128 } else { 0 })
         } else if version.starts_with("1") || version.starts_with("2.0") {
             Self::No
         } else {
-            Self::Level
+            Self::Level(if large { "low" } else { "minimal" })
         }
     }
 }
@@ -151,10 +152,11 @@ mod tests {
         for (model, thinking) in [
             ("gemini-1.5-pro", Thinking::No),
             ("gemini-2.0-flash-lite", Thinking::No),
-            ("gemini-2.5-flash", Thinking::Budget),
-            ("models/gemini-2.5-pro", Thinking::Budget),
-            ("gemini-3-flash-preview", Thinking::Level),
-            ("gemini-flash-latest", Thinking::Level),
+            ("gemini-2.5-flash", Thinking::Budget(0)),
+            ("models/gemini-2.5-pro", Thinking::Budget(128)),
+            ("gemini-3-flash-preview", Thinking::Level("minimal")),
+            ("gemini-3.1-pro-preview", Thinking::Level("low")),
+            ("gemini-flash-latest", Thinking::Level("minimal")),
             ("gemma-3-27b-it", Thinking::No),
         ] {
             assert_eq!(Thinking::of(model), thinking, "{model}");

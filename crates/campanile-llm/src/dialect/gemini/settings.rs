@@ -197,7 +197,6 @@ impl ThinkingConfig {
             return Ok(None);
         };
         let (budget, level) = match effort.as_str() {
-            // The later models cannot be kept from thinking.
             "none" => (0, "minimal"),
             "minimal" => (1_024, "minimal"),
             "low" => (1_024, "low"),
@@ -213,14 +212,14 @@ impl ThinkingConfig {
         let include_thoughts = effort != "none";
         Ok(match thinking {
             Thinking::No => None,
-            Thinking::Budget => Some(Self {
-                thinking_budget: Some(budget),
+            Thinking::Budget(least) => Some(Self {
+                thinking_budget: Some(budget.max(least)),
                 thinking_level: None,
                 include_thoughts,
             }),
-            Thinking::Level => Some(Self {
+            Thinking::Level(least) => Some(Self {
                 thinking_budget: None,
-                thinking_level: Some(level),
+                thinking_level: Some(if level == "minimal" { least } else { level }),
                 include_thoughts,
             }),
         })

@@ -313,6 +313,12 @@ fn thinking_is_told_in_the_words_of_the_model() {
         config("gemini-3-flash-preview", "xhigh"),
         level("high", true)
     );
+    // Those cannot be kept from thinking.
+    assert_eq!(config("gemini-2.5-pro", "none"), budget(128, false));
+    assert_eq!(
+        config("gemini-3.1-pro-preview", "minimal"),
+        level("low", true)
+    );
     assert_eq!(config("gemini-2.0-flash", "high"), None);
     let wrong = json!({"messages": [{"role": "user", "content": "a"}], "reasoning_effort": "some"});
     assert_eq!(refused(wrong).0, "reasoning_effort");
