@@ -168,6 +168,24 @@ async fn a_connection_is_used_again_after_a_stream() {
     assert_eq!(server.keys().len(), 2);
 }
 
+/// The buffer bounds what nobody reads, not what is sent or read.
+#[tokio::test]
+async fn long_prompts_and_answers_pass() {
+    let text = "a".repeat(1 << 20);
+    let body = WHOLE.replace("Rome", &text);
+    for http2 in [false, true] {
+        let server = Server::answering(http2, JSON, &body).await;
+        let http = HttpClient::new(HttpConfig::default().with_http2_only(http2)).unwrap();
+        let config = ProviderConfig::openai("sk-1").with_base_url(&server.url);
+        let provider = Provider::new(http, &config).unwrap();
+        let response = provider
+            .oneshot(Call::new(ask().user(&text)))
+            .await
+            .unwrap();
+        assert!(matches!(response.answer, Answer::Whole(whole) if whole.text() == text));
+    }
+}
+
 /// What answers is no TLS.
 #[cfg(feature = "tls")]
 #[tokio::test]
