@@ -138,7 +138,7 @@ impl Admitted {
 
     /// Whether it never ends.
     pub(super) const fn is_forever(end: u64) -> bool {
-        end >= u64::MAX & !COUNT
+        end >= !COUNT
     }
 }
 

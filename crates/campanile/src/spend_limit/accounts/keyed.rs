@@ -15,12 +15,15 @@ use crate::{
 /// over, so that no call pays for more. Beyond the most keys that are told apart, new ones have one set of accounts
 /// together, or none.
 pub struct Keyed<K> {
-    shards: Box<[CachePadded<Mutex<Table<K, Entry>>>]>,
+    shards: Box<[Shard<K>]>,
     /// The accounts of the keys that have no entry.
     rest: Option<Mutex<Entry>>,
     census: Census,
     budgets: usize,
 }
+
+/// Alone in its cache lines.
+type Shard<K> = CachePadded<Mutex<Table<K, Entry>>>;
 
 struct Entry {
     accounts: Box<[Account<Cell<u64>>]>,

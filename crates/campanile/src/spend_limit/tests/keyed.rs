@@ -108,7 +108,7 @@ async fn one_that_is_forgotten_while_its_call_is_under_way_is_charged_what_was_b
     let service = SpendLimitLayer::new(tokens_a_day(1))
         .unwrap()
         .protocol(protocol)
-        .keyed(|call: &Call<()>| u32::try_from(call.context.attempt).unwrap_or(0))
+        .keyed(|call: &Call<()>| call.context.attempt)
         .share(&handle)
         .layer(script.service());
     let keyed = |key| {
