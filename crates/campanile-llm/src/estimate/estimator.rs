@@ -1,12 +1,11 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use campanile::{Call, Context, Cost, Usage, config::Invalid};
+use campanile::{Cost, Usage, config::Invalid};
 
-use super::{EstimateConfig, Reserve, Unpriced};
+use super::{EstimateConfig, Reserve};
 use crate::{
     chat::ChatRequest,
     embed::EmbeddingRequest,
-    error::{Class, Error},
     price::{Price, Prices},
     tokens::{Calibrated, CountTokens, OutputLengths, PromptSize},
 };
@@ -15,37 +14,27 @@ use crate::{
 /// layer.
 #[derive(Clone)]
 pub struct Estimator {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Clone)]
-struct Shared {
-    config: EstimateConfig,
+pub(super) struct Shared {
+    pub(super) config: EstimateConfig,
     /// What serves what is asked for.
     serves: HashMap<Box<str>, Vec<Served>>,
     prices: Prices,
     counter: Option<Arc<dyn CountTokens>>,
-    calibrated: Calibrated,
-    lengths: OutputLengths,
+    pub(super) calibrated: Calibrated,
+    pub(super) lengths: OutputLengths,
 }
 
 /// A provider, if one is said, and a model.
 type Served = (Option<Box<str>>, Box<str>);
 
-/// What is remembered of a call until its end, to learn from it.
-#[derive(Debug)]
-#[allow(unreachable_pub)]
-pub struct Lesson {
-    model: Arc<str>,
-    size: PromptSize,
-    most: Option<u64>,
-    choices: u64,
-}
-
 /// An estimate, and whether every price that it needs is known.
-struct Measured {
-    cost: Cost,
-    priced: bool,
+pub(super) struct Measured {
+    pub(super) cost: Cost,
+    pub(super) priced: bool,
 }
 
 // ===== impl Estimator =====
@@ -135,7 +124,7 @@ impl Estimator {
         &self.shared.config
     }
 
-    fn measure(&self, request: &ChatRequest, size: PromptSize) -> Measured {
+    pub(super) fn measure(&self, request: &ChatRequest, size: PromptSize) -> Measured {
         let asked = request.model();
         let said = request.most_tokens();
         let choices = choices(request);
@@ -151,7 +140,7 @@ impl Estimator {
         self.measure_embeddings(request).cost
     }
 
-    fn measure_embeddings(&self, request: &EmbeddingRequest) -> Measured {
+    pub(super) fn measure_embeddings(&self, request: &EmbeddingRequest) -> Measured {
         let (model, size) = (request.model(), request.size());
         let input = match self.shared.config.reserve {
             Reserve::Likely => self.shared.calibrated.size_tokens(model, size),
@@ -226,91 +215,10 @@ impl Estimator {
             Reserve::Most => price.most(input_tokens, output_tokens),
         }
     }
-
-    /// A call begins: it is told what it is estimated to take, unless it knows.
-    pub(super) fn begin(&self, call: &mut Call<ChatRequest>) -> Result<Lesson, Error> {
-        let request = &call.message;
-        let size = PromptSize::of(request);
-        let measure = || self.measure(request, size);
-        self.tell(&mut call.context, request.model(), measure)?;
-        Ok(Lesson {
-            model: request.model_shared(),
-            size,
-            most: request.most_tokens(),
-            choices: choices(request),
-        })
-    }
-
-    /// The same for embeddings.
-    pub(super) fn begin_embeddings(
-        &self,
-        call: &mut Call<EmbeddingRequest>,
-    ) -> Result<Lesson, Error> {
-        let request = &call.message;
-        let measure = || self.measure_embeddings(request);
-        self.tell(&mut call.context, request.model(), measure)?;
-        Ok(Lesson {
-            model: request.model_shared(),
-            size: request.size(),
-            most: None,
-            choices: 1,
-        })
-    }
-
-    fn tell(
-        &self,
-        context: &mut Context,
-        model: &str,
-        measure: impl Fn() -> Measured,
-    ) -> Result<(), Error> {
-        let strict = self.shared.config.unpriced == Unpriced::Refuse;
-        if context.cost.is_some() && !strict {
-            return Ok(());
-        }
-        let measured = measure();
-        if strict && !measured.priced {
-            let message = format!("no price is known of the model {model:?}");
-            return Err(Error::new(Class::Request, message)
-                .with_status(400)
-                .with_kind("invalid_request_error")
-                .with_param("model"));
-        }
-        context.cost.get_or_insert(measured.cost);
-        Ok(())
-    }
-
-    /// Embeddings have come, and their provider has reported what they took.
-    pub(super) fn learn_embeddings(&self, lesson: &Lesson, usage: &Usage) {
-        if let Some(input) = usage.input_tokens {
-            let ratios = &self.shared.calibrated;
-            ratios.learn_prompt(&lesson.model, lesson.size.text, input);
-        }
-    }
-
-    /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,
-    /// `bytes` how long the answer was, or 0.
-    pub(super) fn learn(&self, lesson: &Lesson, model: Option<&str>, usage: &Usage, bytes: u64) {
-        let asked = &*lesson.model;
-        let names = [Some(asked), model.filter(|model| *model != asked)];
-        for name in names.into_iter().flatten() {
-            if let (Some(input), 0) = (usage.input_tokens, lesson.size.media) {
-                let ratios = &self.shared.calibrated;
-                ratios.learn_prompt(name, lesson.size.text, input);
-            }
-            // What is thought and not said has tokens, and no bytes.
-            if let (Some(output), 0) = (usage.output_tokens, usage.reasoning_tokens.unwrap_or(0)) {
-                self.shared.calibrated.learn_answer(name, bytes, output);
-            }
-        }
-        if let Some(output) = usage.output_tokens {
-            let each = output.div_ceil(lesson.choices);
-            self.shared.lengths.learn(asked, lesson.most, each);
-        }
-    }
 }
 
 /// How many answers a request asks for.
-fn choices(request: &ChatRequest) -> u64 {
+pub(super) fn choices(request: &ChatRequest) -> u64 {
     let said = request.object().read::<u64>("n").ok().flatten();
     said.unwrap_or(1).max(1)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{EstimateStream, Estimator, estimator::Lesson};
+use super::{EstimateStream, Estimator, lesson::Lesson};
 use crate::{
     chat::{Answer, ChatResponse},
     embed::EmbeddingResponse,

@@ -54,6 +54,7 @@ mod config;
 mod estimator;
 mod future;
 mod layer;
+mod lesson;
 mod service;
 mod stream;
 #[cfg(test)]

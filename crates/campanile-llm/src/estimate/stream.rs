@@ -8,7 +8,7 @@ use std::{
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::{Estimator, estimator::Lesson};
+use super::{Estimator, lesson::Lesson};
 use crate::{
     chat::{ChatEvent, Part},
     error::Error,

@@ -6,7 +6,8 @@ use std::hash::BuildHasher;
 /// Something for each model, by name, for the first so many models; what comes later shares one. Looking up takes no lock and
 /// allocates nothing; nothing is ever taken out.
 pub(super) struct ByModel<T> {
-    slots: Box<[OnceLock<Entry<T>>]>,
+    /// Boxed: most of them stay empty.
+    slots: Box<[OnceLock<Box<Entry<T>>>]>,
     others: T,
     hasher: RandomState,
 }
@@ -47,9 +48,11 @@ impl<T: Default> ByModel<T> {
     pub(super) fn entry(&self, model: &str) -> &T {
         for slot in self.probe(model) {
             // Of two who fill it one wins, and the other looks at what that put there.
-            let entry = slot.get_or_init(|| Entry {
-                name: model.into(),
-                value: T::default(),
+            let entry = slot.get_or_init(|| {
+                Box::new(Entry {
+                    name: model.into(),
+                    value: T::default(),
+                })
             });
             if *entry.name == *model {
                 return &entry.value;
@@ -58,7 +61,7 @@ impl<T: Default> ByModel<T> {
         &self.others
     }
 
-    fn probe(&self, model: &str) -> impl Iterator<Item = &OnceLock<Entry<T>>> {
+    fn probe(&self, model: &str) -> impl Iterator<Item = &OnceLock<Box<Entry<T>>>> {
         let probes = if model.len() <= LONGEST {
             PROBES.min(self.slots.len())
         } else {

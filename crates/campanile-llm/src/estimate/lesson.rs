@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use campanile::{Call, Context, Usage};
+
+use super::{
+    Estimator, Unpriced,
+    estimator::{Measured, choices},
+};
+use crate::{
+    chat::ChatRequest,
+    embed::EmbeddingRequest,
+    error::{Class, Error},
+    tokens::PromptSize,
+};
+
+/// What is remembered of a call until its end, to learn from it.
+#[derive(Debug)]
+#[allow(unreachable_pub)]
+pub struct Lesson {
+    model: Arc<str>,
+    size: PromptSize,
+    most: Option<u64>,
+    choices: u64,
+}
+
+// ===== impl Estimator =====
+
+impl Estimator {
+    /// A call begins: it is told what it is estimated to take, unless it knows.
+    pub(super) fn begin(&self, call: &mut Call<ChatRequest>) -> Result<Lesson, Error> {
+        let request = &call.message;
+        let size = PromptSize::of(request);
+        let measure = || self.measure(request, size);
+        self.tell(&mut call.context, request.model(), measure)?;
+        Ok(Lesson {
+            model: request.model_shared(),
+            size,
+            most: request.most_tokens(),
+            choices: choices(request),
+        })
+    }
+
+    /// The same for embeddings.
+    pub(super) fn begin_embeddings(
+        &self,
+        call: &mut Call<EmbeddingRequest>,
+    ) -> Result<Lesson, Error> {
+        let request = &call.message;
+        let measure = || self.measure_embeddings(request);
+        self.tell(&mut call.context, request.model(), measure)?;
+        Ok(Lesson {
+            model: request.model_shared(),
+            size: request.size(),
+            most: None,
+            choices: 1,
+        })
+    }
+
+    fn tell(
+        &self,
+        context: &mut Context,
+        model: &str,
+        measure: impl Fn() -> Measured,
+    ) -> Result<(), Error> {
+        let strict = self.shared.config.unpriced == Unpriced::Refuse;
+        if context.cost.is_some() && !strict {
+            return Ok(());
+        }
+        let measured = measure();
+        if strict && !measured.priced {
+            let message = format!("no price is known of the model {model:?}");
+            return Err(Error::new(Class::Request, message)
+                .with_status(400)
+                .with_kind("invalid_request_error")
+                .with_param("model"));
+        }
+        context.cost.get_or_insert(measured.cost);
+        Ok(())
+    }
+
+    /// Embeddings have come, and their provider has reported what they took.
+    pub(super) fn learn_embeddings(&self, lesson: &Lesson, usage: &Usage) {
+        if let Some(input) = usage.input_tokens {
+            let ratios = &self.shared.calibrated;
+            ratios.learn_prompt(&lesson.model, lesson.size.text, input);
+        }
+    }
+
+    /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,
+    /// `bytes` how long the answer was, or 0.
+    pub(super) fn learn(&self, lesson: &Lesson, model: Option<&str>, usage: &Usage, bytes: u64) {
+        let asked = &*lesson.model;
+        let names = [Some(asked), model.filter(|model| *model != asked)];
+        for name in names.into_iter().flatten() {
+            if let (Some(input), 0) = (usage.input_tokens, lesson.size.media) {
+                let ratios = &self.shared.calibrated;
+                ratios.learn_prompt(name, lesson.size.text, input);
+            }
+            // What is thought and not said has tokens, and no bytes.
+            if let (Some(output), 0) = (usage.output_tokens, usage.reasoning_tokens.unwrap_or(0)) {
+                self.shared.calibrated.learn_answer(name, bytes, output);
+            }
+        }
+        if let Some(output) = usage.output_tokens {
+            let each = output.div_ceil(lesson.choices);
+            self.shared.lengths.learn(asked, lesson.most, each);
+        }
+    }
+}
