@@ -11,10 +11,12 @@ use campanile_llm::{
     chat::Answer as Answered,
     dialect::{Api, Dialect},
     error::Class,
+    front,
 };
 use campanile_tests::faults::{
     APIS, Answer, Cut, Ended, Hint, Upstream, recorded, refusing, streamed,
 };
+use http_body_util::BodyExt;
 use llm::{
     DIALECTS, bounded, request,
     seen::{Seen, composed},
@@ -339,6 +341,13 @@ async fn suffers(api: Api, dialect: Dialect, fault: Fault) {
         (fate, Ok(_)) => panic!("{of}: {fate:?}, but it was answered"),
     }
     nothing_leaks(&of, &upstream, &guards).await;
+    let target = match api {
+        Api::Anthropic => "POST /v1/messages",
+        Api::Gemini => "POST /v1beta/models/m:streamGenerateContent?alt=sse",
+        Api::Ollama => "POST /api/chat",
+        _ => "POST /v1/chat/completions",
+    };
+    assert_eq!(upstream.exchanges()[0].target, target, "{of}");
     let failures = guards.failures();
     assert!(
         (failures - fault.failures).abs() < 1e-6,
@@ -351,6 +360,37 @@ async fn suffers(api: Api, dialect: Dialect, fault: Fault) {
     );
     if ended == Some(Ended::Cancelled) {
         upstream.until(|counts, _| counts.open == 0).await;
+    }
+    let total = guards.ledger.total();
+    assert_eq!(total.calls, 1, "{of}: the ledger has it once");
+    let (spent, taken) = (guards.spent(), total.taken());
+    match &fault.fate {
+        Fate::Whole => {
+            assert_eq!(
+                (total.outcomes.success, total.reported.calls),
+                (1, 1),
+                "{of}"
+            );
+            assert_eq!(
+                (taken.input_tokens, taken.output_tokens),
+                (64, 48),
+                "{of}: the ledger"
+            );
+            assert!(taken.nano_dollars > 0, "{of}: it has a price");
+            assert_eq!(spent, 112, "{of}: the budget");
+        }
+        Fate::Breaks(_) if taken.calls > 0 => {
+            assert!(
+                taken.input_tokens > 0 && taken.output_tokens > 0,
+                "{of}: {taken:?}"
+            );
+            assert_eq!(
+                spent,
+                taken.input_tokens + taken.output_tokens,
+                "{of}: the budget pays what the ledger has"
+            );
+        }
+        _ => assert_eq!(taken.output_tokens, 0, "{of}: nothing was said"),
     }
     let tokens = guards.tokens();
     match fault.fate {
@@ -373,6 +413,93 @@ async fn suffers_all(api: Api) {
     for dialect in DIALECTS {
         for fault in faults(api) {
             suffers(api, dialect, fault).await;
+        }
+    }
+}
+
+/// The same, as a caller sees it over HTTP: bytes.
+async fn shows(api: Api, dialect: Dialect, fault: Fault) {
+    let of = format!("{api:?} to {dialect:?}: {}", fault.name);
+    let clocks = if fault.timed {
+        clocks(SHORT)
+    } else {
+        patient()
+    };
+    let (upstream, stack, guards) = site(api, clocks).await.unwrap();
+    upstream.next(fault.answer.clone());
+    let result = bounded(stack.oneshot(Call::new(request(dialect, true)))).await;
+    let response = front::answer(result, dialect);
+    let (head, body) = response.into_parts();
+    let body = bounded(body.collect())
+        .await
+        .expect("a failure is told in the body")
+        .to_bytes();
+    let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap());
+    if head.status == 200 {
+        assert!(!matches!(fault.fate, Fate::Fails(_)), "{of}: it failed");
+        assert_eq!(header("content-type"), Some("text/event-stream"), "{of}");
+        let seen = Seen::read(dialect, &body);
+        assert_eq!((seen.after, seen.garbage), (0, 0), "{of}: {seen:?}");
+        match fault.fate {
+            Fate::Whole => assert!(seen.is_clean() && seen.says(&composed()), "{of}: {seen:?}"),
+            _ => {
+                assert!(!seen.ended, "{of}: a false end");
+                assert_eq!(seen.errors.len(), 1, "{of}: one error frame: {seen:?}");
+                assert!(seen.errors[0]["message"].is_string(), "{of}: {seen:?}");
+                assert!(seen.begins(&composed()), "{of}: {seen:?}");
+            }
+        }
+    } else {
+        assert!(
+            !matches!(fault.fate, Fate::Whole),
+            "{of}: {head:?} {body:?}"
+        );
+        assert_eq!(header("content-type"), Some("application/json"), "{of}");
+        assert_eq!(
+            header("x-should-retry"),
+            Some("false"),
+            "{of}: its retries are made here"
+        );
+        let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(
+            error["error"]["message"].is_string() && error["error"]["type"].is_string(),
+            "{of}: {error}"
+        );
+        assert_eq!(
+            error["type"] == "error",
+            dialect == Dialect::Anthropic,
+            "{of}: {error}"
+        );
+        assert!(!error.to_string().contains("very-secret-key"), "{of}");
+        let wanted = match &fault.fate {
+            Fate::Fails(classes) if classes == &[Class::Rate] => 429,
+            Fate::Fails(classes) if classes == &[Class::Overload] => 503,
+            Fate::Fails(classes) if classes == &[Class::Timeout] => 504,
+            Fate::Fails(classes) if classes == &[Class::Request] => 400,
+            _ => 502,
+        };
+        assert!(
+            head.status == wanted || fault.name.contains("error event"),
+            "{of}: {head:?}"
+        );
+    }
+    nothing_leaks(&of, &upstream, &guards).await;
+}
+
+#[tokio::test]
+async fn faults_show_in_openais_dialect() {
+    for api in APIS {
+        for fault in faults(api) {
+            shows(api, Dialect::OpenAi, fault).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn faults_show_in_anthropics_dialect() {
+    for api in APIS {
+        for fault in faults(api) {
+            shows(api, Dialect::Anthropic, fault).await;
         }
     }
 }
@@ -577,6 +704,13 @@ async fn a_caller_that_leaves_cancels_the_call_at_the_provider() {
                 upstream.until(|counts, _| counts.open == 0).await;
                 nothing_leaks(&of, &upstream, &guards).await;
                 assert!(guards.failures() < 1e-6, "{of}: nobody failed");
+                let total = guards.ledger.total();
+                assert_eq!((total.calls, total.outcomes.cancelled), (1, 1), "{of}");
+                assert!(guards.spent() > 0, "{of}: it may well have been worked on");
+                if sent > 0 {
+                    let taken = total.taken();
+                    assert!(taken.output_tokens > 0, "{of}: {taken:?}");
+                }
                 assert!(guards.tokens() > 0, "{of}: it may well have been worked on");
             }
         }

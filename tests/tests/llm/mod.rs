@@ -38,12 +38,18 @@ pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {
 /// A provider of this interface at this address.
 pub(crate) fn config(api: Api, url: &str) -> ProviderConfig {
     let (name, base) = match api {
-        Api::Anthropic => ("anthropic", format!("{url}/v1")),
-        Api::Gemini => ("gemini", format!("{url}/v1beta")),
+        Api::Anthropic => ("anthropic", url.to_owned()),
+        Api::Gemini => ("gemini", url.to_owned()),
         Api::Ollama => ("ollama", url.to_owned()),
         _ => ("openai", format!("{url}/v1")),
     };
     ProviderConfig::new(name, api, base).with_key("very-secret-key")
+}
+
+/// Where a real server is that a script of `tests/components` has started; tests that need one are ignored without.
+pub(crate) fn component(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: see tests/components"))
 }
 
 /// What a caller of this dialect asks.
