@@ -65,7 +65,7 @@ async fn an_answer_begins_with_its_first_content() {
         .done();
     let start = tokio::time::Instant::now();
     let response = ask(CommitConfig::default(), source).await.unwrap();
-    assert_eq!(start.elapsed(), SECOND);
+    assert_eq!(tokio::time::Instant::now() - start, SECOND);
     let all: Vec<_> = events(response).map(|event| text(&event)).collect().await;
     assert_eq!(all, ["{\"role\":\"assistant\"}", "1", "", "2", "[DONE]"]);
 }
