@@ -1,7 +1,7 @@
 use campanile::Context;
 
 use super::Needs;
-use crate::chat::ChatRequest;
+use crate::{chat::ChatRequest, embed::EmbeddingRequest};
 
 /// A request that is for a model, so that it can be routed by it.
 ///
@@ -90,5 +90,15 @@ impl Routed for ChatRequest {
         for piece in pieces.iter().filter_map(|name| self.object().get(name)) {
             tell(piece);
         }
+    }
+}
+
+impl Routed for EmbeddingRequest {
+    fn model(&self) -> &str {
+        self.model()
+    }
+
+    fn with_model(self, model: &str) -> Self {
+        self.with_model(model)
     }
 }

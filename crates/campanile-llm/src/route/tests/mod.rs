@@ -24,6 +24,7 @@ use crate::{
 
 mod by_model;
 mod changes;
+mod embeddings;
 mod fallbacks;
 mod peers;
 #[cfg(feature = "pool")]
