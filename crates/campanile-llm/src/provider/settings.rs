@@ -141,6 +141,7 @@ impl Settings {
             model,
             request_id: request_id(response.headers()),
             limits: Headers.advice(response),
+            cached: false,
         }
     }
 
