@@ -97,6 +97,7 @@ mod settle;
 mod snapshot;
 mod spending;
 mod state;
+mod terms;
 #[cfg(all(test, feature = "testing", not(campanile_loom)))]
 mod tests;
 mod unit;

@@ -6,7 +6,8 @@ use super::{
     account::{Admitted, Cell},
     accounts::{Holder, Store},
     clock::moment,
-    spending::{Spending, Terms},
+    spending::Spending,
+    terms::Terms,
     unit::SpendUnit,
 };
 

@@ -4,7 +4,8 @@ use super::{
     account::{Admitted, Cell, LARGEST},
     accounts::{Absent, Holder, Store},
     period::{Period, Window},
-    spending::{Spending, Terms},
+    spending::Spending,
+    terms::Terms,
     unit::SpendUnit,
 };
 
