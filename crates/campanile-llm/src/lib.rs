@@ -35,3 +35,9 @@ pub mod usage;
 
 pub use error::Error;
 pub use protocol::{Chat, ContentData, EventMeter};
+
+/// Compiles the programs in the README, and runs those that need no key.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

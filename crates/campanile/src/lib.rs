@@ -102,9 +102,3 @@ pub use rejection::Rejection;
 
 /// A boxed error of any kind, the same type as tower's.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Compiles and runs the programs in the README.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../../../README.md")]
-#[derive(Debug)]
-pub struct Readme;
