@@ -760,3 +760,37 @@ async fn a_caller_that_leaves_after_the_end_changes_nothing() {
         assert!(guards.failures() < 1e-6);
     }
 }
+
+/// A caller that stops reading stops the provider: nothing is read on, and nothing is held here.
+#[tokio::test]
+async fn a_caller_that_does_not_read_holds_the_provider_back() {
+    use futures_util::StreamExt;
+    /// More than sockets of the loopback interface hold.
+    const FRAMES: usize = 1_000;
+    let word = "word ".repeat(16 << 10);
+    let (upstream, stack, guards) = site(Api::OpenAi, patient()).await.unwrap();
+    let frame =
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}}}}]}}\n\n");
+    let body = Bytes::from(frame.repeat(FRAMES));
+    let length = body.len();
+    upstream.next(Answer::stream(Api::OpenAi, body));
+    let call = Call::new(request(Dialect::OpenAi, true));
+    let mut events = stream(bounded(stack.oneshot(call)).await.unwrap());
+    bounded(events.next()).await.unwrap().unwrap();
+    // Until no more is taken.
+    let (mut sent, mut same) = (0, 0);
+    bounded(async {
+        while same < 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let now = upstream.exchanges()[0].sent;
+            same = if now == sent { same + 1 } else { 0 };
+            sent = now;
+        }
+    })
+    .await;
+    assert!(sent < length / 2, "{sent} of {length} bytes were taken");
+    assert_eq!(upstream.counts().active, 1);
+    drop(events);
+    assert_eq!(upstream.ended(1).await[0].ended, Some(Ended::Cancelled));
+    nothing_leaks("not read", &upstream, &guards).await;
+}
