@@ -68,7 +68,12 @@ impl Settings {
             let name = ProviderConfig::checked_header(name)?;
             let value = value.read("headers")?;
             headers.insert(name, sensitive("", &value));
+            // Behind a scheme, as `Bearer`, stands what a provider repeats.
+            let words = value.split_ascii_whitespace().skip(1).map(Arc::from);
+            let words: Vec<_> = words.filter_map(telling).collect();
+            // The whole first: what is left of it would show its length.
             secrets.extend(telling(value));
+            secrets.extend(words);
         }
         let name = match config.name.as_str() {
             "" => format!("{:?}", config.api).to_lowercase(),

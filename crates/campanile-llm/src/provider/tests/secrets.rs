@@ -133,6 +133,19 @@ async fn errors_of_a_provider_that_repeats_it_do_not_show_it() {
     hidden("an error in a stream", &format!("{error} {error:?}"));
 }
 
+/// A provider whose key is in a header of one's own, behind a scheme, and which repeats it without the scheme.
+#[tokio::test]
+async fn errors_do_not_show_a_key_that_stands_behind_a_scheme() {
+    let body = format!(r#"{{"error":{{"message":"invalid key: got '{KEY}'"}}}}"#);
+    let http = Once::new(401, JSON, Pieces::of([body]));
+    let config =
+        ProviderConfig::llama_cpp("http://h").with_header("authorization", format!("Bearer {KEY}"));
+    let provider = Provider::new(http, &config).unwrap();
+    let error = provider.oneshot(Call::new(ask())).await.unwrap_err();
+    assert!(error.message().contains("got '***'"), "{error}");
+    hidden("an error", &format!("{error} {error:?}"));
+}
+
 /// All levels of the log, of all libraries, over HTTP/1 and HTTP/2.
 #[cfg(feature = "client")]
 #[tokio::test]
