@@ -72,7 +72,14 @@ impl Counts {
             // And whatever kinds of outcome may come: an end that is none of the others is no good one.
             _ => self.outcomes.failure += 1,
         }
-        let broken = bill.outcome == Outcome::Failure(FailureKind::Interrupted);
+        // One that was answered, and failed then, broke off in whatever way: it stalled, or made no sense. A panic is this
+        // side's.
+        let broken = match bill.outcome {
+            Outcome::Failure(FailureKind::Interrupted) => true,
+            Outcome::Failure(FailureKind::Panic) => false,
+            Outcome::Failure(_) => bill.answered,
+            _ => false,
+        };
         self.interrupted += u64::from(broken);
         if !bill.answered {
             return;
