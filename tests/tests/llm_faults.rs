@@ -380,6 +380,13 @@ async fn suffers(api: Api, dialect: Dialect, fault: Fault) {
             assert_eq!(spent, 112, "{of}: the budget");
         }
         Fate::Breaks(_) if taken.calls > 0 => {
+            // Too much work is no failure of the provider's, whenever it says so.
+            assert_eq!(total.interrupted, total.outcomes.failure, "{of}: {total:?}");
+            assert_eq!(
+                total.outcomes.failure + total.outcomes.overloaded,
+                1,
+                "{of}: {total:?}"
+            );
             assert!(
                 taken.input_tokens > 0 && taken.output_tokens > 0,
                 "{of}: {taken:?}"
