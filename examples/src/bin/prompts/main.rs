@@ -9,7 +9,7 @@
 //! `--url` may be given several times. `--prompts FILE` reads prompts from a file, one a line. The exit code is 1 if a prompt
 //! failed for another reason than the budget.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{collections::VecDeque, io::Write, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use campanile::{
@@ -32,13 +32,16 @@ use campanile_llm::{
     price::Prices,
     provider::{Provider, ProviderConfig, http_client},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use indicatif::{ProgressBar, ProgressStyle};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
 mod options;
 
 use options::Options;
+
+/// How long a prompt waits for a server that takes it.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// How many tokens an answer may have.
 const ANSWER: u64 = 12;
@@ -49,44 +52,53 @@ async fn main() -> anyhow::Result<ExitCode> {
     let ledger = Ledger::new(LedgerConfig::default())?;
     let chat = stack(&options, &ledger)?;
 
-    let bar =
-        ProgressBar::new(options.prompts.len() as u64).with_style(ProgressStyle::with_template(
-            "{bar:40} {pos}/{len} prompts, {per_sec}, {eta} to go  {msg}",
-        )?);
-    let mut answers = stream::iter(options.prompts.iter().enumerate())
-        .map(|(number, prompt)| {
-            let request = ChatRequest::new(&options.model)
-                .user(prompt)
-                .max_tokens(ANSWER);
-            let context = Context::new().with_tenant("prompts");
-            let answer = chat.clone().oneshot(Call {
-                context,
-                message: request,
-            });
-            async move { (number, prompt, answer.await) }
-        })
-        .buffer_unordered(options.at_once);
-    let (mut failed, mut unpaid) = (0_u64, 0_u64);
+    let bar = ProgressBar::new(options.prompts.len() as u64).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} prompts, {per_sec}, {eta} to go")?,
+    );
+    let ask = |prompt: &str| {
+        let message = ChatRequest::new(&options.model)
+            .user(prompt)
+            .max_tokens(ANSWER);
+        let context = Context::new().with_tenant("prompts");
+        chat.clone().oneshot(Call { context, message })
+    };
+    let mut waiting: VecDeque<&String> = options.prompts.iter().collect();
+    let mut under_way = FuturesUnordered::new();
+    let mut at_once = options.at_once;
+    let mut failed = 0_u64;
     let mut out = std::io::stdout().lock();
-    while let Some((number, prompt, result)) = answers.next().await {
+    loop {
+        while under_way.len() < at_once
+            && let Some(prompt) = waiting.pop_front()
+        {
+            let answer = ask(prompt);
+            under_way.push(async move { (prompt, answer.await) });
+        }
+        let Some((prompt, result)) = under_way.next().await else {
+            break;
+        };
         match result {
             Ok(Answer::Whole(answer)) => {
                 let line = serde_json::json!({ "prompt": prompt, "answer": answer.text() });
                 writeln!(out, "{line}")?;
             }
-            Ok(Answer::Stream(_)) => anyhow::bail!("prompt {number} was answered with a stream"),
-            Err(error) if is_unpaid(&error) => unpaid += 1,
+            Ok(Answer::Stream(_)) => anyhow::bail!("{prompt:?} was answered with a stream"),
+            Err(error) if is_unpaid(&error) => {
+                // What is under way has reserved the most that it can take, and gives the rest back when it is over.
+                waiting.push_front(prompt);
+                at_once = under_way.len();
+                continue;
+            }
             Err(error) => {
                 failed += 1;
-                bar.println(format!("prompt {number}: {error}"));
+                bar.suspend(|| eprintln!("{prompt:?}: {error}"));
             }
         }
         bar.inc(1);
-        if unpaid > 0 {
-            bar.set_message(format!("{unpaid} beyond the budget"));
-        }
+        at_once = at_once.max(under_way.len() + 1).min(options.at_once);
     }
-    bar.finish();
+    let unpaid = waiting.len();
+    bar.abandon();
 
     let report = ledger.report();
     eprintln!("{report}");
@@ -136,7 +148,12 @@ fn stack(
         .layer(EstimateLayer::new(estimate)?)
         .layer(SpendLimitLayer::new(budget)?.protocol(Chat))
         .layer(RetryLayer::new(retries)?.protocol(Chat))
-        .layer(BalanceLayer::new(AvoidTried::new(Ebw::default())).protocol(Chat))
+        .layer(
+            // Nobody is in a hurry: a prompt waits until a server takes it.
+            BalanceLayer::new(AvoidTried::new(Ebw::default()))
+                .patience(PATIENCE)
+                .protocol(Chat),
+        )
         .layer(PerEndpointLayer::new(
             move |endpoint: &Endpoint, provider| {
                 ServiceBuilder::new()
