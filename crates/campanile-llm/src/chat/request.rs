@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,6 +11,7 @@ use crate::{
     dialect::Dialect,
     error::{Class, Error},
     json::Object,
+    route::Needs,
 };
 
 /// A chat that is to go on: the model, the messages, and whatever else the dialect knows. Every field stays as it was
@@ -40,6 +44,8 @@ struct Shared {
     object: Object,
     /// The body as it came, while nothing has been changed.
     body: Option<Bytes>,
+    /// What it needs of a model, once somebody has asked: a pool asks with each pick.
+    needs: OnceLock<Needs>,
 }
 
 // ===== impl ChatRequest =====
@@ -59,6 +65,7 @@ impl ChatRequest {
                 max_tokens: None,
                 object,
                 body: None,
+                needs: OnceLock::new(),
             }),
         }
     }
@@ -97,6 +104,7 @@ impl ChatRequest {
                 max_tokens,
                 object,
                 body: Some(body),
+                needs: OnceLock::new(),
             }),
         })
     }
@@ -166,9 +174,11 @@ impl ChatRequest {
     #[must_use]
     pub fn with_model(mut self, model: &str) -> Self {
         if self.model() != model {
+            let needs = self.shared.needs.clone();
             let shared = self.change();
             shared.model = model.into();
             shared.object.set("model", model);
+            shared.needs = needs;
         }
         self
     }
@@ -265,7 +275,13 @@ impl ChatRequest {
     fn change(&mut self) -> &mut Shared {
         let shared = Arc::make_mut(&mut self.shared);
         shared.body = None;
+        shared.needs = OnceLock::new();
         shared
+    }
+
+    /// What it needs of a model: read once, and shared by its clones.
+    pub(crate) fn needs_or_read(&self, read: impl FnOnce() -> Needs) -> Needs {
+        *self.shared.needs.get_or_init(read)
     }
 }
 

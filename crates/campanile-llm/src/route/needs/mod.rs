@@ -51,10 +51,14 @@ pub struct Needs {
 // ===== impl Needs =====
 
 impl Needs {
-    /// Reads them off a request of either dialect. Looks at its outermost fields; messages are parsed only where they may
-    /// have an image in them.
+    /// Reads them off a request of either dialect, once: its clones share what was read. Looks at its outermost fields;
+    /// messages are parsed only where they may have an image in them.
     #[must_use]
     pub fn of(request: &ChatRequest) -> Self {
+        request.needs_or_read(|| Self::read(request))
+    }
+
+    fn read(request: &ChatRequest) -> Self {
         let object = request.object();
         let format = Kind::of(object, "response_format");
         let claude = object
@@ -86,8 +90,8 @@ fn has_elements(object: &Object, name: &str) -> bool {
 
 /// OpenAI's effort, OpenRouter's object, Anthropic's thinking.
 fn reasons(object: &Object) -> bool {
-    let effort = object.read::<Cow<'_, str>>("reasoning_effort");
-    if matches!(effort, Ok(Some(effort)) if effort != "none") {
+    let effort = object.get("reasoning_effort");
+    if effort.is_some_and(|effort| effort.starts_with(b"\"") && effort != &b"\"none\""[..]) {
         return true;
     }
     let is_set = |name| {
