@@ -7,11 +7,11 @@ pub(super) const MOST: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunks {
     hashes: [u64; MOST],
+    /// How many bytes of the prompt are up to the end of each.
+    ends: [u64; MOST],
     len: usize,
     /// Of the whole prompt.
     pub(super) bytes: u64,
-    /// Of a chunk.
-    pub(super) size: usize,
 }
 
 // ===== impl Chunks =====
@@ -22,14 +22,15 @@ impl Chunks {
     pub(super) fn of<T: Routed>(request: &T, size: usize, most: usize) -> Self {
         let mut chunks = Self {
             hashes: [0; MOST],
+            ends: [0; MOST],
             len: 0,
             bytes: 0,
-            size,
         };
         let most = most.min(MOST);
         let mut before = hash(0, request.model().as_bytes());
         let mut rest: Option<u64> = None;
         request.prompt(&mut |piece| {
+            let mut end = chunks.bytes;
             chunks.bytes += piece.len() as u64;
             if chunks.len >= most {
                 return;
@@ -37,13 +38,14 @@ impl Chunks {
             // Another piece follows, so what was left of the last one is a chunk too.
             if let Some(rest) = rest.take() {
                 before = rest;
-                chunks.push(before);
+                chunks.push(before, end);
             }
             let whole = piece.chunks_exact(size);
             let left = whole.remainder();
             for chunk in whole.take(most - chunks.len.min(most)) {
                 before = hash(before, chunk);
-                chunks.push(before);
+                end += size as u64;
+                chunks.push(before, end);
             }
             rest = (!left.is_empty()).then(|| hash(before, left));
         });
@@ -51,9 +53,10 @@ impl Chunks {
         chunks
     }
 
-    fn push(&mut self, hash: u64) {
+    fn push(&mut self, hash: u64, end: u64) {
         if let Some(place) = self.hashes.get_mut(self.len) {
             *place = hash;
+            self.ends[self.len] = end;
             self.len += 1;
         }
     }
@@ -64,8 +67,9 @@ impl Chunks {
 
     /// Which share of the prompt the first `count` chunks are.
     pub(super) fn share(&self, count: usize) -> f64 {
-        let known = (count * self.size) as f64;
-        (known / (self.bytes.max(1) as f64)).min(1.0)
+        let last = count.min(self.len).checked_sub(1);
+        let known = last.map_or(0, |last| self.ends[last]);
+        known as f64 / self.bytes.max(1) as f64
     }
 }
 
@@ -109,6 +113,18 @@ mod tests {
         let (one, other) = (of(&tools("f")), of(&tools("g")));
         assert_eq!(one.hashes().len(), 2);
         assert_ne!(one.hashes()[0], other.hashes()[0]);
+    }
+
+    /// A short piece that all prompts begin with is a small part of them, and not the chunk that it fills.
+    #[test]
+    fn a_piece_shorter_than_a_chunk_tells_of_no_more_than_it_has() {
+        let chat = ChatRequest::new("m")
+            .field("tools", &["f"])
+            .user(&"a".repeat(100));
+        let chunks = Chunks::of(&chat, 1024, 8);
+        assert_eq!(chunks.hashes().len(), 1);
+        assert!((chunks.share(1) - 5.0 / chunks.bytes as f64).abs() < 1e-9);
+        assert_eq!(chunks.share(0), 0.0);
     }
 
     #[test]

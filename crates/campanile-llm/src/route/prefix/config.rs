@@ -13,13 +13,13 @@ use super::chunks::MOST;
 /// let config: PrefixConfig = serde_json::from_str(r#"{ "entries": 1000000, "forget": "30m" }"#).unwrap();
 /// assert!(config.build().is_ok());
 /// let error = PrefixConfig::default().with_chunk_bytes(0).build().unwrap_err();
-/// assert_eq!(error.to_string(), "prefix.chunk_bytes is 0: it must be at least 64");
+/// assert_eq!(error.to_string(), "prefix.chunk_bytes is 0: it must be from 64 to 2^20");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PrefixConfig {
-    /// How long a chunk is, in bytes. 1,024 by default: about 256 tokens.
+    /// How long a chunk is, in bytes, 1 MiB at most. 1,024 by default: about 256 tokens.
     pub chunk_bytes: usize,
     /// How many chunks of a prompt are looked at, 64 at most, and by default.
     pub chunks: usize,
@@ -67,6 +67,13 @@ impl PrefixConfig {
         self
     }
 
+    /// Sets how many chunks of a prompt are looked at.
+    #[must_use]
+    pub const fn with_chunks(mut self, chunks: usize) -> Self {
+        self.chunks = chunks;
+        self
+    }
+
     /// Sets how many beginnings are remembered.
     #[must_use]
     pub const fn with_entries(mut self, entries: usize) -> Self {
@@ -88,6 +95,13 @@ impl PrefixConfig {
         self
     }
 
+    /// Sets how surely a member still holds what it has read.
+    #[must_use]
+    pub const fn with_confidence(mut self, confidence: f64) -> Self {
+        self.confidence = confidence;
+        self
+    }
+
     /// Sets how many other routers send calls to the same members.
     #[must_use]
     pub const fn with_peers(mut self, peers: u32) -> Self {
@@ -102,6 +116,13 @@ impl PrefixConfig {
         self
     }
 
+    /// Sets how many calls in flight a member may have beyond that.
+    #[must_use]
+    pub const fn with_floor(mut self, floor: u32) -> Self {
+        self.floor = floor;
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -111,8 +132,13 @@ impl PrefixConfig {
         let rule = |kept, field, value: &dyn std::fmt::Debug, rule| {
             Invalid::unless(kept, "prefix", field, value, rule)
         };
-        let bytes = self.chunk_bytes;
-        rule(bytes >= 64, "chunk_bytes", &bytes, "it must be at least 64")?;
+        let kept = (64..=1 << 20).contains(&self.chunk_bytes);
+        rule(
+            kept,
+            "chunk_bytes",
+            &self.chunk_bytes,
+            "it must be from 64 to 2^20",
+        )?;
         let kept = (1..=MOST).contains(&self.chunks);
         rule(kept, "chunks", &self.chunks, "it must be from 1 to 64")?;
         let kept = (1..=1 << 30).contains(&self.entries);

@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         OnceLock,
-        atomic::{AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -26,7 +26,7 @@ use super::{
 use crate::route::{Routed, number::Number};
 
 /// How many members' places are remembered. In a larger pool some are found only by load.
-const PLACES: usize = 4096;
+const PLACES: usize = 16_384;
 
 /// What an answer is taken for before one has ended, in tokens, and the weight of the newest in the mean.
 const OUTPUT: f64 = 200.0;
@@ -51,6 +51,8 @@ pub struct PrefixAware {
     next: AtomicU16,
     /// Where members stand, by their numbers: found there, or not.
     places: Box<[AtomicU32]>,
+    /// One more than the version of the members whose places these are; 0 before there are any.
+    placed: AtomicU64,
     /// Mean tokens of an answer; 0 before the first.
     output: Number,
 }
@@ -80,6 +82,7 @@ impl PrefixAware {
             ring: Ring::default(),
             next: AtomicU16::new(0),
             places: (0..PLACES).map(|_| AtomicU32::new(u32::MAX)).collect(),
+            placed: AtomicU64::new(0),
             output: Number::default(),
             config,
         })
@@ -90,6 +93,17 @@ impl PrefixAware {
     pub fn with_load(mut self, load: Ebw) -> Self {
         self.load = load;
         self
+    }
+
+    /// Notes where members stand. They move when one joins or leaves: those behind it all do.
+    #[cold]
+    fn place<V: View<PrefixState>>(&self, view: &V, version: u64) {
+        // Others need not do the same.
+        self.placed.store(version, Ordering::Relaxed);
+        for index in 0..view.len() {
+            let member = view.state(index).number();
+            self.places[usize::from(member) % PLACES].store(index as u32, Ordering::Relaxed);
+        }
     }
 
     /// Where a member of this number stands.
@@ -195,6 +209,12 @@ impl Strategy for PrefixAware {
     }
 
     #[inline]
+    fn first_data(&self, peer: Peer<'_, PrefixState>, started: Timestamp, now: Timestamp) {
+        self.load
+            .first_data(peer.map(|state| &state.load), started, now);
+    }
+
+    #[inline]
     fn data(&self, peer: Peer<'_, PrefixState>, now: Timestamp, units: u64) {
         self.load.data(peer.map(|state| &state.load), now, units);
     }
@@ -228,6 +248,10 @@ impl<T: Routed> Pick<Call<T>> for PrefixAware {
         let chunks = Chunks::of(&call.message, config.chunk_bytes, config.chunks);
         if chunks.hashes().is_empty() {
             return Some(by_load);
+        }
+        let version = view.version().wrapping_add(1);
+        if self.placed.load(Ordering::Relaxed) < version {
+            self.place(view, version);
         }
         let picked = self.weigh(view, &chunks, by_load);
         let member = view.state(picked).number();
