@@ -252,6 +252,8 @@ impl<Req, P: Prices<Req> + Send + Sync + 'static> Pick<Req> for Cheapest<P> {
                 let price = self
                     .prices
                     .price(endpoint, state.price(), request, view.cost());
+                // What is no number is not known; nothing compares with it.
+                let price = price.min(f64::INFINITY);
                 Rank::Meets(price, f64::from(seen.load + 1) / weight)
             } else {
                 Rank::Misses(seconds / weight)
