@@ -41,6 +41,12 @@ pub trait Routed: Clone {
         0
     }
 
+    /// The tokens that the prompt takes for sure, told by nothing but its size: by more a request is refused. 0 where that
+    /// cannot be told.
+    fn least(&self) -> u64 {
+        0
+    }
+
     /// Tells the prompt piece by piece, as bytes that stay the same as a conversation goes on: all of a piece but the last,
     /// which may grow. Nothing, unless a request says so: then no two prompts are known to begin alike.
     fn prompt(&self, tell: &mut dyn FnMut(&[u8])) {
@@ -60,7 +66,19 @@ pub(super) fn tokens<T: Routed>(
     known.or_else(|| (!media()).then(|| message.estimate()))
 }
 
-/// Whether a call surely takes more than `window` tokens.
+/// The tokens that a call takes for sure. A request is refused by these alone, since estimates err to the safe side, and may
+/// be several times what a provider counts.
+#[cfg(feature = "pool")]
+pub(super) fn least<T: Routed>(
+    message: &T,
+    context: Option<&Context>,
+    media: impl FnOnce() -> bool,
+) -> Option<u64> {
+    let believed = tokens(message, context, media)?;
+    Some(believed.min(message.least()))
+}
+
+/// Whether a call is believed to take more than `window` tokens.
 pub(super) fn exceeds<T: Routed>(message: &T, context: Option<&Context>, window: u64) -> bool {
     // Messages are looked through only where it matters.
     let media = || message.estimate() > window && message.needs().media;
@@ -83,6 +101,11 @@ impl Routed for ChatRequest {
     /// Four bytes a token, and the longest answer that the request allows.
     fn estimate(&self) -> u64 {
         (self.prompt_bytes() / 4).saturating_add(self.most_tokens().unwrap_or(0))
+    }
+
+    /// Thirty-two bytes a token: no text has more of them, also where each of its letters is written as `\u` and its number.
+    fn least(&self) -> u64 {
+        self.prompt_bytes() / 32
     }
 
     fn prompt(&self, tell: &mut dyn FnMut(&[u8])) {

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use campanile::{Context, Endpoint, config::Invalid};
 
-use super::{Routed, routed::tokens, unknown::quoted};
+use super::{Routed, routed::least, unknown::quoted};
 use crate::error::{Class, Error};
 
 mod config;
@@ -111,11 +111,12 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`Class::ModelNotFound`] when no member has the model; [`Class::Request`] when those that have it lack something that
-    /// the request needs, which the message names; [`Class::ContextWindow`] when it is too long for all of them.
+    /// the request needs, which the message names; [`Class::ContextWindow`] when it is surely too long for all of them: one that
+    /// is only believed to be is for a provider to refuse.
     pub fn check<T: Routed>(&self, request: &T, context: Option<&Context>) -> Result<(), Error> {
         let table = self.table();
         let needs = request.needs();
-        let tokens = tokens(request, context, || needs.media);
+        let tokens = least(request, context, || needs.media);
         let model = request.model();
         let verdict = table.ask(model, needs, tokens).of_all();
         match verdict {

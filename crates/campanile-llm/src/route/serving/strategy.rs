@@ -9,7 +9,7 @@ use campanile::{
 use crate::route::{
     Catalogue, Routed,
     catalogue::{Asked, Place, Verdict},
-    routed::tokens,
+    routed::{least, tokens},
 };
 
 /// Picks by `St` among the members that serve the model of a request with what the request needs. See the [module](super).
@@ -49,16 +49,24 @@ impl<St> Serving<St> {
         &self.inner
     }
 
+    /// Reads by those who serve a request: those for whom it is believed not to be too long, and where there is none, those for
+    /// whom that is not sure.
     fn with<T: Routed, R>(
         &self,
-        view_context: Option<&campanile::Context>,
+        context: Option<&campanile::Context>,
         request: &T,
-        read: impl FnOnce(Able<'_>) -> R,
-    ) -> R {
+        read: impl Fn(Able<'_>) -> Option<R>,
+    ) -> Option<R> {
         let table = self.catalogue.table();
         let needs = request.needs();
-        let tokens = tokens(request, view_context, || needs.media);
-        read(Able(&table.ask(request.model(), needs, tokens)))
+        let ask = |tokens| table.ask(request.model(), needs, tokens);
+        let believed = ask(tokens(request, context, || needs.media));
+        read(Able(&believed)).or_else(|| {
+            if believed.of_all() != Verdict::Overflows {
+                return None;
+            }
+            read(Able(&ask(least(request, context, || needs.media))))
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     Chat,
     chat::{ChatRequest, ChatResponse, Meta},
     error::{Class, Error},
-    route::{Catalogue, Offer},
+    route::{Capabilities, Catalogue, Offer},
     stream::ChatStream,
 };
 
@@ -124,4 +124,37 @@ async fn a_member_that_leaves_serves_no_more() {
         .await;
     assert_eq!(gone.unwrap_err().class(), Class::ModelNotFound);
     assert_eq!(catalogue.models(), ["qwen"]);
+}
+
+/// An estimate may be several times what a provider counts: of letters that a client wrote as `\\u0430`, or where a budget reserves
+/// the most. It prefers members, and refuses nothing.
+#[tokio::test(start_paused = true)]
+async fn an_estimate_prefers_members_and_refuses_nothing() {
+    let catalogue = Catalogue::default();
+    let window = |tokens| {
+        Offer::models(["llama"]).with_limits(Capabilities {
+            context_window: Some(tokens),
+            ..Capabilities::default()
+        })
+    };
+    catalogue.set_endpoint("small", window(1_000));
+    catalogue.set_endpoint("large", window(2_000));
+    let members = [("small", "", ""), ("large", "", "")];
+    let (roster, pool) = pool(&catalogue, &members).await;
+    let ask = |bytes| ChatRequest::new("llama").user(&"x".repeat(bytes));
+    assert_eq!(who(&pool, &ask(3_000)).await, ["large", "small"]);
+    assert_eq!(who(&pool, &ask(6_000)).await, ["large"]);
+    // Believed to be too long for both, and for neither for sure.
+    assert_eq!(who(&pool, &ask(12_000)).await, ["large", "small"]);
+    assert_eq!(who(&pool, &ask(48_000)).await, ["large"]);
+    let mut reserved = Call::new(ask(3_000));
+    reserved.context.cost = Some(campanile::Cost::tokens(100_000));
+    assert!(pool.clone().oneshot(reserved).await.is_ok());
+    let error = pool
+        .clone()
+        .oneshot(Call::new(ask(96_000)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::ContextWindow);
+    drop(roster);
 }

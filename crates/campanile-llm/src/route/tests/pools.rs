@@ -120,10 +120,10 @@ async fn pools_of_any_strategy_are_groups() {
     let llama = answered(ask("llama-3")).await.unwrap().unwrap();
     assert!(llama == "d/llama-3" || llama == "e/llama-3", "{llama}");
     // Too long for everybody there: the layer in front of the pool says so, and another group takes it.
-    let long = Call::new(ChatRequest::new("m").user(&"word ".repeat(2_000)));
+    let long = Call::new(ChatRequest::new("m").user(&"word ".repeat(7_000)));
     assert_eq!(answered(long).await.unwrap().unwrap(), "c/m-long");
     // And what even that one cannot do is told.
-    let longer = Call::new(ChatRequest::new("m").user(&"word ".repeat(100_000)));
+    let longer = Call::new(ChatRequest::new("m").user(&"word ".repeat(700_000)));
     let error = answered(longer).await.unwrap().unwrap_err();
     let error: &Error = error.downcast_ref().unwrap();
     assert_eq!(error.class(), Class::ContextWindow);
