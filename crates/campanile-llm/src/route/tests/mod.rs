@@ -28,6 +28,8 @@ mod embeddings;
 mod fallbacks;
 mod peers;
 #[cfg(feature = "pool")]
+mod picks;
+#[cfg(feature = "pool")]
 mod pools;
 
 type Group = BoxCloneSyncService<Call<ChatRequest>, String, Error>;
