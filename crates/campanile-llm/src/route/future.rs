@@ -86,13 +86,18 @@ impl<S: Service<Call<T>>, T> ResponseFuture<S, T> {
         }
     }
 
-    pub(super) fn calling(routes: Arc<Routes<S>>, group: usize, call: Call<T>) -> Self
+    pub(super) fn calling(routes: Arc<Routes<S>>, group: usize, mut call: Call<T>) -> Self
     where
         S: Clone,
         T: Routed,
     {
+        let falls_back = routes.falls_back(group);
+        if falls_back {
+            // Retries within the groups would each keep one of their own, and each have all the attempts.
+            call.context.trail.get_or_insert_default();
+        }
         Self {
-            kept: routes.falls_back(group).then(|| call.clone()),
+            kept: falls_back.then(|| call.clone()),
             deadline: call.context.deadline,
             group,
             been: Vec::new(),

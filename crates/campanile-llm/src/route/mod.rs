@@ -39,10 +39,12 @@
 //! # Fallbacks
 //!
 //! A call that ends in an error of a class for which its group names another goes there: once for each class, to each group
-//! once, while its deadline has not passed, and for one of the attempts of its [trail](campanile::context::Trail). It says that it
-//! is a [`Repeat::Fallback`](campanile::context::Repeat::Fallback). Two groups may stand in for each other; only for classes by
-//! which the request itself is at fault are circles refused, when the routes are made. A call that surely takes more tokens
-//! than its group's context window goes to the group for [`Class::ContextWindow`](crate::error::Class::ContextWindow) at once, and
+//! once, while its deadline has not passed, and for one of the attempts of its [trail](campanile::context::Trail). A call that may
+//! go to another group gets a trail, if it has none: so the limit of attempts is one for all groups together, and a pool in
+//! one group avoids the endpoints that were tried in another. It says that it is a
+//! [`Repeat::Fallback`](campanile::context::Repeat::Fallback). Two groups may stand in for each other; only for classes by
+//! which the request itself is at fault are circles refused, when the routes are made. A call that is estimated to take more
+//! tokens than its group's context window goes to the group for [`Class::ContextWindow`](crate::error::Class::ContextWindow) at once, and
 //! spends nothing.
 //!
 //! # Errors

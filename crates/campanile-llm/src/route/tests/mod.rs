@@ -22,6 +22,7 @@ use crate::{
     error::{Class, Error},
 };
 
+mod attempts;
 mod by_model;
 mod changes;
 mod embeddings;
