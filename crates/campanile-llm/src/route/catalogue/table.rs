@@ -134,10 +134,38 @@ impl Table {
 
     /// The models that members name, in their order.
     pub(in crate::route) fn models(&self) -> BTreeSet<&str> {
-        self.present()
-            .flat_map(|(_, served)| &served.models)
-            .map(|number| self.names[*number as usize].as_str())
+        // Marked first: many members name the same few.
+        let mut named = vec![false; self.names.len()];
+        for (_, served) in self.present() {
+            for number in &served.models {
+                named[*number as usize] = true;
+            }
+        }
+        let names = self.names.iter().zip(named);
+        names
+            .filter_map(|(name, named)| named.then_some(name.as_str()))
             .collect()
+    }
+
+    /// Changes with the table.
+    pub(in crate::route) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The models that a member has, of those that some member names.
+    pub(in crate::route) fn models_of(&self, member: u32, mut tell: impl FnMut(u32)) {
+        let Some(Some(served)) = self.members.get(member as usize) else {
+            return;
+        };
+        if !served.any && served.patterns.is_empty() {
+            served.models.iter().copied().for_each(tell);
+            return;
+        }
+        for (number, name) in (0..).zip(&self.names) {
+            if served.has(Some(number), name) {
+                tell(number);
+            }
+        }
     }
 
     pub(in crate::route) fn is_empty(&self) -> bool {
@@ -157,25 +185,31 @@ impl Table {
     }
 }
 
+// ===== impl Served =====
+
+impl Served {
+    #[inline]
+    fn has(&self, number: Option<u32>, name: &str) -> bool {
+        let named = number.is_some_and(|number| self.models.binary_search(&number).is_ok());
+        named || self.any || self.patterns.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
 // ===== impl Asked =====
 
 impl Asked<'_> {
+    /// The number of the model, if some member names it.
+    pub(in crate::route) const fn number(&self) -> Option<u32> {
+        self.number
+    }
+
     /// What the member of this number makes of it. One that the table does not know has no model.
     #[inline]
     pub(in crate::route) fn of(&self, member: u32) -> Verdict {
         let Some(Some(served)) = self.table.members.get(member as usize) else {
             return Verdict::NoModel;
         };
-        let named = self
-            .number
-            .is_some_and(|number| served.models.binary_search(&number).is_ok());
-        let has = named
-            || served.any
-            || served
-                .patterns
-                .iter()
-                .any(|pattern| pattern.matches(self.model));
-        if !has {
+        if !served.has(self.number, self.model) {
             return Verdict::NoModel;
         }
         let can = self.facts.and(served.limits);

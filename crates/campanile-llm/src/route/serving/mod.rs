@@ -12,7 +12,8 @@
 //!
 //! **Streaming.** Answers are passed on as they are.
 //!
-//! **Sharing.** Clones share the catalogue. A pick looks at an immutable table: no lock but after a change, once.
+//! **Sharing.** Clones share the catalogue. A pick looks at an immutable table: no lock but after a change, once. Strategies that
+//! draw members at random draw those that have the model, of one that some member names: where few of many have it, too.
 //!
 //! **Errors.** The layer refuses as [`Catalogue::check`](super::Catalogue::check) says.
 //!
@@ -44,6 +45,7 @@
 //! # Ok(()) }
 //! ```
 
+mod few;
 mod layer;
 mod strategy;
 #[cfg(test)]

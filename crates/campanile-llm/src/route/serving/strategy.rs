@@ -6,9 +6,10 @@ use campanile::{
     time::Timestamp,
 };
 
+use super::few::{Among, Few};
 use crate::route::{
     Catalogue, Routed,
-    catalogue::{Asked, Place, Verdict},
+    catalogue::{Asked, Place, Table, Verdict},
     routed::{least, tokens},
 };
 
@@ -20,6 +21,7 @@ use crate::route::{
 pub struct Serving<St> {
     inner: St,
     catalogue: Catalogue,
+    few: Few,
 }
 
 /// What [`Serving`] keeps of an endpoint.
@@ -41,6 +43,7 @@ impl<St> Serving<St> {
         Self {
             inner,
             catalogue: catalogue.clone(),
+            few: Few::default(),
         }
     }
 
@@ -48,24 +51,30 @@ impl<St> Serving<St> {
     pub const fn inner(&self) -> &St {
         &self.inner
     }
+}
 
+impl<St: Strategy> Serving<St> {
     /// Reads by those who serve a request: those for whom it is believed not to be too long, and where there is none, those for
     /// whom that is not sure.
-    fn with<T: Routed, R>(
+    fn with<V: View<ServingState<St::State>>, T: Routed, R>(
         &self,
-        context: Option<&campanile::Context>,
+        view: &V,
         request: &T,
-        read: impl Fn(Able<'_>) -> Option<R>,
+        read: impl Fn(&Among<'_, V>, Able<'_>) -> Option<R>,
     ) -> Option<R> {
         let table = self.catalogue.table();
         let needs = request.needs();
+        let context = view.context();
         let ask = |tokens| table.ask(request.model(), needs, tokens);
         let believed = ask(tokens(request, context, || needs.media));
-        read(Able(&believed)).or_else(|| {
-            if believed.of_all() != Verdict::Overflows {
-                return None;
-            }
-            read(Able(&ask(least(request, context, || needs.media))))
+        self.few.among(view, &table, believed.number(), |among| {
+            read(among, Able(&believed)).or_else(|| {
+                if believed.of_all() != Verdict::Overflows {
+                    return None;
+                }
+                let sure = ask(least(request, context, || needs.media));
+                read(among, Able(&sure))
+            })
         })
     }
 }
@@ -113,15 +122,26 @@ impl<St: Strategy> Strategy for Serving<St> {
 
 impl<T: Routed, St: Pick<Call<T>>> Pick<Call<T>> for Serving<St> {
     fn pick<V: View<Self::State>>(&self, view: &V, request: &Call<T>) -> Option<usize> {
-        self.with(view.context(), &request.message, |able| {
-            self.inner.pick(&Adapt::new(view, able), request)
+        self.with(view, &request.message, |among, able| {
+            self.inner.pick(&Adapt::new(among, able), request)
         })
     }
 
     fn prepare<V: View<Self::State>>(&self, view: &V, request: &Call<T>) -> Option<Prepare> {
-        self.with(view.context(), &request.message, |able| {
-            self.inner.prepare(&Adapt::new(view, able), request)
+        self.with(view, &request.message, |among, able| {
+            self.inner.prepare(&Adapt::new(among, able), request)
         })
+    }
+}
+
+// ===== impl ServingState =====
+
+impl<T> ServingState<T> {
+    /// The models that the member has, of those that some member names.
+    pub(super) fn models(&self, table: &Table, tell: impl FnMut(u32)) {
+        if let Some(place) = self.place.get() {
+            table.models_of(place.number, tell);
+        }
     }
 }
 

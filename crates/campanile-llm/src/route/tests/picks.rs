@@ -1,6 +1,6 @@
 //! What a pick costs: nothing on the heap, and a bounded look at a large pool.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeMap};
 
 use campanile::{
     Context, Cost, Endpoint,
@@ -177,6 +177,55 @@ fn what_a_request_needs_is_read_once_and_allocates_nothing() {
     assert_eq!(counted.count_total, 0);
     let text = json!([{"role": "user", "content": "hi"}]);
     assert!(!Needs::of(&renamed.field("messages", &text)).vision);
+}
+
+/// Ten of a thousand serve a model, side by side. Drawn at random, hardly any would be found, and the first of them by walking
+/// on from where the others end.
+#[test]
+fn the_few_that_serve_a_model_share_it() {
+    let catalogue = Catalogue::default();
+    let serving = Serving::new(LeastLoaded::default(), &catalogue);
+    let view = Members::of(&serving, 1_000);
+    for nth in 500..510 {
+        catalogue.set_endpoint(format!("gpu-{nth}"), Offer::models(["m", "rare"]));
+    }
+    for (model, most) in [("rare", 200), ("m", 20)] {
+        let call = ask(model);
+        let mut counts = BTreeMap::new();
+        for _ in 0..1_000 {
+            view.looks.set(0);
+            let picked = serving.pick(&view, &call).unwrap();
+            assert!(view.looks.get() <= 16);
+            *counts.entry(picked).or_insert(0) += 1;
+        }
+        assert!(model == "m" || counts.keys().all(|index| (500..510).contains(index)));
+        assert!(counts.values().all(|count| *count <= most), "{counts:?}");
+    }
+    // One more, and one less.
+    catalogue.set_endpoint("gpu-7", Offer::models(["rare"]));
+    catalogue.set_endpoint("gpu-500", Offer::models(["m"]));
+    let picks = |_| serving.pick(&view, &ask("rare")).unwrap();
+    let picked: std::collections::BTreeSet<_> = (0..1_000).map(picks).collect();
+    assert!(
+        picked.iter().copied().eq([7].into_iter().chain(501..510)),
+        "{picked:?}"
+    );
+}
+
+/// Clones are of other pools, and so are those of one strategy whose members are as new.
+#[test]
+fn pools_of_one_strategy_lead_each_other_nowhere() {
+    let catalogue = Catalogue::default();
+    let serving = Serving::new(LeastLoaded::default(), &catalogue);
+    let large = Members::of(&serving, 1_000);
+    let small = Members::of(&serving, 20);
+    catalogue.set_endpoint("gpu-999", Offer::models(["rare"]));
+    let call = ask("rare");
+    for _ in 0..3 {
+        assert_eq!(serving.pick(&large, &call), Some(999));
+        assert_eq!(serving.pick(&small, &call), None);
+        assert_eq!(serving.clone().pick(&small, &call), None);
+    }
 }
 
 /// Those behind a member that leaves move, and are found where they are.
