@@ -102,6 +102,14 @@ mod tests {
     }
 
     #[test]
+    fn writes_nothing_that_controls_a_terminal_or_a_log() {
+        let error = unknown("gpt\u{1b}[31m\r\n\u{202e}5\0", ["gpt-5"].into_iter());
+        let message = error.message();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+        assert!(!message.contains('\u{202e}'), "{message:?}");
+    }
+
+    #[test]
     fn counts_letters() {
         assert_eq!(distance("GPT-5", "gpt-5"), 0);
         assert_eq!(distance("gpt5", "gpt-5"), 1);

@@ -12,6 +12,7 @@ use campanile::{
     BoxError, Call, Endpoint,
     balance::{Balance, BalanceLayer, FastFail},
     discover::{PerEndpointLayer, Roster},
+    endpoint::Weight,
     protocol::Enveloped,
 };
 use futures_util::{StreamExt, stream};
@@ -183,6 +184,26 @@ async fn of_equal_prices_the_least_loaded_is_picked() {
         counts.iter().all(|count| (45..=55).contains(count)),
         "{counts:?}"
     );
+}
+
+/// Of equal prices, and where nobody has one.
+#[tokio::test(start_paused = true)]
+async fn of_equal_prices_calls_are_shared_by_weight() {
+    for price in ["1", ""] {
+        let members = [
+            ("a", price, takes(|_| 100 * MS)),
+            ("b", price, takes(|_| 100 * MS)),
+        ];
+        let (pool, fleet) = pool(cheapest(Duration::from_secs(60)), &members).await;
+        let weight = Weight::new(3.0).unwrap();
+        fleet._roster.set_weight("b", weight).unwrap();
+        // One after the other, to find out what they take.
+        calls(&pool, 4).await;
+        fleet.take();
+        arrive(&pool, 400, 2 * MS).await;
+        let counts = fleet.take();
+        assert!((80..=120).contains(&counts[0]), "{counts:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
