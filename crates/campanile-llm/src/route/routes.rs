@@ -49,7 +49,7 @@ pub struct GroupSnapshot {
     pub name: String,
     /// The models that it has, names and patterns.
     pub models: Vec<String>,
-    /// How many calls that failed here went to another group.
+    /// How many calls went from here to another group: they failed, or were estimated to be too long.
     pub fell_back: u64,
 }
 
