@@ -94,13 +94,33 @@ fn reasons(object: &Object) -> bool {
     if effort.is_some_and(|effort| effort.starts_with(b"\"") && effort != &b"\"none\""[..]) {
         return true;
     }
-    let is_set = |name| {
-        object
-            .get(name)
-            .is_some_and(|value: &bytes::Bytes| value.starts_with(b"{"))
-    };
-    let thinks = || Kind::of(object, "thinking").is_some_and(|kind| kind != "disabled");
-    is_set("reasoning") || thinks()
+    let asked = object.read::<Reasoning<'_>>("reasoning").ok().flatten();
+    if asked.is_some_and(|asked| asked.is_wanted()) {
+        return true;
+    }
+    Kind::of(object, "thinking").is_some_and(|kind| kind != "disabled")
+}
+
+/// OpenRouter's.
+#[derive(Deserialize)]
+struct Reasoning<'a> {
+    enabled: Option<bool>,
+    #[serde(borrow)]
+    effort: Option<Kept<'a>>,
+}
+
+/// Text that is not copied, unless something in it is escaped.
+#[derive(Deserialize)]
+struct Kept<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Reasoning<'_> {
+    fn is_wanted(&self) -> bool {
+        let none = self
+            .effort
+            .as_ref()
+            .is_some_and(|effort| effort.0 == "none");
+        self.enabled != Some(false) && !none
+    }
 }
 
 #[derive(Deserialize)]

@@ -41,6 +41,9 @@ fn are_read_off_both_dialects() {
     assert!(of(OpenAi, json!({"reasoning_effort": "low"})).reasoning);
     assert!(!of(OpenAi, json!({"reasoning_effort": "none"})).reasoning);
     assert!(of(OpenAi, json!({"reasoning": {"effort": "low"}})).reasoning);
+    assert!(of(OpenAi, json!({"reasoning": {"max_tokens": 9}})).reasoning);
+    assert!(!of(OpenAi, json!({"reasoning": {"effort": "none"}})).reasoning);
+    assert!(!of(OpenAi, json!({"reasoning": {"enabled": false}})).reasoning);
     assert!(
         of(
             Anthropic,

@@ -155,7 +155,8 @@ fn what_a_request_needs_is_read_once_and_allocates_nothing() {
         "messages": [{"role": "user", "content": "hi"}],
         "tools": [{"type": "function"}],
         "response_format": {"type": "json_schema", "json_schema": {}},
-        "reasoning_effort": "low",
+        "reasoning_effort": "none",
+        "reasoning": {"effort": "low"},
         "thinking": {"type": "enabled"},
     });
     let request = ChatRequest::parse(Dialect::OpenAi, fields.to_string()).unwrap();
