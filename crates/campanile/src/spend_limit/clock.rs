@@ -9,12 +9,17 @@ pub(super) struct Clock {
     offset: u64,
 }
 
+/// A wall clock that shows a later year than 2150 is taken to show that one: so that no period ends, and no process runs, beyond
+/// what nanoseconds since 1970 can say, which is until 2554.
+const LATEST: Duration = Duration::from_secs(180 * 31_556_952);
+
 // ===== impl Clock =====
 
 impl Clock {
     /// It is `wall` at `now`.
     pub(super) fn new(wall: SystemTime, now: Timestamp) -> Self {
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since.min(LATEST);
         Self {
             offset: nanos(since).wrapping_sub(now.as_nanos()),
         }

@@ -210,3 +210,49 @@ async fn what_is_over_after_its_period_is_charged_to_the_present_one_beyond_what
         "in the period that never ends"
     );
 }
+
+/// Neither end of what nanoseconds since 1970 can say is one of the budget, whatever its period.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_beyond_all_calendars_is_one_like_any_other() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let walls = [
+        UNIX_EPOCH - days(400),
+        UNIX_EPOCH,
+        UNIX_EPOCH + Duration::from_nanos(u64::MAX) - 30 * SEC,
+        UNIX_EPOCH + Duration::from_nanos(u64::MAX),
+        UNIX_EPOCH + days(365 * 5_000),
+    ];
+    let periods = [
+        Period::Minute,
+        Period::Week,
+        Period::Month,
+        Period::Every(days(365)),
+        Period::Forever,
+    ];
+    for (wall, period) in walls
+        .into_iter()
+        .flat_map(|wall| periods.map(|period| (wall, period)))
+    {
+        for window in [Window::Calendar, Window::FirstUse] {
+            let budget = SpendBudget::tokens(10, period).with_window(window);
+            let handle = SpendLimitHandle::begin(SpendLimitConfig::new(budget), wall).unwrap();
+            let script = Script::answering("hello");
+            let service = SpendLimitLayer::shared(&handle)
+                .calls()
+                .layer(script.service());
+            let call = || service.clone().oneshot(tokens(10));
+            for _ in 0..3 {
+                call().await.unwrap();
+                let of = format!("{wall:?} {period} {window:?}");
+                let after = refused(call().await).retry_after();
+                assert_eq!(seen(&handle, 0), [10, 0, 0], "{of}");
+                let Some(after) = after else {
+                    assert_eq!(period, Period::Forever, "{of}");
+                    break;
+                };
+                assert!(after <= days(366), "{of}: {after:?}");
+                tokio::time::advance(after).await;
+            }
+        }
+    }
+}
