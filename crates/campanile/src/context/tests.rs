@@ -298,3 +298,24 @@ fn a_call_is_lent_a_branch_of_its_trail_or_the_spare_one() {
     context.trail.take().unwrap().charge(Cost::tokens(2));
     assert_eq!((branch.charged().tokens, trail.charged().tokens), (2, 2));
 }
+
+/// What an upstream says that it took may be any number.
+#[test]
+fn what_is_charged_never_comes_round_to_nothing() {
+    let trail = Trail::new();
+    let branch = trail.branch();
+    let most = Cost {
+        nano_dollars: u64::MAX,
+        ..Cost::tokens(u64::MAX)
+    };
+    branch.charge(most);
+    trail.charge(Cost::tokens(5));
+    branch.charge(Cost::tokens(5));
+    for trail in [&trail, &branch] {
+        let charged = trail.charged();
+        assert_eq!((charged.tokens, charged.nano_dollars), (u64::MAX, u64::MAX));
+    }
+    branch.refund(most);
+    branch.refund(Cost::tokens(1));
+    assert_eq!((trail.charged().tokens, branch.charged().tokens), (0, 0));
+}

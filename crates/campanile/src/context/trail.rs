@@ -199,10 +199,8 @@ impl Trail {
     pub fn charge(&self, taken: Cost) {
         let mut next = Some(self);
         while let Some(Self(trail)) = next {
-            trail.tokens.fetch_add(taken.tokens, Ordering::Relaxed);
-            trail
-                .nano_dollars
-                .fetch_add(taken.nano_dollars, Ordering::Relaxed);
+            add(&trail.tokens, taken.tokens);
+            add(&trail.nano_dollars, taken.nano_dollars);
             next = trail.parent.as_ref();
         }
     }
@@ -212,10 +210,8 @@ impl Trail {
     pub fn refund(&self, charged: Cost) {
         let mut next = Some(self);
         while let Some(Self(trail)) = next {
-            trail.tokens.fetch_sub(charged.tokens, Ordering::Relaxed);
-            trail
-                .nano_dollars
-                .fetch_sub(charged.nano_dollars, Ordering::Relaxed);
+            subtract(&trail.tokens, charged.tokens);
+            subtract(&trail.nano_dollars, charged.nano_dollars);
             next = trail.parent.as_ref();
         }
     }
@@ -240,6 +236,25 @@ impl Trail {
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
         lock(&self.root().attempts).clone()
+    }
+}
+
+/// Adds, and stays at the most: what an upstream reports may be any number, and must not come round to nothing.
+fn add(sum: &AtomicU64, more: u64) {
+    if more > 0 {
+        // Always succeeds: there is always a next.
+        let _ = sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| {
+            Some(sum.saturating_add(more))
+        });
+    }
+}
+
+/// Subtracts, and stays at nothing.
+fn subtract(sum: &AtomicU64, less: u64) {
+    if less > 0 {
+        let _ = sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| {
+            Some(sum.saturating_sub(less))
+        });
     }
 }
 
