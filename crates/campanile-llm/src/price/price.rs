@@ -176,11 +176,14 @@ impl Price {
         let written = usage.cache_write_tokens.unwrap_or(0).min(input - cached);
         let plain = input - cached - written;
         let rates = self.rates(input);
-        let sum = part(plain, rates.input)
-            + part(cached, rates.cached_input.unwrap_or(rates.input))
-            + part(written, rates.cache_write.unwrap_or(rates.input))
-            + part(usage.output_tokens.unwrap_or(0), rates.output);
-        let nanos = (sum + MILLION / 2) / MILLION + u128::from(self.per_request.as_nanos());
+        let parts = [
+            part(plain, rates.input),
+            part(cached, rates.cached_input.unwrap_or(rates.input)),
+            part(written, rates.cache_write.unwrap_or(rates.input)),
+            part(usage.output_tokens.unwrap_or(0), rates.output),
+        ];
+        let sum = parts.into_iter().fold(MILLION / 2, u128::saturating_add);
+        let nanos = sum / MILLION + u128::from(self.per_request.as_nanos());
         u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 

@@ -333,3 +333,19 @@ proptest! {
         let _ = json.parse::<Dollars>();
     }
 }
+
+/// What a provider reports may be any number, and so may a price.
+#[test]
+fn what_is_too_much_to_be_said_is_the_most() {
+    let prices = |price: &str| Price::new(price.parse().unwrap(), price.parse().unwrap());
+    let usage = |tokens| Usage {
+        input_tokens: Some(tokens),
+        output_tokens: Some(tokens),
+        ..Usage::default()
+    };
+    // 10^12 tokens each way at a million dollars for a million.
+    assert_eq!(prices("1000000").of(&usage(1_000_000_000_000)), u64::MAX);
+    assert_eq!(prices("1000000").of(&usage(1_000)), 2_000_000_000_000);
+    assert_eq!(prices("18446744073").of(&usage(u64::MAX)), u64::MAX);
+    assert_eq!(prices("18446744073").most(u64::MAX, u64::MAX), u64::MAX);
+}
