@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +9,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{Chunks, Completion, Meter, Observe};
+use super::{Chunks, Completion, Held, Meter, Observe};
 use crate::{
     outcome::{FailureKind, Outcome},
     time::Timestamp,
@@ -25,26 +25,9 @@ pin_project! {
     pub struct GuardedBody<B, O: Observe, M = Chunks> {
         #[pin]
         inner: B,
-        completion: Option<Completion<O>>,
         meter: M,
-        outcome: Outcome,
-        // Whoever polls has been told that nothing more comes, and so may never poll again. Atomic, so that the body is
-        // as `Sync` as it was.
-        told: AtomicBool,
-    }
-
-    impl<B, O: Observe, M> PinnedDrop for GuardedBody<B, O, M> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(completion) = this.completion.take() {
-                if *this.told.get_mut() {
-                    let now = completion.clock();
-                    completion.end(now, *this.outcome);
-                } else {
-                    completion.abandon(*this.outcome);
-                }
-            }
-        }
+        // Behind the body, so that what that holds is given back before the call ends.
+        held: Held<O>,
     }
 }
 
@@ -67,10 +50,8 @@ impl<B: Body, O: Observe, M> GuardedBody<B, O, M> {
         }
         Self {
             inner,
-            completion,
             meter,
-            outcome,
-            told: AtomicBool::new(false),
+            held: Held::new(completion, outcome),
         }
     }
 }
@@ -90,32 +71,32 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
         let inner = this.inner.as_mut();
-        let frame = ready!(Completion::watch(this.completion, || inner.poll_frame(cx)));
-        if let Some(completion) = this.completion {
+        let Held {
+            completion: call,
+            outcome,
+            ..
+        } = this.held;
+        let frame = ready!(Completion::watch(call, || inner.poll_frame(cx)));
+        if let Some(completion) = call {
             let now = completion.clock();
             let over = match &frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
                         completion.bytes(data.remaining() as u64);
-                        super::meter::observe(
-                            this.completion,
-                            this.meter.read(data),
-                            this.outcome,
-                            now,
-                        );
+                        super::meter::observe(call, this.meter.read(data), outcome, now);
                     }
                     this.inner.is_end_stream()
                 }
                 Some(Err(_)) => {
-                    if this.outcome.is_success() {
-                        *this.outcome = Outcome::Failure(FailureKind::Interrupted);
+                    if outcome.is_success() {
+                        *outcome = Outcome::Failure(FailureKind::Interrupted);
                     }
                     true
                 }
                 None => true,
             };
-            if over && let Some(completion) = this.completion.take() {
-                completion.end(now, *this.outcome);
+            if over && let Some(completion) = call.take() {
+                completion.end(now, *outcome);
             }
         }
         Poll::Ready(frame)
@@ -124,7 +105,7 @@ where
     fn is_end_stream(&self) -> bool {
         let over = self.inner.is_end_stream();
         if over {
-            self.told.store(true, Ordering::Relaxed);
+            self.held.told.store(true, Ordering::Relaxed);
         }
         over
     }
@@ -138,8 +119,8 @@ impl<B: fmt::Debug, O: Observe, M> fmt::Debug for GuardedBody<B, O, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedBody")
             .field("inner", &self.inner)
-            .field("outcome", &self.outcome)
-            .field("ended", &self.completion.is_none())
+            .field("outcome", &self.held.outcome)
+            .field("ended", &self.held.completion.is_none())
             .finish()
     }
 }

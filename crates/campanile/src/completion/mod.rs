@@ -10,7 +10,7 @@
 //! happens. A body or stream that is dropped before its end after its head or a part of it said that the call failed, was
 //! throttled or the like keeps that outcome: a retry that throws an answer of status 503 away does not hide it.
 
-use std::{fmt, thread};
+use std::{fmt, sync::atomic::AtomicBool, thread};
 
 use crate::{
     cost::Usage,
@@ -85,6 +85,16 @@ pub trait Observe {
 pub struct Completion<O: Observe> {
     observer: O,
     ended: bool,
+}
+
+/// The completion that a body or stream carries. Dropped with it, and after what is within it.
+struct Held<O: Observe> {
+    /// Gone once the call is over.
+    completion: Option<Completion<O>>,
+    outcome: Outcome,
+    /// Whoever polls has been told that nothing more comes, and so may never poll again. Atomic, so that a body is as `Sync`
+    /// as it was.
+    told: AtomicBool,
 }
 
 // ===== impl Completion =====
@@ -223,5 +233,30 @@ impl<O: Observe + fmt::Debug> fmt::Debug for Completion<O> {
         f.debug_struct("Completion")
             .field("observer", &self.observer)
             .finish()
+    }
+}
+
+// ===== impl Held =====
+
+impl<O: Observe> Held<O> {
+    const fn new(completion: Option<Completion<O>>, outcome: Outcome) -> Self {
+        Self {
+            completion,
+            outcome,
+            told: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<O: Observe> Drop for Held<O> {
+    fn drop(&mut self) {
+        if let Some(completion) = self.completion.take() {
+            if *self.told.get_mut() {
+                let now = completion.clock();
+                completion.end(now, self.outcome);
+            } else {
+                completion.abandon(self.outcome);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::{Chunks, Completion, Meter, Observe};
+use super::{Chunks, Completion, Held, Meter, Observe};
 use crate::outcome::{FailureKind, Outcome};
 
 pin_project! {
@@ -19,18 +19,9 @@ pin_project! {
     pub struct GuardedStream<T, O: Observe, M = Chunks> {
         #[pin]
         inner: T,
-        completion: Option<Completion<O>>,
         meter: M,
-        outcome: Outcome,
-    }
-
-    impl<T, O: Observe, M> PinnedDrop for GuardedStream<T, O, M> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(completion) = this.completion.take() {
-                completion.abandon(*this.outcome);
-            }
-        }
+        // Behind the stream, so that what that holds is given back before the call ends.
+        held: Held<O>,
     }
 }
 
@@ -41,9 +32,8 @@ impl<T, O: Observe, M> GuardedStream<T, O, M> {
     pub const fn new(inner: T, completion: Completion<O>, meter: M, outcome: Outcome) -> Self {
         Self {
             inner,
-            completion: Some(completion),
             meter,
-            outcome,
+            held: Held::new(Some(completion), outcome),
         }
     }
 }
@@ -59,21 +49,24 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let inner = this.inner;
-        let item = ready!(Completion::watch(this.completion, || inner.poll_next(cx)));
-        if let Some(completion) = this.completion {
+        let Held {
+            completion: call,
+            outcome,
+            ..
+        } = this.held;
+        let item = ready!(Completion::watch(call, || inner.poll_next(cx)));
+        if let Some(completion) = call {
             let now = completion.clock();
             match &item {
-                Some(Ok(data)) => {
-                    super::meter::observe(this.completion, this.meter.read(data), this.outcome, now)
-                }
+                Some(Ok(data)) => super::meter::observe(call, this.meter.read(data), outcome, now),
                 Some(Err(_)) => {
-                    if this.outcome.is_success() {
-                        *this.outcome = Outcome::Failure(FailureKind::Interrupted);
+                    if outcome.is_success() {
+                        *outcome = Outcome::Failure(FailureKind::Interrupted);
                     }
                 }
                 None => {
-                    if let Some(completion) = this.completion.take() {
-                        completion.end(now, *this.outcome);
+                    if let Some(completion) = call.take() {
+                        completion.end(now, *outcome);
                     }
                 }
             }
@@ -90,8 +83,8 @@ impl<T: fmt::Debug, O: Observe, M> fmt::Debug for GuardedStream<T, O, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedStream")
             .field("inner", &self.inner)
-            .field("outcome", &self.outcome)
-            .field("ended", &self.completion.is_none())
+            .field("outcome", &self.held.outcome)
+            .field("ended", &self.held.completion.is_none())
             .finish()
     }
 }

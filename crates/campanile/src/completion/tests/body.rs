@@ -6,10 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 
 use super::*;
 
@@ -239,4 +239,13 @@ fn a_guarded_body_is_as_sync_as_what_it_guards() {
         format!("{body:?}"),
         r#"GuardedBody { inner: Full { data: None }, outcome: Success, ended: true }"#
     );
+}
+
+#[test]
+fn what_a_body_holds_is_given_back_before_its_call_ends() {
+    let log = Log::default();
+    let holds = GivenBack(log.clone());
+    let steps = stream::pending::<Step>().map(move |step| (&holds, step).1);
+    drop(guard(&log, StreamBody::new(steps), Outcome::Success));
+    assert_eq!(log.told(), [Told::Head, Told::End(Outcome::Cancelled)]);
 }

@@ -133,3 +133,17 @@ fn a_stream_that_panics_ends_the_call_even_if_the_panic_is_caught() {
     assert!(quietly(|| guarded.next().now_or_never()).is_err());
     assert_eq!(log.ends(), [PANIC], "before it is dropped");
 }
+
+#[test]
+fn what_a_stream_holds_is_given_back_before_its_call_ends() {
+    let log = Log::default();
+    let holds = GivenBack(log.clone());
+    let items = stream::pending::<Item>().map(move |item| (&holds, item).1);
+    drop(GuardedStream::new(
+        items,
+        log.completion(),
+        Chunks,
+        Outcome::Success,
+    ));
+    assert_eq!(log.told(), [Told::Head, Told::End(Outcome::Cancelled)]);
+}
