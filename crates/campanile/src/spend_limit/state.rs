@@ -16,6 +16,9 @@ use super::{
 pub struct SpendState<K = ()> {
     /// By key; one entry where there are no keys.
     pub keys: Vec<KeyState<K>>,
+    /// What those keys have spent together that were beyond [the most](super::SpendLimitConfig::max_keys) that are told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<BudgetState>,
 }
 
 /// What was spent of one key's budgets.
@@ -53,37 +56,46 @@ impl<B: Store> Spending<B> {
     pub(super) fn export(&self, wall: u64) -> SpendState<B::Key> {
         let mut keys = Vec::new();
         self.accounts.each(|key, holder| {
-            let both = self.terms.iter().zip(holder.accounts);
-            let budgets: Vec<_> = both
-                .filter_map(|(terms, account)| {
-                    let seen = account.look(wall);
-                    let end = seen.end.filter(|_| seen.taken > 0)?;
-                    Some(BudgetState {
-                        budget: terms.name.to_owned(),
-                        unit: terms.unit,
-                        period: terms.schedule.period,
-                        window: terms.schedule.window,
-                        spent: seen.taken,
-                        until: (!Admitted::is_forever(end)).then_some(end),
-                    })
-                })
-                .collect();
+            let budgets = self.used(&holder, wall);
             if !budgets.is_empty() {
                 let key = key.clone();
                 keys.push(KeyState { key, budgets });
             }
         });
-        SpendState { keys }
+        let beyond = self.accounts.beyond(|holder| self.used(&holder, wall));
+        SpendState {
+            keys,
+            beyond: beyond.unwrap_or_default(),
+        }
+    }
+
+    /// The budgets that have been used in their present period.
+    fn used<C: Cell>(&self, holder: &Holder<'_, C>, wall: u64) -> Vec<BudgetState> {
+        let both = self.terms.iter().zip(holder.accounts);
+        both.filter_map(|(terms, account)| {
+            let seen = account.look(wall);
+            let end = seen.end.filter(|_| seen.taken > 0)?;
+            Some(BudgetState {
+                budget: terms.name.to_owned(),
+                unit: terms.unit,
+                period: terms.schedule.period,
+                window: terms.schedule.window,
+                spent: seen.taken,
+                until: (!Admitted::is_forever(end)).then_some(end),
+            })
+        })
+        .collect()
     }
 
     /// Says how many were imported.
     pub(super) fn import(&self, state: &SpendState<B::Key>, wall: u64) -> usize {
         let mut imported = 0;
+        let live = |budgets: &[BudgetState]| -> Vec<_> {
+            let live = |budget: &&BudgetState| budget.until.is_none_or(|until| until > wall);
+            budgets.iter().filter(live).cloned().collect()
+        };
         for KeyState { key, budgets } in &state.keys {
-            let live: Vec<_> = budgets
-                .iter()
-                .filter(|budget| budget.until.is_none_or(|until| until > wall))
-                .collect();
+            let live = live(budgets);
             if live.is_empty() {
                 continue;
             }
@@ -94,6 +106,11 @@ impl<B: Store> Spending<B> {
                     }
                 });
         }
+        self.accounts.beyond(|holder| {
+            for budget in &live(&state.beyond) {
+                imported += usize::from(self.restore(&holder, budget, wall));
+            }
+        });
         imported
     }
 

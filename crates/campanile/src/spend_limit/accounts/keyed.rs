@@ -89,8 +89,7 @@ where
                 return Some(look(table.at(index).holder(Place::Own)));
             }
         }
-        let rest = lock(self.rest.as_ref()?);
-        Some(look(rest.holder(Place::Shared)))
+        self.beyond(look)
     }
 
     fn limit(&self, key: &K, now: u64, budget: usize, limit: Option<u64>) -> bool {
@@ -121,6 +120,11 @@ where
                 look(key, entry.holder(Place::Own));
             }
         }
+    }
+
+    fn beyond<R>(&self, look: impl FnOnce(Holder<'_, Cell<u64>>) -> R) -> Option<R> {
+        let rest = lock(self.rest.as_ref()?);
+        Some(look(rest.holder(Place::Shared)))
     }
 
     fn keys(&self) -> Option<usize> {

@@ -62,6 +62,9 @@ pub trait Store: Send + Sync + 'static {
     /// Looks at all accounts of keys.
     fn each(&self, look: impl FnMut(&Self::Key, Holder<'_, Self::Cell>));
 
+    /// Looks at the accounts of the keys beyond the most that are told apart, if those have any.
+    fn beyond<R>(&self, look: impl FnOnce(Holder<'_, Self::Cell>) -> R) -> Option<R>;
+
     /// How many keys are told apart, if any are.
     fn keys(&self) -> Option<usize>;
 }

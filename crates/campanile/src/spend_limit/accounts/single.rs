@@ -57,6 +57,10 @@ impl Store for Single {
         look(&(), self.holder());
     }
 
+    fn beyond<R>(&self, _look: impl FnOnce(Holder<'_, AtomicU64>) -> R) -> Option<R> {
+        None
+    }
+
     fn keys(&self) -> Option<usize> {
         None
     }

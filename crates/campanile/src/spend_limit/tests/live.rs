@@ -233,6 +233,28 @@ fn nothing_that_it_shows_is_a_secret() {
     assert!(!shown.contains("sk-123"), "{shown}");
 }
 
+/// Nor what those have spent that were not told apart.
+#[tokio::test(start_paused = true)]
+async fn what_keys_beyond_the_most_have_spent_outlives_the_process() {
+    let begin = || {
+        let config = tokens_a_day(100).with_max_keys(1);
+        SpendLimitHandle::<Keyed<u32>>::begin(config, moment("2026-03-10T12:00:00Z")).unwrap()
+    };
+    let handle = begin();
+    for key in 0..10 {
+        handle.charge_key(&key, &super::settling::used(10, 0));
+    }
+    let text = serde_json::to_string(&handle.export()).unwrap();
+    let state: SpendState<u32> = serde_json::from_str(&text).unwrap();
+    assert_eq!((state.keys.len(), state.beyond[0].spent), (1, 90));
+    let next = begin();
+    assert_eq!(next.import(&state), 2);
+    assert_eq!(next.export(), state);
+    // What was written before there was such a part is read as well.
+    let state: SpendState<u32> = serde_json::from_str(r#"{"keys": []}"#).unwrap();
+    assert_eq!(begin().import(&state), 0);
+}
+
 #[tokio::test]
 async fn a_call_allocates_nothing() {
     let (_, mut service) = limited(tokens_a_day(1 << 50));
