@@ -20,6 +20,7 @@ use campanile::{
     load_shed::LoadShedLayer,
     rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
     retry::{RetryConfig, RetryLayer},
+    spend_limit::{Period, SpendBudget, SpendLimitConfig, SpendLimitLayer},
     timeout::{TimeoutConfig, TimeoutLayer},
 };
 use tower::{Layer, Service, ServiceBuilder};
@@ -150,6 +151,19 @@ fn a_call_of_a_key_that_is_known_allocates_nothing() {
     assert_eq!(allocations(keyed.layer(Echo)), 0);
 }
 
+fn budgets() -> SpendLimitLayer {
+    let config = SpendLimitConfig::new(SpendBudget::tokens(1 << 50, Period::Minute))
+        .with_budget(SpendBudget::nano_dollars(1 << 50, Period::Month));
+    SpendLimitLayer::new(config).unwrap()
+}
+
+#[test]
+fn a_call_within_its_budgets_allocates_nothing() {
+    assert_eq!(allocations(budgets().cost(cost).layer(Echo)), 0);
+    let keyed = budgets().cost(cost).keyed(|request: &u64| request % 100);
+    assert_eq!(allocations(keyed.layer(Echo)), 0);
+}
+
 #[test]
 fn a_call_through_all_guards_allocates_nothing() {
     let service = ServiceBuilder::new()
@@ -159,6 +173,7 @@ fn a_call_through_all_guards_allocates_nothing() {
         .layer(RetryLayer::new(RetryConfig::default()).unwrap())
         .layer(CircuitBreakerLayer::new(CircuitBreakerConfig::default()).unwrap())
         .layer(rates().cost(cost))
+        .layer(budgets().cost(cost))
         .layer(ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::default()).unwrap())
         .service(Echo);
     assert_eq!(allocations(service), 0);

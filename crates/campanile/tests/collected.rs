@@ -14,6 +14,7 @@ use campanile::{
     hedge::{HedgeConfig, HedgeHandle},
     metrics::Metrics,
     rate_limit::{Limit, RateLimitConfig, RateLimitHandle},
+    spend_limit::{Keyed, Period, SpendBudget, SpendLimitConfig, SpendLimitHandle},
 };
 
 /// One of each that there is, to an endpoint or the stage around it.
@@ -28,12 +29,16 @@ fn attach(metrics: &Metrics) -> Result<campanile::metrics::EndpointMetrics, BoxE
             ConcurrencyLimitConfig::default(),
         )?)
         .collect(RateLimitHandle::new(rate)?);
+    let spend = SpendLimitConfig::new(SpendBudget::tokens(1_000, Period::Minute))
+        .with_budget(SpendBudget::dollars(2.5, Period::Month));
     let health = HealthLayer::new(|check: Check<bool>| async move { check.target })?;
     stage
         .collect(BackPressureHandle::new(BackPressureConfig::default())?)
         .collect(BatchHandle::new(BatchConfig::default())?)
         .collect(health.handle())
         .collect(OutlierHandle::new(OutlierConfig::default())?)
+        .collect(SpendLimitHandle::new(spend.clone())?)
+        .collect_as("tenants", SpendLimitHandle::<Keyed<u64>>::keyed(spend)?)
         .collect_as("hedges", hedge.budget().clone())
         .collect_as("retries", Budget::default())
         .collect(hedge);
@@ -72,6 +77,8 @@ fn all_handles_together_make_one_text() -> Result<(), BoxError> {
         "hedge_sent_total",
         "outlier_ejections_total",
         "rate_limit_left",
+        "spend_limit_left",
+        "spend_limit_refused_total",
     ] {
         let family = format!("campanile_{name}");
         assert!(kinds.contains_key(family.as_str()), "{family} is missing");

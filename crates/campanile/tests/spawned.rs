@@ -16,6 +16,7 @@ use campanile::{
     metrics::{MetricsLayer, Recorder},
     rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
     retry::{RetryConfig, RetryLayer},
+    spend_limit::{Period, SpendBudget, SpendLimitConfig, SpendLimitLayer},
     timeout::{TimeoutConfig, TimeoutLayer},
     trace::TraceLayer,
 };
@@ -48,6 +49,10 @@ async fn each_guard_is_called_within_a_spawned_block_over_boxed_errors() -> Resu
     spawned!(breaker.calls(), inner());
     let rate = RateLimitConfig::requests(Limit::per_second(10.0));
     spawned!(RateLimitLayer::new(rate)?.calls(), inner());
+    let spend = SpendLimitConfig::new(SpendBudget::tokens(1_000_000, Period::Day));
+    spawned!(SpendLimitLayer::new(spend.clone())?.calls(), inner());
+    let by_tenant = SpendLimitLayer::new(spend)?.calls().by_tenant();
+    spawned!(by_tenant, inner());
     let limit = ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::default())?;
     spawned!(limit.calls(), inner());
     let pressure = BackPressureLayer::new(BackPressureConfig::default())?;
