@@ -4,12 +4,13 @@ use campanile::{
     Cost, Outcome, Usage,
     completion::Observe,
     context::{Context, Trail},
+    outcome::FailureKind,
     time::Timestamp,
 };
 
 use super::{Ledger, counts::Bill, ledger::Key};
 use crate::{
-    chat::Meta,
+    chat::{ChatRequest, Meta},
     price::{Price, Prices},
     tokens::Calibrated,
 };
@@ -23,8 +24,21 @@ pub(super) struct Accounts {
     pub(super) provider: Option<Arc<str>>,
     /// Of calls that end before anybody has said whose they are.
     pub(super) unknown: Arc<str>,
-    /// By what the prompts are estimated of calls that are given up before their head, if they count.
+    /// By what is estimated what calls have taken that are given up before anything is known of them, if they count.
     pub(super) unanswered: Option<Calibrated>,
+}
+
+/// What a call may have taken of which nothing was ever told.
+#[derive(Debug)]
+pub(super) enum Untold {
+    /// A chat. Its prompt is looked through only if it comes to that.
+    Chat {
+        request: ChatRequest,
+        /// What the call was estimated to take, if it asks for a whole answer: that may have been written.
+        whole: Option<u64>,
+    },
+    /// So many tokens of input.
+    Input(u64),
 }
 
 /// What one attempt takes, as it goes on. At its end, whatever that is, it is recorded.
@@ -42,8 +56,8 @@ pub struct Attempt {
     usage: Usage,
     reported: bool,
     answered: bool,
-    /// What the prompt is estimated to be, if it counts without an answer.
-    prompt: Option<u64>,
+    /// Until something is told of what it takes; `None` where that does not count.
+    untold: Option<Untold>,
 }
 
 // ===== impl Attempt =====
@@ -61,13 +75,13 @@ impl Attempt {
             usage: Usage::default(),
             reported: false,
             answered: false,
-            prompt: None,
+            untold: None,
         }
     }
 
-    /// The prompt counts also if the call is given up before its head.
-    pub(super) const fn prompt(&mut self, tokens: u64) {
-        self.prompt = Some(tokens);
+    /// It counts also if nothing is ever told of what it takes.
+    pub(super) fn untold(&mut self, untold: Untold) {
+        self.untold = Some(untold);
     }
 
     /// It is answered: now it is known by whom.
@@ -101,7 +115,34 @@ impl Attempt {
             usage.nano_dollars = self.price.as_ref().map(|price| price.of(usage));
         }
         self.usage = *usage;
+        if usage.total_tokens().is_some() {
+            self.untold = None;
+        }
         self.charge();
+    }
+
+    /// It was given up, and nothing is known of what it took: it is estimated, if it counts.
+    fn guess(&mut self) {
+        let (Some(untold), Some(calibrated)) = (self.untold.take(), &self.accounts.unanswered)
+        else {
+            return;
+        };
+        let (input, output) = match untold {
+            Untold::Input(tokens) => (tokens, None),
+            Untold::Chat { request, whole } => {
+                let input = calibrated.prompt_tokens(&request);
+                (input, whole.map(|whole| whole.saturating_sub(input)))
+            }
+        };
+        if !self.answered {
+            self.answered(&Meta::default());
+        }
+        let mut usage = Usage {
+            input_tokens: Some(input),
+            output_tokens: output,
+            ..Usage::default()
+        };
+        self.took(&mut usage, false);
     }
 
     /// Has the trail know what the attempt has taken so far. A report may be lower than the estimate before it.
@@ -131,13 +172,14 @@ impl Observe for Attempt {
     }
 
     fn end(&mut self, _: Timestamp, outcome: Outcome) {
-        if let (Some(tokens), Outcome::Cancelled, false) = (self.prompt, outcome, self.answered) {
-            self.answered(&Meta::default());
-            let mut usage = Usage {
-                input_tokens: Some(tokens),
-                ..Usage::default()
-            };
-            self.took(&mut usage, false);
+        // As budgets do: what failed for another reason before its head was not worked on.
+        let given_up = match outcome {
+            Outcome::Cancelled | Outcome::Failure(FailureKind::Timeout) => true,
+            Outcome::Failure(FailureKind::Interrupted) => self.answered,
+            _ => false,
+        };
+        if given_up {
+            self.guess();
         }
         let unknown = || Arc::clone(&self.accounts.unknown);
         let key = Key {

@@ -24,7 +24,7 @@ impl AccountLayer {
                 prices: prices.clone(),
                 provider: None,
                 unknown: "(unknown)".into(),
-                unanswered: None,
+                unanswered: Some(Calibrated::default()),
             }),
         }
     }
@@ -43,11 +43,17 @@ impl AccountLayer {
         self.change(|accounts| accounts.provider = Some(name.into()))
     }
 
-    /// Counts the prompt, estimated so, of calls that are given up before their head. A provider may have read it, and may ask
-    /// for it; nobody reports it. Without this such calls count as calls, and with nothing taken.
+    /// Estimates by this, which others teach, what calls have taken that are given up before anything is known of it. By
+    /// default it is four bytes a token.
     #[must_use]
     pub fn unanswered(self, calibrated: &Calibrated) -> Self {
         self.change(|accounts| accounts.unanswered = Some(calibrated.clone()))
+    }
+
+    /// Counts such calls as calls, and with nothing taken: for providers that ask nothing for what was not answered.
+    #[must_use]
+    pub fn without_unanswered(self) -> Self {
+        self.change(|accounts| accounts.unanswered = None)
     }
 
     fn change(self, change: impl FnOnce(&mut Accounts)) -> Self {

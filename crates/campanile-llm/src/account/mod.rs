@@ -9,9 +9,15 @@
 //! | is answered as a whole, or streams to its proven end | a success | what the provider reported, or the estimate if it did not |
 //! | breaks off, stalls or makes no sense | a failure, and as interrupted | what was seen of it: estimated, unless it was reported |
 //! | is given up after its head | cancelled | the same |
-//! | is given up before its head | cancelled | nothing, or [its prompt](AccountLayer::unanswered) |
-//! | fails, is throttled or refused | that | nothing |
+//! | is given up before its head | cancelled | its prompt, [estimated](AccountLayer::unanswered) |
+//! | takes too long to its head | a failure | the same |
+//! | fails otherwise, is throttled or refused | that | nothing |
 //! | panics | a failure | what was seen of it |
+//!
+//! Whoever gives a call up before its head has sent the prompt, and most providers read it and ask for it, although nobody
+//! reports it: attempts that lost to a hedge are such. Where a whole answer was asked for and not a stream, that may have been
+//! written as well, so such a call counts as what it was [estimated](crate::estimate) to take, if it was.
+//! [Without it](AccountLayer::without_unanswered) such calls are recorded with nothing taken.
 //!
 //! Calls for [embeddings](crate::embed) are accounted for in the same way.
 //!

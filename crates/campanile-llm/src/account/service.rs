@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     AccountFuture, AccountStream, Ledger,
-    attempt::{Accounts, Attempt},
+    attempt::{Accounts, Attempt, Untold},
 };
 use crate::{
     chat::{ChatRequest, ChatResponse},
@@ -52,8 +52,12 @@ where
     fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
         let request = &call.message;
         let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
-        if let Some(calibrated) = &self.accounts.unanswered {
-            attempt.prompt(calibrated.prompt_tokens(request));
+        if self.accounts.unanswered.is_some() {
+            let cost = call.context.cost.filter(|_| !request.is_streamed());
+            attempt.untold(Untold::Chat {
+                request: request.clone(),
+                whole: cost.map(|cost| cost.tokens),
+            });
         }
         // Before the call, which may panic.
         let completion = Completion::new(attempt);
@@ -77,7 +81,8 @@ where
         let request = &call.message;
         let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
         if let Some(calibrated) = &self.accounts.unanswered {
-            attempt.prompt(calibrated.size_tokens(request.model(), request.size()));
+            let tokens = calibrated.size_tokens(request.model(), request.size());
+            attempt.untold(Untold::Input(tokens));
         }
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)

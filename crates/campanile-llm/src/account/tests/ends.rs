@@ -56,7 +56,7 @@ async fn each_way_to_end_is_recorded_once_with_what_was_seen() {
         (script(End::Whole), 0, (0, 0, false), [0, 0, 0, 1]),
     ] {
         let ledger = ledger();
-        let layer = AccountLayer::new(&ledger, &prices());
+        let layer = AccountLayer::new(&ledger, &prices()).without_unanswered();
         let told = run(&layer, &script, call(), most).await;
         let total = ledger.total();
         let ended = &total.outcomes;
@@ -126,7 +126,7 @@ async fn a_stream_that_ends_without_a_proof_is_no_success() {
 #[tokio::test]
 async fn what_ends_before_its_head_is_recorded_with_nothing_taken() {
     let ledger = ledger();
-    let layer = AccountLayer::new(&ledger, &prices());
+    let layer = AccountLayer::new(&ledger, &prices()).without_unanswered();
     let fail = |class| {
         layer.layer(service_fn(move |_: Call<ChatRequest>| {
             ready(Err::<ChatResponse, _>(Error::new(class, "no")))
@@ -172,7 +172,7 @@ async fn what_ends_before_its_head_is_recorded_with_nothing_taken() {
 }
 
 #[tokio::test]
-async fn a_prompt_that_was_sent_for_nothing_counts_if_it_is_asked_for() {
+async fn a_prompt_that_was_sent_for_nothing_counts_as_it_is_estimated() {
     let ledger = ledger();
     let calibrated = Calibrated::default();
     let layer = AccountLayer::new(&ledger, &prices())
@@ -347,4 +347,89 @@ async fn it_is_cloned_sent_shared_and_spawned() {
         Ok::<_, BoxError>(())
     });
     task.await.unwrap().unwrap();
+}
+
+/// How an attempt goes of which nobody ever hears what it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Silent {
+    Hangs,
+    TimesOut,
+    /// Before the first event of its stream.
+    IsLeft,
+    IsCut,
+    Fails,
+    IsThrottled,
+}
+
+#[tokio::test]
+async fn what_was_worked_on_and_never_told_counts_as_budgets_have_it() {
+    for (silent, counts) in [
+        (Silent::Hangs, true),
+        (Silent::TimesOut, true),
+        (Silent::IsLeft, true),
+        (Silent::IsCut, true),
+        (Silent::Fails, false),
+        (Silent::IsThrottled, false),
+    ] {
+        for (cost, streamed) in [
+            (None, true),
+            (Some(700), true),
+            (None, false),
+            (Some(700), false),
+        ] {
+            let ledger = ledger();
+            let layer = AccountLayer::new(&ledger, &prices()).provider("near");
+            let service = layer.layer(service_fn(move |_: Call<ChatRequest>| async move {
+                let error = |class| Err(Error::new(class, "as it is scripted"));
+                let script = Script {
+                    pieces: vec![],
+                    usage: None,
+                    end: if silent == Silent::IsCut {
+                        End::Cut
+                    } else {
+                        End::Stalled
+                    },
+                    ..Script::default()
+                };
+                match silent {
+                    Silent::Hangs => std::future::pending().await,
+                    Silent::TimesOut => error(Class::Timeout),
+                    Silent::Fails => error(Class::Server),
+                    Silent::IsThrottled => error(Class::Rate),
+                    Silent::IsLeft | Silent::IsCut => Ok(script.streamed(Meta::default()).boxed()),
+                }
+            }));
+            let trail = Trail::new();
+            let mut call = call();
+            call.message = call.message.field("stream", &streamed);
+            call.context.cost = cost.map(Cost::tokens);
+            call.context.trail = Some(trail.clone());
+            let prompt = Calibrated::default().prompt_tokens(&call.message);
+            let read = async {
+                if let Ok(ChatResponse {
+                    answer: Answer::Stream(events),
+                    ..
+                }) = service.oneshot(call).await
+                {
+                    events.count().await;
+                }
+            };
+            let _ = read.now_or_never();
+            let output = cost.filter(|_| !streamed).map_or(0, |cost| cost - prompt);
+            let [input, output] = [prompt, output].map(|tokens| if counts { tokens } else { 0 });
+            let of = format!("{silent:?}, {cost:?}, {streamed}");
+            let total = ledger.total();
+            assert_eq!((total.calls, total.reported), (1, Taken::default()), "{of}");
+            let taken = total.estimated;
+            assert_eq!(
+                (taken.input_tokens, taken.output_tokens),
+                (input, output),
+                "{of}"
+            );
+            assert_eq!(taken.nano_dollars, input * 3_000 + output * 6_000, "{of}");
+            let charged = trail.charged();
+            assert_eq!(charged.tokens, input + output, "{of}");
+            assert_eq!(charged.nano_dollars, taken.nano_dollars, "{of}");
+        }
+    }
 }

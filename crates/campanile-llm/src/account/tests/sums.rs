@@ -45,7 +45,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let ledger = Ledger::new(LedgerConfig::default().with_most_accounts(3)).unwrap();
-        let layer = AccountLayer::new(&ledger, &odd_prices());
+        let layer = AccountLayer::new(&ledger, &odd_prices()).without_unanswered();
         let (mut money, mut tokens, mut charged) = (0, 0, Cost::ZERO);
         for (script, most, tenant, streamed) in &calls {
             let trail = Trail::new();
@@ -76,7 +76,7 @@ proptest! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_concurrent_calls_add_up_however_they_end() {
     let ledger = Ledger::new(LedgerConfig::default().with_most_accounts(20)).unwrap();
-    let layer = AccountLayer::new(&ledger, &odd_prices());
+    let layer = AccountLayer::new(&ledger, &odd_prices()).without_unanswered();
     let tasks: Vec<_> = (0..1_000_u64)
         .map(|n| {
             let layer = layer.clone();
