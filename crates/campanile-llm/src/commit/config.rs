@@ -22,6 +22,8 @@ pub struct CommitConfig {
     pub max_held_events: usize,
     /// What an answer without any content is. An error by default.
     pub empty: EmptyAnswer,
+    /// What an answer is that was filtered before it had any content. An error by default.
+    pub filtered: FilteredAnswer,
 }
 
 /// What an answer without any content is, whose finish reason does not say why.
@@ -36,6 +38,21 @@ pub enum EmptyAnswer {
     Pass,
 }
 
+/// What an answer without any content is, whose finish reason is a content filter's, as OpenAI's `content_filter` and
+/// Anthropic's `refusal`. Gemini's filters are errors already where its answers are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FilteredAnswer {
+    /// An error of class [`ContentFilter`](crate::error::Class::ContentFilter), so that a [router](crate::route) asks the
+    /// group that it has for those. Nobody else asks again: retries leave such an error alone, and it counts against no
+    /// endpoint.
+    #[default]
+    Fail,
+    /// An answer like others.
+    Pass,
+}
+
 // ===== impl CommitConfig =====
 
 impl Default for CommitConfig {
@@ -44,6 +61,7 @@ impl Default for CommitConfig {
             max_held_bytes: 256 * 1024,
             max_held_events: 32,
             empty: EmptyAnswer::default(),
+            filtered: FilteredAnswer::default(),
         }
     }
 }
@@ -67,6 +85,13 @@ impl CommitConfig {
     #[must_use]
     pub const fn with_empty(mut self, empty: EmptyAnswer) -> Self {
         self.empty = empty;
+        self
+    }
+
+    /// Sets what an answer is that was filtered before it had any content.
+    #[must_use]
+    pub const fn with_filtered(mut self, filtered: FilteredAnswer) -> Self {
+        self.filtered = filtered;
         self
     }
 

@@ -7,8 +7,10 @@
 //! caller sees nothing of it. After that point every event is passed on at once, and an error ends the stream.
 //!
 //! An answer without any content is an error too, of class [`Empty`](crate::error::Class::Empty), streamed or whole, unless
-//! its finish reason says why there is none (length, content filter, calls of tools) or the settings let it
-//! [pass](EmptyAnswer::Pass).
+//! its finish reason says why there is none (length, calls of tools) or the settings let it [pass](EmptyAnswer::Pass). Where
+//! that reason is a content filter, or the model's refusal, it is one of class
+//! [`ContentFilter`](crate::error::Class::ContentFilter), for which a [router](crate::route) may have a group of its own,
+//! unless the settings let that [pass](FilteredAnswer::Pass). What is filtered after its first content stays an answer.
 //!
 //! # Order
 //!
@@ -46,7 +48,7 @@
 //!
 //! # Errors
 //!
-//! Those of the inner service, and the three above.
+//! Those of the inner service, and the four above.
 //!
 //! # Example
 //!
@@ -94,7 +96,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use config::{CommitConfig, EmptyAnswer};
+pub use config::{CommitConfig, EmptyAnswer, FilteredAnswer};
 pub use future::CommitFuture;
 pub use layer::CommitLayer;
 pub use service::Commit;

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::{CommitConfig, EmptyAnswer};
+use super::{CommitConfig, EmptyAnswer, FilteredAnswer};
 use crate::{
     chat::{ChatCompletion, ChatEvent, FinishReason, Part},
     error::{Class, Error},
@@ -12,6 +12,7 @@ pub(super) struct Held {
     max_bytes: usize,
     max_events: usize,
     empty: EmptyAnswer,
+    filtered: FilteredAnswer,
     events: VecDeque<ChatEvent>,
     bytes: usize,
     finish: Option<FinishReason>,
@@ -25,6 +26,7 @@ impl Held {
             max_bytes: config.max_held_bytes,
             max_events: config.max_held_events,
             empty: config.empty,
+            filtered: config.filtered,
             events: VecDeque::new(),
             bytes: 0,
             finish: None,
@@ -79,12 +81,22 @@ impl Held {
 
     fn may_be_empty(&self, finish: Option<FinishReason>) -> Result<(), Error> {
         use FinishReason::{ContentFilter, Length, ToolCalls};
-        match (finish, self.empty) {
-            (Some(Length | ContentFilter | ToolCalls), _) | (_, EmptyAnswer::Pass) => Ok(()),
-            (_, EmptyAnswer::Retry) => Err(Error::new(
-                Class::Empty,
-                "the answer is a success without any content",
-            )),
+        match finish {
+            Some(ContentFilter) => match self.filtered {
+                FilteredAnswer::Pass => Ok(()),
+                FilteredAnswer::Fail => Err(Error::new(
+                    Class::ContentFilter,
+                    "the answer was filtered before it had any content",
+                )),
+            },
+            Some(Length | ToolCalls) => Ok(()),
+            _ => match self.empty {
+                EmptyAnswer::Pass => Ok(()),
+                EmptyAnswer::Retry => Err(Error::new(
+                    Class::Empty,
+                    "the answer is a success without any content",
+                )),
+            },
         }
     }
 }

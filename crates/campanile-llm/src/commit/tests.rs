@@ -97,36 +97,46 @@ async fn what_fails_before_content_is_an_error_of_the_call() {
 
 #[tokio::test]
 async fn a_finish_reason_may_say_why_there_is_no_content() {
-    for (finish, good) in [
-        (None, false),
-        (Some(FinishReason::Stop), false),
-        (Some(FinishReason::Other), false),
-        (Some(FinishReason::Length), true),
-        (Some(FinishReason::ContentFilter), true),
-        (Some(FinishReason::ToolCalls), true),
+    use FinishReason::{ContentFilter, Length, Other, Stop, ToolCalls};
+    for (finish, expected) in [
+        (None, Some(Class::Empty)),
+        (Some(Stop), Some(Class::Empty)),
+        (Some(Other), Some(Class::Empty)),
+        (Some(ContentFilter), Some(Class::ContentFilter)),
+        (Some(Length), None),
+        (Some(ToolCalls), None),
     ] {
         let streamed = || {
             let finish = event("{}", Part::Idle).with_finish(finish);
             Source::new().event(finish).done()
         };
         let result = ask(CommitConfig::default(), streamed()).await;
-        assert_eq!(result.is_ok(), good, "{finish:?}");
-        let pass = CommitConfig::default().with_empty(EmptyAnswer::Pass);
-        let passed = ask(pass, streamed()).await.unwrap();
+        assert_eq!(result.err().map(|error| error.class()), expected);
+        let pass = CommitConfig::default()
+            .with_empty(EmptyAnswer::Pass)
+            .with_filtered(FilteredAnswer::Pass);
+        let passed = ask(pass.clone(), streamed()).await.unwrap();
         assert_eq!(events(passed).count().await, 2);
 
         for body in ["", "words"] {
-            let provider = service_fn(move |()| async move { Ok(whole(body, finish)) });
-            let result = CommitLayer::default().layer(provider).oneshot(()).await;
-            match result {
-                Ok(_) => assert!(good || !body.is_empty()),
-                Err(error) => {
-                    assert_eq!(error.class(), Class::Empty);
-                    assert!(!good && body.is_empty());
-                }
-            }
+            let layered = |config| {
+                let provider = service_fn(move |()| async move { Ok(whole(body, finish)) });
+                CommitLayer::new(config).unwrap().layer(provider)
+            };
+            let result = layered(CommitConfig::default()).oneshot(()).await;
+            let expected = expected.filter(|_| body.is_empty());
+            assert_eq!(result.err().map(|error| error.class()), expected);
+            assert!(layered(pass.clone()).oneshot(()).await.is_ok());
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_filtered_after_content_stays_an_answer() {
+    let filtered = event("{}", Part::Idle).with_finish(Some(FinishReason::ContentFilter));
+    let source = Source::new().role().word("1").event(filtered).done();
+    let passed = ask(CommitConfig::default(), source).await.unwrap();
+    assert!(events(passed).all(async |event| event.is_ok()).await);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod by_model;
 mod changes;
 mod embeddings;
 mod fallbacks;
+mod filtered;
 mod peers;
 #[cfg(feature = "pool")]
 mod picks;
