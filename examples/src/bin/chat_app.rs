@@ -8,13 +8,8 @@
 
 use std::{env, time::Duration};
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::State,
-    response::Response,
-    routing::post,
-};
+use axum::body::{Body, Bytes};
+use axum::{Router, extract::State, response::Response, routing::post};
 use campanile::{
     BoxError, Call, Endpoint,
     balance::{AvoidTried, BalanceLayer, Ebw},
@@ -24,7 +19,7 @@ use campanile::{
     timeout::{TimeoutConfig, TimeoutLayer},
 };
 use campanile_llm::{
-    Chat, Error,
+    Chat, ContentData, Error,
     chat::{ChatRequest, ChatResponse},
     commit::CommitLayer,
     dialect::Dialect,
@@ -43,8 +38,12 @@ async fn main() -> Result<(), BoxError> {
         let provider = Provider::new(http.clone(), &ProviderConfig::llama_cpp(&url))?;
         roster.insert(format!("server-{number}"), provider)?;
     }
-    let clocks = TimeoutConfig::new().with_between_data(Duration::from_secs(20));
-    let clocks = TimeoutLayer::new(clocks)?.protocol(Chat);
+    let clocks = TimeoutConfig::new()
+        .with_first_data(Duration::from_secs(120))
+        .with_between_data(Duration::from_secs(20));
+    let clocks = TimeoutLayer::new(clocks)?
+        .protocol(Chat)
+        .counting(ContentData);
     let breaker = CircuitBreakerLayer::new(CircuitBreakerConfig::default())?.protocol(Chat);
     let retries = RetryConfig::default().with_retry_after(RetryAfter::Elsewhere);
     let pool = ServiceBuilder::new()
