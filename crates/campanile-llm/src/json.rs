@@ -1,6 +1,6 @@
 //! JSON whose fields stay as they were written: what is only passed on is never parsed, and nothing unknown is lost.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{
@@ -38,6 +38,9 @@ struct Field {
     value: Bytes,
 }
 
+/// How many fields are looked through one by one, while an object is read.
+const FEW: usize = 32;
+
 // ===== impl Object =====
 
 impl Object {
@@ -53,11 +56,15 @@ impl Object {
     ///
     /// What is wrong, and where: it is not JSON, or not an object.
     pub fn parse(bytes: impl Into<Bytes>) -> serde_json::Result<Self> {
-        let bytes = bytes.into();
+        Self::read_all(bytes.into()).map(|(object, _)| object)
+    }
+
+    /// Reads an object; whether each of its fields has a name of its own too.
+    pub(crate) fn read_all(bytes: Bytes) -> serde_json::Result<(Self, bool)> {
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let object = reader.deserialize_map(Fields { bytes: &bytes })?;
+        let read = reader.deserialize_map(Fields { bytes: &bytes })?;
         reader.end()?;
-        Ok(object)
+        Ok(read)
     }
 
     /// A field's value, as JSON.
@@ -106,6 +113,21 @@ impl Object {
         }
     }
 
+    /// Takes a field's value out, and leaves nothing in its place, until it is set again.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Bytes> {
+        let mut fields = self.fields.iter_mut();
+        let field = fields.find(|field| field.name == name.as_bytes())?;
+        Some(std::mem::take(&mut field.value))
+    }
+
+    /// Gives a field another name, in its place; that name is free.
+    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
+        let mut fields = self.fields.iter_mut();
+        if let Some(field) = fields.find(|field| field.name == from.as_bytes()) {
+            field.name = Bytes::from_static(to.as_bytes());
+        }
+    }
+
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Bytes> {
         let place = self
@@ -132,6 +154,18 @@ impl Object {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// Where a field is, while the object is read. Few are looked through; of many the places are kept, or a hostile object
+    /// would take a time that grows with their square.
+    fn place(&self, name: &Bytes, places: &mut HashMap<Bytes, usize>) -> Option<usize> {
+        if self.fields.len() < FEW {
+            return self.fields.iter().position(|field| field.name == name);
+        }
+        for (place, field) in self.fields.iter().enumerate().skip(places.len()) {
+            places.insert(field.name.clone(), place);
+        }
+        places.get(name).copied()
     }
 
     /// Writes the object.
@@ -199,16 +233,18 @@ struct Fields<'a> {
 }
 
 impl<'de> Visitor<'de> for Fields<'de> {
-    type Value = Object;
+    type Value = (Object, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut single = true;
         let mut object = Object {
             fields: Vec::with_capacity(8),
         };
+        let mut places = HashMap::new();
         while let Some(Name(name)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
             let value = self.bytes.slice_ref(value.get().as_bytes());
@@ -216,12 +252,15 @@ impl<'de> Visitor<'de> for Fields<'de> {
                 Cow::Borrowed(name) => self.bytes.slice_ref(name.as_bytes()),
                 Cow::Owned(name) => name.into(),
             };
-            match object.fields.iter_mut().find(|field| field.name == name) {
-                Some(field) => field.value = value,
+            match object.place(&name, &mut places) {
+                Some(place) => {
+                    object.fields[place].value = value;
+                    single = false;
+                }
                 None => object.fields.push(Field { name, value }),
             }
         }
-        Ok(object)
+        Ok((object, single))
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use serde::Serialize;
 
 use super::{Message, Tool};
@@ -78,16 +78,13 @@ impl ChatRequest {
     /// matters here is of another type.
     pub fn parse(dialect: Dialect, body: impl Into<Bytes>) -> Result<Self, Error> {
         let body = body.into();
-        let object = Object::parse(body.clone())
+        let (object, single) = Object::read_all(body.clone())
             .map_err(|error| invalid(format!("the body is not a JSON object: {error}"), None))?;
         let model: Arc<str> = read::<String>(&object, "model")?
             .ok_or_else(|| invalid("a request names a model".to_owned(), Some("model")))?
             .into();
         let streamed = read(&object, "stream")?.unwrap_or(false);
-        let max_tokens = match read(&object, "max_completion_tokens")? {
-            Some(most) => Some(most),
-            None => read(&object, "max_tokens")?,
-        };
+        let max_tokens = limit(&object)?;
         match object.get("messages").map(|messages| messages.first()) {
             Some(Some(b'[')) => {}
             Some(_) => return Err(invalid("messages is a list".to_owned(), Some("messages"))),
@@ -103,7 +100,8 @@ impl ChatRequest {
                 streamed,
                 max_tokens,
                 object,
-                body: Some(body),
+                // Of two fields of one name a provider might take the other than was read here.
+                body: single.then_some(body),
                 needs: OnceLock::new(),
             }),
         })
@@ -133,7 +131,8 @@ impl ChatRequest {
         self.shared.streamed
     }
 
-    /// How many tokens the answer may have at most, if it says so.
+    /// How many tokens the answer may have at most, if it says so: by `max_completion_tokens` or `max_tokens`, and the larger of
+    /// both, since no provider minds both. A number below 0 is no limit, as at llama.cpp.
     #[must_use]
     pub fn most_tokens(&self) -> Option<u64> {
         self.shared.max_tokens
@@ -248,28 +247,39 @@ impl ChatRequest {
             }
             "stream" => shared.streamed = shared.object.read(name).ok().flatten() == Some(true),
             "max_tokens" | "max_completion_tokens" => {
-                shared.max_tokens = shared.object.read(name).ok().flatten();
+                shared.max_tokens = limit(&shared.object).ok().flatten();
             }
             _ => {}
         }
         self
     }
 
+    /// The same request with a field by another name, which is free.
+    pub(crate) fn renamed(mut self, from: &str, to: &'static str) -> Self {
+        self.change().object.rename(from, to);
+        self
+    }
+
     /// Adds an element to a list.
     fn append<T: Serialize>(&mut self, name: &str, element: &T) {
         let shared = self.change();
-        let before = shared.object.get(name);
-        let before = before.and_then(|list| list.strip_suffix(b"]"));
-        let mut list = before.map_or_else(|| b"[".to_vec(), <[u8]>::to_vec);
+        // What nobody shares is written on in its place: a chat of many messages is not copied for each.
+        let mut list = match shared.object.take(name) {
+            Some(list) if list.ends_with(b"]") => {
+                let mut list = list.try_into_mut().unwrap_or_else(|list| list[..].into());
+                list.truncate(list.len() - 1);
+                list
+            }
+            _ => b"["[..].into(),
+        };
         if list.trim_ascii_end() != b"[" {
-            list.push(b',');
+            list.put_u8(b',');
         }
-        match serde_json::to_vec(element) {
-            Ok(json) => list.extend(json),
+        match serde_json::to_writer((&mut list).writer(), element) {
+            Ok(()) => list.put_u8(b']'),
             Err(error) => panic!("{name} cannot be written as JSON: {error}"),
         }
-        list.push(b']');
-        shared.object.set_raw(name, list.into());
+        shared.object.set_raw(name, list.freeze());
     }
 
     fn change(&mut self) -> &mut Shared {
@@ -292,6 +302,18 @@ fn read<'a, T: serde::Deserialize<'a>>(
     object
         .read(name)
         .map_err(|error| invalid(format!("{name}: {error}"), Some(name)))
+}
+
+/// The limit of an answer's tokens, which has two names.
+fn limit(object: &Object) -> Result<Option<u64>, Error> {
+    let mut most = None;
+    for name in ["max_completion_tokens", "max_tokens"] {
+        most = most.max(match read::<i64>(object, name) {
+            Ok(Some(none)) if none < 0 => None,
+            _ => read(object, name)?,
+        });
+    }
+    Ok(most)
 }
 
 fn invalid(message: String, param: Option<&str>) -> Error {

@@ -58,7 +58,7 @@ fn what_is_wrong_with_a_request_is_named() {
             "expected a boolean",
         ),
         (
-            r#"{"model":"a","messages":[],"max_tokens":-1}"#,
+            r#"{"model":"a","messages":[],"max_tokens":1.5}"#,
             Some("max_tokens"),
             "expected u64",
         ),
@@ -118,4 +118,49 @@ fn fields_without_a_value_may_be_null() {
     let body = r#"{"model":"a","messages":[{"role":"assistant","content":"b","tool_calls":null,"tool_call_id":null}]}"#;
     let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
     assert_eq!(request.messages().unwrap(), [Message::assistant("b")]);
+}
+
+/// Whatever a provider makes of two fields of one name: it is sent what was read.
+#[test]
+fn what_is_sent_is_what_was_read() {
+    let twice = r#"{"model":"dear","messages":[],"model":"cheap","max_tokens":9}"#;
+    let request = ChatRequest::parse(Dialect::OpenAi, twice).unwrap();
+    assert_eq!(request.model(), "cheap");
+    assert_eq!(
+        request.body(),
+        r#"{"model":"cheap","messages":[],"max_tokens":9}"#
+    );
+}
+
+#[test]
+fn the_limit_of_tokens_is_read_by_both_its_names() {
+    for (fields, most) in [
+        (r#""max_tokens":7"#, Some(7)),
+        (r#""max_completion_tokens":7"#, Some(7)),
+        (r#""max_tokens":7,"max_completion_tokens":9"#, Some(9)),
+        (r#""max_tokens":9,"max_completion_tokens":7"#, Some(9)),
+        (r#""max_tokens":-1"#, None),
+        (r#""max_tokens":null"#, None),
+        (r#""max_tokens":18446744073709551615"#, Some(u64::MAX)),
+    ] {
+        let body = format!(r#"{{"model":"a","messages":[],{fields}}}"#);
+        let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
+        assert_eq!(request.most_tokens(), most, "{fields}");
+        let built = ChatRequest::new("a").field("max_completion_tokens", &9);
+        assert_eq!(built.max_tokens(7).most_tokens(), Some(9));
+    }
+}
+
+/// Each message is written once: were the list copied for each, this would copy fifty gigabytes.
+#[test]
+fn a_chat_of_many_messages_is_built_without_copies_of_it() {
+    let text = "a".repeat(100);
+    let mut request = ChatRequest::new("a");
+    for _ in 0..30_000 {
+        request = request.user(&text);
+    }
+    assert_eq!(request.messages().unwrap().len(), 30_000);
+    let shared = request.clone().user("once more");
+    assert_eq!(request.messages().unwrap().len(), 30_000);
+    assert_eq!(shared.messages().unwrap().len(), 30_001);
 }

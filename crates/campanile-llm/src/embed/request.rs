@@ -54,7 +54,7 @@ impl EmbeddingRequest {
     /// [`Class::Request`], with the field at fault: it is no JSON object, or `model` or `input` is missing.
     pub fn parse(body: impl Into<Bytes>) -> Result<Self, Error> {
         let body = body.into();
-        let object = Object::parse(body.clone())
+        let (object, single) = Object::read_all(body.clone())
             .map_err(|error| invalid(format!("the body is not a JSON object: {error}")))?;
         let model = object.read::<String>("model");
         let model =
@@ -70,7 +70,8 @@ impl EmbeddingRequest {
         Ok(Self {
             model: model.into(),
             object: Arc::new(object),
-            body: Some(body),
+            // Of two fields of one name a provider might take the other than was read here.
+            body: single.then_some(body),
         })
     }
 

@@ -46,6 +46,34 @@ fn what_is_no_object_is_refused_with_its_place() {
     }
 }
 
+/// Looked through one by one for each other, these would be five thousand million comparisons.
+#[test]
+fn many_fields_are_read_in_no_time_that_grows_with_their_square() {
+    let text = |fields: std::ops::Range<u32>| {
+        let fields: Vec<_> = fields
+            .map(|number| format!("\"{number}\":{number}"))
+            .collect();
+        fields.join(",")
+    };
+    let many = format!("{{{},{}}}", text(0..100_000), text(0..100_000));
+    let object = Object::parse(many).unwrap();
+    assert_eq!(object.len(), 100_000);
+    assert_eq!(object.read::<u32>("99999").unwrap(), Some(99_999));
+    let names = object.iter().map(|(name, _)| name.parse::<u32>().unwrap());
+    assert!(names.eq(0..100_000), "in their order");
+}
+
+#[test]
+fn depth_costs_no_stack_and_bytes_that_are_no_text_are_refused() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let object = Object::parse(deep.clone()).unwrap();
+    assert_eq!(object.to_bytes(), deep);
+    assert!(object.read::<serde_json::Value>("a").is_err());
+    for bytes in [b"{\"a\":\"\xff\"}".to_vec(), b"{\"\xff\":1}".to_vec()] {
+        assert!(Object::parse(bytes).is_err());
+    }
+}
+
 #[test]
 fn nothing_of_a_value_is_shown() {
     let object = Object::parse(r#"{"content":"a secret"}"#).unwrap();
