@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     error::{Class, Error},
@@ -163,6 +163,21 @@ impl EmbeddingRequest {
         }
         self.body = None;
         self
+    }
+
+    /// How many texts there are, of characters or of tokens; `None` where its input is neither.
+    pub(super) fn count(&self) -> Option<usize> {
+        let input = self.object.get("input")?;
+        if input.starts_with(b"\"") {
+            return Some(1);
+        }
+        let list: Vec<&RawValue> = serde_json::from_slice(input).ok()?;
+        let first = list.first()?.get().as_bytes().first()?;
+        match first {
+            b'"' | b'[' => Some(list.len()),
+            b'0'..=b'9' => Some(1),
+            _ => None,
+        }
     }
 
     /// How long vectors are to be, if it says so.

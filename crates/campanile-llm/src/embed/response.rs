@@ -89,15 +89,23 @@ impl EmbeddingResponse {
         }
     }
 
-    /// Reads what a provider of OpenAI's interface answered to a prompt of about so many tokens.
-    pub(super) fn read(meta: Meta, body: Bytes, estimate: u64) -> Result<Self, Error> {
+    /// Reads what a provider of OpenAI's interface answered to a prompt of about so many tokens, and of so many texts, where
+    /// that is known.
+    pub(super) fn read(
+        meta: Meta,
+        body: Bytes,
+        estimate: u64,
+        texts: Option<usize>,
+    ) -> Result<Self, Error> {
         let answer = parse(&body)?;
         if answer.error.is_some() {
             return Err(openai::error_in(&body));
         }
-        if answer.data.is_none_or(|data| data.is_empty()) {
+        let data = answer.data.unwrap_or_default();
+        if data.is_empty() {
             return Err(Error::new(Class::Empty, "the answer has no embeddings"));
         }
+        as_many(data.len(), texts)?;
         let usage = answer.usage.and_then(|usage| openai::usage(usage.get()));
         let reported = usage.is_some_and(|usage| usage.input_tokens.is_some());
         let usage = usage.unwrap_or_default();
@@ -160,6 +168,15 @@ impl EmbeddingResponse {
     pub const fn is_reported(&self) -> bool {
         self.reported
     }
+}
+
+/// There are as many as were asked for, or nobody could tell which is whose.
+pub(super) fn as_many(vectors: usize, texts: Option<usize>) -> Result<(), Error> {
+    if texts.is_some_and(|texts| texts != vectors) {
+        let message = "the answer has not as many embeddings as there are texts";
+        return Err(Error::new(Class::Malformed, message));
+    }
+    Ok(())
 }
 
 fn parse(body: &[u8]) -> Result<Answer<'_>, Error> {

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::{EmbeddingRequest, EmbeddingResponse, gemini, ollama};
+use super::{EmbeddingRequest, EmbeddingResponse, gemini, ollama, response};
 use crate::{
     chat::Meta,
     dialect::{Api, Outgoing},
@@ -63,7 +63,7 @@ where
                 0 => request.input_bytes() / 4,
                 tokens => tokens,
             },
-            texts: request.texts().ok().map(|texts| texts.len()),
+            texts: request.count(),
         };
         ProviderFuture::sent(self.http_mut().call(http), asked, settings)
     }
@@ -113,17 +113,13 @@ impl<B> Asking<B> for AskedEmbedding {
             Api::Gemini => (gemini::vectors(&body)?, None),
             Api::Ollama => ollama::vectors(&body)?,
             Api::OpenAi | Api::Anthropic => {
-                return EmbeddingResponse::read(meta, body, self.estimate);
+                return EmbeddingResponse::read(meta, body, self.estimate, self.texts);
             }
         };
         if vectors.iter().all(Vec::is_empty) {
             return Err(Error::new(Class::Empty, "the answer has no embeddings"));
         }
-        // Or nobody could tell which is whose.
-        if self.texts.is_some_and(|texts| texts != vectors.len()) {
-            let message = "the answer has not as many embeddings as there are texts";
-            return Err(Error::new(Class::Malformed, message));
-        }
+        response::as_many(vectors.len(), self.texts)?;
         let usage = Usage {
             input_tokens: tokens.or(Some(self.estimate)),
             output_tokens: Some(0),

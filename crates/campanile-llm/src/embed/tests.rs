@@ -135,6 +135,11 @@ async fn what_cannot_be_is_an_error() {
         ),
         (Api::OpenAi, json!([1]), Class::Malformed),
         (
+            Api::OpenAi,
+            json!({"data": [{"index": 0, "embedding": [1.0]}]}),
+            Class::Malformed,
+        ),
+        (
             Api::Gemini,
             json!({"embeddings": [{"values": [1.0]}]}),
             Class::Malformed,
@@ -157,6 +162,23 @@ async fn what_cannot_be_is_an_error() {
             (Class::Request, param),
             "{body}"
         );
+    }
+}
+
+#[test]
+fn texts_are_counted_in_every_form() {
+    for (input, count) in [
+        (r#""a""#, Some(1)),
+        (r#"["a", "b"]"#, Some(2)),
+        ("[1, 2, 3]", Some(1)),
+        ("[ [1, 2], [3] ]", Some(2)),
+        ("[]", None),
+        ("{}", None),
+        ("7", None),
+    ] {
+        let body = format!(r#"{{"model":"m","input":{input}}}"#);
+        let request = EmbeddingRequest::parse(body).unwrap();
+        assert_eq!(request.count(), count, "{input}");
     }
 }
 
