@@ -15,6 +15,7 @@ use super::{
 use crate::{
     chat::{ChatCompletion, ChatEvent, ChatRequest},
     error::Error,
+    provider::TokenLimit,
     stream::{Frame, NdjsonFrames, SseFrames},
     usage::Tally,
 };
@@ -58,12 +59,13 @@ pub(crate) enum Decoder {
 
 impl Api {
     /// Writes a chat for this interface, with the provider's name of the model. `usage` asks for it to be told in streams,
-    /// where the interface lets one choose.
+    /// where the interface lets one choose, and `limit` is what the limit of tokens is called there.
     pub(crate) fn chat_request(
         self,
         request: &ChatRequest,
         model: &str,
         usage: bool,
+        limit: TokenLimit,
     ) -> Result<Outgoing, Error> {
         // The other dialect's requests go through OpenAI's, but to where they are spoken.
         let hub;
@@ -75,7 +77,7 @@ impl Api {
             }
         };
         match self {
-            Self::OpenAi => openai::chat_request(request, model, usage),
+            Self::OpenAi => openai::chat_request(&limit.named(request), model, usage),
             Self::Anthropic => anthropic::chat_request(request, model),
             Self::Gemini => gemini::chat_request(request, model),
             Self::Ollama => ollama::chat_request(request, model),

@@ -4,7 +4,7 @@ use campanile::config::Invalid;
 use http::{HeaderName, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, TokenLimit};
 use crate::dialect::Api;
 
 /// A provider: what it speaks, where it is, and with which key it is called. The presets know the first two.
@@ -39,6 +39,9 @@ pub struct ProviderConfig {
     /// Whether streams are asked to tell their usage where the caller left it open. They are by default. Switch it off for
     /// a server that does not know `stream_options`; usage is then estimated.
     pub include_usage: bool,
+    /// What OpenAI's interface calls the limit of an answer's tokens there. As the caller wrote it by default; the presets of
+    /// OpenAI, Ollama and llama.cpp know better. Other interfaces take either name.
+    pub token_limit: TokenLimit,
     /// How many bytes an event of a stream may have. 1 MiB by default.
     pub max_frame: usize,
     /// How many bytes a whole answer may have. 16 MiB by default.
@@ -55,6 +58,7 @@ impl Default for ProviderConfig {
             headers: BTreeMap::new(),
             models: BTreeMap::new(),
             include_usage: true,
+            token_limit: TokenLimit::default(),
             max_frame: 1 << 20,
             max_body: 16 << 20,
         }
@@ -75,9 +79,11 @@ impl ProviderConfig {
         }
     }
 
-    /// OpenAI.
+    /// OpenAI. Limits of tokens go by the newer name, which all of its models take.
     pub fn openai(key: impl Into<Secret>) -> Self {
-        Self::new("openai", Api::OpenAi, "https://api.openai.com/v1").with_key(key)
+        Self::new("openai", Api::OpenAi, "https://api.openai.com/v1")
+            .with_token_limit(TokenLimit::MaxCompletionTokens)
+            .with_key(key)
     }
 
     /// Anthropic.
@@ -104,7 +110,7 @@ impl ProviderConfig {
     /// Ollama, by OpenAI's interface. The address is that of the server: `http://localhost:11434`.
     #[must_use]
     pub fn ollama(url: &str) -> Self {
-        Self::new("ollama", Api::OpenAi, under_v1(url))
+        Self::new("ollama", Api::OpenAi, under_v1(url)).with_token_limit(TokenLimit::MaxTokens)
     }
 
     /// Ollama, by its own interface. The address is that of the server: `http://localhost:11434`.
@@ -122,7 +128,7 @@ impl ProviderConfig {
     /// The server of llama.cpp. The address is that of the server: `http://localhost:8080`.
     #[must_use]
     pub fn llama_cpp(url: &str) -> Self {
-        Self::new("llama.cpp", Api::OpenAi, under_v1(url))
+        Self::new("llama.cpp", Api::OpenAi, under_v1(url)).with_token_limit(TokenLimit::MaxTokens)
     }
 
     /// Sets what it is called. See [`name`](Self::name).
@@ -164,6 +170,13 @@ impl ProviderConfig {
     #[must_use]
     pub const fn with_include_usage(mut self, include: bool) -> Self {
         self.include_usage = include;
+        self
+    }
+
+    /// Sets what the limit of an answer's tokens is called. See [`token_limit`](Self::token_limit).
+    #[must_use]
+    pub const fn with_token_limit(mut self, limit: TokenLimit) -> Self {
+        self.token_limit = limit;
         self
     }
 

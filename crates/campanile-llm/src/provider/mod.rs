@@ -44,6 +44,7 @@ mod client;
 mod collect;
 mod config;
 mod future;
+mod limit;
 mod secret;
 mod service;
 mod settings;
@@ -56,6 +57,7 @@ pub use client::{DefaultConnector, HttpClient, HttpConfig, HttpFuture, http_clie
 pub use config::ProviderConfig;
 pub use future::ProviderFuture;
 pub(crate) use future::{Asking, Kind};
+pub use limit::TokenLimit;
 pub use secret::Secret;
 pub use service::Provider;
 pub(crate) use settings::Settings;

@@ -112,9 +112,8 @@ where
         let settings = Arc::clone(&self.settings);
         let request = &call.message;
         let model = settings.model(&request.model_shared());
-        let outgoing = settings
-            .api
-            .chat_request(request, &model, settings.include_usage);
+        let (usage, limit) = (settings.include_usage, settings.token_limit);
+        let outgoing = settings.api.chat_request(request, &model, usage, limit);
         let accept = match (request.is_streamed(), settings.api) {
             (true, crate::dialect::Api::Ollama) => "application/x-ndjson",
             (true, _) => "text/event-stream",

@@ -10,7 +10,7 @@ use campanile::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
-use super::{ProviderConfig, secret::sensitive};
+use super::{ProviderConfig, TokenLimit, secret::sensitive};
 use crate::{
     chat::Meta,
     dialect::{Api, Outgoing},
@@ -27,6 +27,7 @@ pub struct Settings {
     headers: HeaderMap,
     models: HashMap<String, Arc<str>>,
     pub(crate) include_usage: bool,
+    pub(crate) token_limit: TokenLimit,
     pub(crate) max_frame: usize,
     pub(crate) max_body: usize,
     /// What must not be seen, should the provider repeat it.
@@ -89,6 +90,7 @@ impl Settings {
                 .map(|(callers, its)| (callers.clone(), its.as_str().into()))
                 .collect(),
             include_usage: config.include_usage,
+            token_limit: config.token_limit,
             max_frame: config.max_frame,
             max_body: config.max_body,
             secrets,

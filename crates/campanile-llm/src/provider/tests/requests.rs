@@ -82,6 +82,52 @@ fn presets_are_right_settings() {
     }
 }
 
+/// OpenAI's newer models refuse the older name; some servers know no other.
+#[tokio::test]
+async fn the_limit_of_tokens_goes_by_the_name_that_is_known_there() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let http = service_fn(move |request: Request<Full<Bytes>>| {
+        send.send(request).unwrap();
+        async { Err::<Response<Full<Bytes>>, BoxError>("gone".into()) }
+    });
+    let one = |name: &str| format!(r#"{{"model":"m","{name}":9,"messages":[]}}"#);
+    let (old, new) = (one("max_tokens"), one("max_completion_tokens"));
+    let both = r#"{"model":"m","max_tokens":9,"messages":[],"max_completion_tokens":8}"#.to_owned();
+    let none = r#"{"model":"m", "messages":[]}"#.to_owned();
+    for (config, expected) in [
+        (ProviderConfig::openai("k"), [&new, &new, &both, &none]),
+        (
+            ProviderConfig::ollama("http://h"),
+            [&old, &old, &both, &none],
+        ),
+        (
+            ProviderConfig::llama_cpp("http://h"),
+            [&old, &old, &both, &none],
+        ),
+        (ProviderConfig::vllm("http://h"), [&old, &new, &both, &none]),
+    ] {
+        let provider = Provider::new(http.clone(), &config).unwrap();
+        for (body, expected) in [&old, &new, &both, &none].into_iter().zip(expected) {
+            let request = ChatRequest::parse(Dialect::OpenAi, body.clone()).unwrap();
+            let _ = provider.clone().oneshot(Call::new(request)).await;
+            let sent = receive.recv().await.unwrap().into_body();
+            assert_eq!(sent.collect().await.unwrap().to_bytes(), *expected);
+        }
+        // Another dialect has a name of its own.
+        let request = ChatRequest::parse(Dialect::Anthropic, old.clone()).unwrap();
+        let _ = provider.oneshot(Call::new(request)).await;
+        let sent = receive.recv().await.unwrap().into_body();
+        let sent = String::from_utf8(sent.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let newer = sent.contains(r#""max_completion_tokens":9"#);
+        assert_eq!(
+            newer,
+            config.token_limit == TokenLimit::MaxCompletionTokens,
+            "{sent}"
+        );
+        assert_ne!(newer, sent.contains(r#""max_tokens":9"#), "{sent}");
+    }
+}
+
 #[test]
 fn wrong_settings_are_named() {
     for (config, field) in [
