@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -13,7 +13,6 @@ use campanile::{
 };
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
         Client, ResponseFuture,
@@ -23,6 +22,8 @@ use hyper_util::{
 };
 use serde::{Deserialize, Serialize};
 use tower_service::Service;
+
+use super::HttpBody;
 
 /// How connections are made.
 #[cfg(feature = "tls")]
@@ -203,7 +204,7 @@ impl<C> Service<Request<Full<Bytes>>> for HttpClient<C>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<HttpBody>;
     type Error = BoxError;
     type Future = HttpFuture;
 
@@ -235,10 +236,11 @@ impl<C> fmt::Debug for HttpClient<C> {
 // ===== impl HttpFuture =====
 
 impl Future for HttpFuture {
-    type Output = Result<Response<Incoming>, BoxError>;
+    type Output = Result<Response<HttpBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.future).poll(cx).map_err(Into::into)
+        let response = ready!(Pin::new(&mut self.future).poll(cx))?;
+        Poll::Ready(Ok(response.map(HttpBody::new)))
     }
 }
 

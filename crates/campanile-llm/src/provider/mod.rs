@@ -40,6 +40,8 @@
 //! ```
 
 #[cfg(feature = "client")]
+mod body;
+#[cfg(feature = "client")]
 mod client;
 mod collect;
 mod config;
@@ -52,6 +54,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "client")]
+pub use body::HttpBody;
 #[cfg(feature = "client")]
 pub use client::{DefaultConnector, HttpClient, HttpConfig, HttpFuture, http_client};
 pub use config::ProviderConfig;

@@ -13,6 +13,7 @@ use super::*;
 pub(super) struct Server {
     pub(super) url: String,
     keys: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -21,8 +22,11 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = Arc::new(Mutex::new(Vec::new()));
         let (seen, body) = (Arc::clone(&keys), Bytes::copy_from_slice(body.as_bytes()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
+                made.fetch_add(1, Ordering::Relaxed);
                 let (seen, body) = (Arc::clone(&seen), body.clone());
                 let service = http_service(move |request: Request<Incoming>| {
                     let key = request.headers()["authorization"].to_str().unwrap();
@@ -47,7 +51,11 @@ impl Server {
                 });
             }
         });
-        Self { url, keys }
+        Self {
+            url,
+            keys,
+            connections,
+        }
     }
 
     pub(super) fn keys(&self) -> Vec<String> {
@@ -164,8 +172,59 @@ async fn a_connection_is_used_again_after_a_stream() {
             .unwrap();
         let events: Vec<_> = stream(response).collect().await;
         assert_eq!(events.len(), 3);
+        settle().await;
     }
     assert_eq!(server.keys().len(), 2);
+    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+/// Many servers write the end of the body in a packet of its own, after that of the stream.
+#[tokio::test]
+async fn a_connection_whose_end_comes_late_is_used_again() {
+    let (provider, listener) = socket().await;
+    let ask = || Call::new(ask().streamed());
+    let call = tokio::spawn(provider.clone().oneshot(ask()));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    let whole = format!("{HEAD}{}", chunked(&format!("{FIRST}{LAST}")));
+    connection.write_all(whole.as_bytes()).await.unwrap();
+    let events: Vec<_> = stream(call.await.unwrap().unwrap()).collect().await;
+    assert_eq!(events.last().unwrap().as_ref().unwrap().part(), Part::End);
+    settle().await;
+    connection.write_all(b"0\r\n\r\n").await.unwrap();
+    settle().await;
+    let call = tokio::spawn(provider.oneshot(ask()));
+    tokio::select! {
+        () = take_request(&mut connection) => call.abort(),
+        _ = listener.accept() => panic!("it makes another connection"),
+    }
+}
+
+/// A reader who goes although there is more is not one who has had all.
+#[tokio::test]
+async fn a_stream_that_is_dropped_and_goes_on_closes_the_connection() {
+    let (provider, listener) = socket().await;
+    let call = tokio::spawn(provider.oneshot(Call::new(ask().streamed())));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take_request(&mut connection).await;
+    let first = format!("{HEAD}{}", chunked(FIRST));
+    connection.write_all(first.as_bytes()).await.unwrap();
+    let mut stream = stream(call.await.unwrap().unwrap());
+    assert_eq!(stream.next().await.unwrap().unwrap().part(), Part::Content);
+    drop(stream);
+    connection
+        .write_all(chunked(FIRST).as_bytes())
+        .await
+        .unwrap();
+    let closed = connection.read(&mut [0; 16]).await;
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+}
+
+/// Lets the other side of each connection do what it can.
+async fn settle() {
+    for _ in 0..2_000 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The buffer bounds what nobody reads, not what is sent or read.
