@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 use campanile::Usage;
@@ -8,7 +8,7 @@ use crate::usage::Tally;
 
 /// One event of a streamed answer: the bytes to pass on, in the dialect of the request, and what accounting needs to know of
 /// them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ChatEvent {
     frame: Bytes,
     data: Range<u32>,
@@ -107,6 +107,13 @@ impl ChatEvent {
         &self.frame
     }
 
+    /// The same event with the same bytes, which lie elsewhere.
+    pub(crate) fn with_frame(mut self, frame: Bytes) -> Self {
+        debug_assert_eq!(self.frame, frame);
+        self.frame = frame;
+        self
+    }
+
     /// Its JSON, in the dialect of the request; empty where it has none.
     #[must_use]
     pub fn data(&self) -> &[u8] {
@@ -154,5 +161,19 @@ impl ChatEvent {
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+/// Nothing of what is said in it.
+impl fmt::Debug for ChatEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatEvent")
+            .field("part", &self.part)
+            .field("frame", &format_args!("{} bytes", self.frame.len()))
+            .field("units", &self.units)
+            .field("finish", &self.finish)
+            .field("usage", &self.usage)
+            .field("reported", &self.reported)
+            .finish_non_exhaustive()
     }
 }

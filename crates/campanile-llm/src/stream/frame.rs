@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::error::{Class, Error};
 pub(super) const DEFAULT_CAP: usize = 1 << 20;
 
 /// One frame of a stream: an event of server-sent events, or a line of NDJSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// The frame as it came, with what ends it.
     pub(crate) bytes: Bytes,
@@ -39,6 +39,16 @@ impl Frame {
     #[must_use]
     pub const fn event(&self) -> &Bytes {
         &self.event
+    }
+}
+
+/// Nothing of what is said in it.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("bytes", &self.bytes.len())
+            .field("data", &self.data.len())
+            .finish_non_exhaustive()
     }
 }
 

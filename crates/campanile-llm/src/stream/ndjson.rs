@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
@@ -28,7 +30,6 @@ mod tests;
 /// assert_eq!(frames.end()?.unwrap().data(), "{\"done\":true}");
 /// # Ok::<_, campanile_llm::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct NdjsonFrames {
     cap: usize,
     failed: bool,
@@ -114,6 +115,16 @@ impl NdjsonFrames {
         }
         self.tail.extend_from_slice(&last);
         std::mem::take(&mut self.tail).freeze()
+    }
+}
+
+/// Nothing of what is said in them.
+impl fmt::Debug for NdjsonFrames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NdjsonFrames")
+            .field("cap", &self.cap)
+            .field("held", &(self.tail.len() + self.chunk.len()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
@@ -34,7 +34,6 @@ mod tests;
 /// ```
 ///
 /// [html]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-#[derive(Debug)]
 pub struct SseFrames {
     cap: usize,
     /// How much of a byte order mark has been seen at the start.
@@ -208,6 +207,16 @@ impl SseFrames {
         }
         self.tail.extend_from_slice(&last);
         std::mem::take(&mut self.tail).freeze()
+    }
+}
+
+/// Nothing of what is said in them.
+impl fmt::Debug for SseFrames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseFrames")
+            .field("cap", &self.cap)
+            .field("held", &(self.tail.len() + self.chunk.len()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,3 +37,27 @@ async fn nothing_follows_an_error() {
     );
     assert!(broken.next().await.is_none());
 }
+
+#[test]
+fn nothing_of_what_is_said_is_shown() {
+    let shown = |what: &dyn std::fmt::Debug| {
+        let text = format!("{what:?}");
+        assert!(!text.contains("secret") && !text.contains("115"), "{text}");
+    };
+    let line = "data: {\"a\":\"secret\"}\n\n";
+    let mut sse = SseFrames::default();
+    sse.push(format!("{line}data: sec").into());
+    shown(&sse);
+    shown(&sse.next().unwrap().unwrap());
+    assert!(sse.next().unwrap().is_none());
+    shown(&sse);
+    let mut lines = NdjsonFrames::default();
+    lines.push("secret\nsecret".into());
+    shown(&lines);
+    shown(&lines.next().unwrap().unwrap());
+    shown(&ChatEvent::new(
+        line.into(),
+        6..line.len() - 2,
+        Part::Content,
+    ));
+}
