@@ -117,7 +117,7 @@ impl Error {
         self
     }
 
-    /// Changes the provider's own words: what must not be seen is taken out of them.
+    /// Changes the provider's own words, and those of what the error came from: what must not be seen is taken out of them.
     pub(crate) fn edit(&mut self, mut change: impl FnMut(&mut String)) {
         let inner = &mut *self.inner;
         change(&mut inner.message);
@@ -127,7 +127,23 @@ impl Error {
             &mut inner.param,
             &mut inner.request_id,
         ];
-        others.into_iter().flatten().for_each(change);
+        others.into_iter().flatten().for_each(&mut change);
+        // Whoever logs an error logs what it came from.
+        let Some(source) = &inner.source else { return };
+        let (mut shown, mut words) = (format!("{source:?}"), source.to_string());
+        let mut next = source.source();
+        while let Some(source) = next {
+            shown.push_str(&format!("{source:?}"));
+            words.push_str(&format!(": {source}"));
+            next = source.source();
+        }
+        let whole = (shown.clone(), words.clone());
+        change(&mut shown);
+        change(&mut words);
+        if whole.0 != shown || whole.1 != words {
+            let hidden: campanile::BoxError = words.into();
+            inner.source = Some(hidden.into());
+        }
     }
 
     /// What it means.

@@ -156,6 +156,19 @@ impl<'de> Deserialize<'de> for Secret {
                 Ok(Secret::new(text))
             }
 
+            // What an error says by itself would show the key.
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom("a secret of digits must be in quotes"))
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom("a secret of digits must be in quotes"))
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom("a secret of digits must be in quotes"))
+            }
+
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
                 let map = de::value::MapAccessDeserializer::new(map);
                 Ok(Secret(match Elsewhere::deserialize(map)? {

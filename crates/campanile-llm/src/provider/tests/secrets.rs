@@ -146,6 +146,77 @@ async fn errors_do_not_show_a_key_that_stands_behind_a_scheme() {
     hidden("an error", &format!("{error} {error:?}"));
 }
 
+/// An HTTP client, or a layer around it, may show what it was given.
+#[tokio::test]
+async fn errors_of_a_client_that_repeats_it_do_not_show_it() {
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("outer")
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let chain = |error: &Error| {
+        let mut shown = format!("{error} {error:?}");
+        let mut next = std::error::Error::source(error);
+        while let Some(source) = next {
+            shown += &format!(" {source} {source:?}");
+            next = source.source();
+        }
+        shown
+    };
+    let outer = |said: &str| Outer(std::io::Error::other(said.to_owned()));
+    for (said, kept) in [
+        (format!("sent {KEY}"), "sent ***"),
+        ("reset".to_owned(), "reset"),
+    ] {
+        let error = outer(&said);
+        let mut error = Some(error);
+        let http = service_fn(move |_: Request<Full<Bytes>>| {
+            let error: BoxError = error.take().unwrap().into();
+            async { Err::<Response<Full<Bytes>>, BoxError>(error) }
+        });
+        let provider = Provider::new(http, &secret_config("http://h")).unwrap();
+        let shown = chain(&provider.oneshot(Call::new(ask())).await.unwrap_err());
+        hidden("what an error came from", &shown);
+        assert!(shown.contains("outer") && shown.contains(kept), "{shown}");
+
+        let mut body = Pieces::of([FIRST]);
+        body.left.push_back(Err(outer(&said).into()));
+        let provider =
+            Provider::new(Once::new(200, SSE, body), &secret_config("http://h")).unwrap();
+        let response = provider.oneshot(Call::new(ask().streamed())).await.unwrap();
+        let error = stream(response)
+            .filter_map(async |event| event.err())
+            .boxed()
+            .next()
+            .await;
+        let shown = chain(&error.unwrap());
+        hidden("what an error came from", &shown);
+        assert!(shown.contains("outer") && shown.contains(kept), "{shown}");
+    }
+}
+
+#[test]
+fn errors_of_settings_do_not_show_it() {
+    for wrong in ["123456789", "-123456789", "1234567.89"] {
+        let error = serde_json::from_str::<ProviderConfig>(&format!("{{\"key\":{wrong}}}"));
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("quotes") && !error.contains("4567"),
+            "{error}"
+        );
+    }
+}
+
 /// All levels of the log, of all libraries, over HTTP/1 and HTTP/2.
 #[cfg(feature = "client")]
 #[tokio::test]
