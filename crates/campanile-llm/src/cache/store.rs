@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use quick_cache::{Weighter, sync};
 use tokio::time::Instant;
 
@@ -12,7 +13,8 @@ pub(super) struct Kept {
     pub(super) meta: Meta,
     pub(super) answer: KeptAnswer,
     bytes: u64,
-    until: Instant,
+    /// `None` where that is beyond the reach of the clock.
+    until: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ impl Store {
     /// An answer that is not too old at `now`.
     pub(super) fn get(&self, key: &Key, now: Instant) -> Option<Kept> {
         let kept = self.answers.get(key)?;
-        if kept.until <= now {
+        if kept.until.is_some_and(|until| until <= now) {
             self.answers.remove(key);
             return None;
         }
@@ -60,15 +62,13 @@ impl Store {
     }
 
     /// Keeps an answer, unless it is too large.
-    pub(super) fn keep(&self, key: Key, mut meta: Meta, answer: KeptAnswer, now: Instant) {
+    pub(super) fn keep(&self, key: Key, mut meta: Meta, mut answer: KeptAnswer, now: Instant) {
         let bytes = match &answer {
             KeptAnswer::Whole(whole) => whole.body().len() as u64,
             KeptAnswer::Events(events) => events.iter().map(size).sum(),
         };
-        let until = now.checked_add(self.config.ttl);
-        if let Some(until) = until
-            && bytes <= self.config.max_answer
-        {
+        if bytes <= self.config.max_answer {
+            answer.pack();
             meta.cached = true;
             // What the provider had to say of its limits is long past.
             meta.limits = None;
@@ -76,7 +76,7 @@ impl Store {
                 meta,
                 answer,
                 bytes,
-                until,
+                until: now.checked_add(self.config.ttl),
             };
             self.answers.insert(key, kept);
         }
@@ -92,6 +92,31 @@ impl Store {
 
     pub(super) fn bytes(&self) -> u64 {
         self.answers.weight()
+    }
+}
+
+// ===== impl KeptAnswer =====
+
+impl KeptAnswer {
+    /// Copies its bytes out of the buffers that they came in: those of a connection may be a hundred times as large, and what
+    /// is kept would hold them.
+    fn pack(&mut self) {
+        match self {
+            Self::Whole(whole) => whole.body = bytes::Bytes::copy_from_slice(&whole.body),
+            Self::Events(events) => {
+                let frames = events.iter().map(|event| event.frame().len());
+                let mut all = BytesMut::with_capacity(frames.sum());
+                events
+                    .iter()
+                    .for_each(|event| all.extend_from_slice(event.frame()));
+                let mut all = all.freeze();
+                let packed = events.iter().map(|event| {
+                    let frame = all.split_to(event.frame().len());
+                    event.clone().with_frame(frame)
+                });
+                *events = packed.collect();
+            }
+        }
     }
 }
 

@@ -470,6 +470,63 @@ async fn all_answers_together_keep_to_their_bound() {
     );
 }
 
+/// An answer is a small part of the buffer that it came in.
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_holds_no_buffer_of_a_connection() {
+    #[derive(Clone)]
+    struct Buffer(Arc<Vec<u8>>);
+
+    impl AsRef<[u8]> for Buffer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    for streamed in [false, true] {
+        let buffer = Buffer(Arc::new(vec![b'x'; 16 << 10]));
+        let came = Bytes::from_owner(buffer.clone());
+        let provider = service_fn(move |_: Call<ChatRequest>| {
+            let mut whole = completion("");
+            whole.body = came.slice(..300);
+            let events = [(0..100, Part::Content), (100..200, Part::End)];
+            let events =
+                events.map(|(place, part)| Ok(ChatEvent::new(came.slice(place), 0..0, part)));
+            let response = match streamed {
+                false => ChatResponse::whole(Meta::default(), whole),
+                true => {
+                    let events = ChatStream::new(stream::iter(events));
+                    ChatResponse::stream(Meta::default(), events)
+                }
+            };
+            async { Ok::<_, Error>(response) }
+        });
+        let layer = layer();
+        let chat = layer.layer(provider);
+        let response = chat.clone().oneshot(ask()).await.unwrap();
+        match response.answer {
+            Answer::Stream(events) => assert_eq!(events.count().await, 2),
+            Answer::Whole(whole) => drop(whole),
+        }
+        drop(chat);
+        settle().await;
+        assert_eq!(layer.handle().snapshot().answers, 1);
+        assert_eq!(Arc::strong_count(&buffer.0), 1, "streamed: {streamed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_be_good_for_ever() {
+    let provider = Provider::new(2);
+    let config = CacheConfig::default().with_ttl(Duration::MAX);
+    let chat = CacheLayer::new(config).unwrap().layer(provider.service());
+    for _ in 0..2 {
+        let answer = events(chat.clone().oneshot(ask()).await.unwrap());
+        assert_eq!(answer.count().await, 2);
+        tokio::time::advance(Duration::from_secs(86_400)).await;
+    }
+    assert_eq!(provider.calls(), 1);
+}
+
 #[test]
 fn what_it_has_done_is_collected() {
     #[derive(Default)]
