@@ -176,7 +176,10 @@ impl Heartbeat {
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(every)));
         if !self.runs {
-            timer.as_mut().reset(Instant::now() + every);
+            // What is beyond the reach of the clock is as far as the timer's own begin had it.
+            if let Some(at) = Instant::now().checked_add(every) {
+                timer.as_mut().reset(at);
+            }
             self.runs = true;
         }
         timer.as_mut().poll(cx).map(|()| {

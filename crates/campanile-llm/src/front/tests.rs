@@ -152,8 +152,10 @@ async fn a_heartbeat_fills_silence() {
         4,
         "off by default"
     );
-    let body = streamed(source).heartbeat(Duration::ZERO);
-    assert_eq!(frames(body).await.len(), 4);
+    for never in [Duration::ZERO, Duration::MAX] {
+        let body = streamed(source.clone()).heartbeat(never);
+        assert_eq!(frames(body).await.len(), 4);
+    }
 }
 
 #[tokio::test]

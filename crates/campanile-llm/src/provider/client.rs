@@ -114,7 +114,7 @@ impl HttpConfig {
     ///
     /// # Errors
     ///
-    /// When the buffer is below 8 KiB or above 1 GiB, or a time is zero.
+    /// When the buffer is below 8 KiB or above 1 GiB, or a time is zero or above a year.
     pub fn build(self) -> Result<Self, Invalid> {
         let bounds = (8 << 10..=1 << 30).contains(&self.buffer);
         let rule = "it must be from 8 KiB to 1 GiB";
@@ -124,7 +124,9 @@ impl HttpConfig {
             ("idle_timeout", self.idle_timeout),
             ("keepalive", self.keepalive),
         ] {
-            Invalid::unless(!time.is_zero(), "http", field, &time, "it must be above 0")?;
+            let rule = "it must be above 0, and at most a year";
+            let bounds = !time.is_zero() && time <= Duration::from_secs(365 * 86_400);
+            Invalid::unless(bounds, "http", field, &time, rule)?;
         }
         Ok(self)
     }

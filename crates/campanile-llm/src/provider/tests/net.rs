@@ -277,6 +277,9 @@ fn settings_of_the_client_are_checked() {
         .build()
         .unwrap_err();
     assert_eq!(error.field, "idle_timeout");
+    let ever = std::time::Duration::MAX;
+    let error = HttpConfig::default().with_keepalive(ever).build();
+    assert_eq!(error.unwrap_err().field, "keepalive");
     let config: HttpConfig = serde_json::from_str(r#"{ "connect_timeout": "3s" }"#).unwrap();
     assert_eq!(config.connect_timeout, std::time::Duration::from_secs(3));
 }
