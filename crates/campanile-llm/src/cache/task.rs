@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Part},
-    error::{Class, Error},
+    error::Error,
+    stream::cut_off,
 };
 
 /// The task of a call: it ends with the answer, or when nobody reads any more. However it ends, it leaves nobody waiting.
@@ -124,10 +125,7 @@ async fn fly<S, St>(
                 }
             }
             Some(Err(error)) => break Err(error),
-            None => {
-                let message = "the stream ended without a proof that it is whole";
-                break Err(Error::new(Class::Interrupted, message));
-            }
+            None => break Err(cut_off()),
         }
     };
     // Kept before it is over, so that whoever comes in between finds the one or the other.

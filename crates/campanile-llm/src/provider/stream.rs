@@ -17,6 +17,7 @@ use crate::{
     chat::{ChatEvent, Part},
     dialect::{Decoder, Frames, codec::Decode},
     error::{Class, Error},
+    stream::cut_off,
 };
 
 pin_project! {
@@ -106,7 +107,7 @@ where
                 return Poll::Ready(Some(Err(error)));
             }
             let (Some(frames), Some(decoder)) = (&mut *this.frames, &mut *this.decoder) else {
-                *this.failed = Some(unproven());
+                *this.failed = Some(cut_off());
                 continue;
             };
             let Some(body) = this.body.as_mut().as_pin_mut() else {
@@ -115,7 +116,7 @@ where
                     Ok(Some(frame)) => decoder.frame(frame, this.events),
                     Ok(None) => decoder.end(this.events).and_then(|()| {
                         let proven = this.events.iter().any(|event| event.part() == Part::End);
-                        if proven { Ok(()) } else { Err(unproven()) }
+                        if proven { Ok(()) } else { Err(cut_off()) }
                     }),
                     Err(error) => Err(error),
                 };
@@ -138,11 +139,6 @@ where
             }
         }
     }
-}
-
-fn unproven() -> Error {
-    let message = "the stream ended without a proof that it is whole";
-    Error::new(Class::Interrupted, message)
 }
 
 /// The error of a body that broke off, or that a layer around the HTTP client refused to wait for.
