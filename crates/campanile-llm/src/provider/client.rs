@@ -45,7 +45,8 @@ pub struct HttpConfig {
     pub idle_timeout: Duration,
     /// How many idle connections are kept to one host. 256 by default.
     pub max_idle: usize,
-    /// After how long without a word TCP asks whether the other side is there. 60 s by default.
+    /// After how long without a word the other side is asked whether it is there: by TCP, and over HTTP/2 by a ping while calls
+    /// are under way, which fails them if it is not answered in as long again. 60 s by default.
     #[serde(with = "seconds")]
     pub keepalive: Duration,
     /// How many bytes of an answer that nobody reads are held, on a connection of HTTP/1 or in a stream of HTTP/2; also the
@@ -196,6 +197,10 @@ where
             .http2_initial_stream_window_size(config.buffer)
             // Room for many streams that are not read, so that they do not hold the others up.
             .http2_initial_connection_window_size(config.buffer.saturating_mul(256).min(1 << 30))
+            // Calls that nobody answers do not end a connection that is dead: the next would be made on it too.
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(config.keepalive)
+            .http2_keep_alive_timeout(config.keepalive)
             .http2_only(config.http2_only)
             .build(connector);
         Self { client }

@@ -8,7 +8,8 @@
 //!
 //! **Readiness.** That of the HTTP client; a call uses the very client that was readied.
 //!
-//! **Cancellation.** A future or a stream that is dropped drops the HTTP call, which cancels it at the provider.
+//! **Cancellation.** A future or a stream that is dropped drops the HTTP call, which cancels it at the provider. [`HttpBody`]
+//! says how soon.
 //!
 //! **Streaming.** [`ProviderStream`] pulls a chunk of the body only when it is polled and has no event left, so a caller that
 //! does not read holds the provider back. It ends in [`Part::End`](crate::chat::Part::End), the proof that the answer is

@@ -220,6 +220,24 @@ async fn a_stream_that_is_dropped_and_goes_on_closes_the_connection() {
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
 }
 
+/// As behind a router that has forgotten it: nothing comes, and nothing says so.
+#[tokio::test]
+async fn a_connection_of_http2_that_is_dead_fails_its_calls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let config = HttpConfig::default()
+        .with_http2_only(true)
+        .with_keepalive(std::time::Duration::from_millis(50));
+    let http = HttpClient::new(config).unwrap();
+    let provider = Provider::new(http, &ProviderConfig::llama_cpp(&url)).unwrap();
+    let call = provider.oneshot(Call::new(ask()));
+    let bound = std::time::Duration::from_secs(20);
+    let (result, connection) = tokio::join!(tokio::time::timeout(bound, call), listener.accept());
+    let error = result.expect("it is noticed").unwrap_err();
+    assert_eq!(error.class(), Class::Unreachable, "{error:?}");
+    drop(connection);
+}
+
 /// Lets the other side of each connection do what it can.
 async fn settle() {
     for _ in 0..2_000 {
