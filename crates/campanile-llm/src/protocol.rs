@@ -15,7 +15,8 @@ use crate::{
 /// How the layers of `campanile` read chats: put it into their `protocol` method.
 ///
 /// The context is that of the [`Call`]. A whole answer ends the call, a streamed one does with its last event, or with the
-/// error that it ends in. Errors mean what their [class](crate::error::Class) says.
+/// error that it ends in. Errors of calls mean what their [class](crate::error::Class) says; one that ends a stream which has
+/// begun is an interruption, whatever its class.
 ///
 /// ```
 /// use campanile::concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer};
