@@ -108,6 +108,7 @@ impl ChatEvent {
     }
 
     /// The same event with the same bytes, which lie elsewhere.
+    #[cfg(feature = "cache")]
     pub(crate) fn with_frame(mut self, frame: Bytes) -> Self {
         debug_assert_eq!(self.frame, frame);
         self.frame = frame;
