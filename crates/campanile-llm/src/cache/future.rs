@@ -27,9 +27,9 @@ enum State {
 // ===== impl CacheFuture =====
 
 impl CacheFuture {
-    pub(super) fn hit(kept: Kept) -> Self {
+    pub(super) const fn hit(kept: Box<Kept>) -> Self {
         Self {
-            state: State::Hit(Box::new(kept)),
+            state: State::Hit(kept),
         }
     }
 

@@ -10,12 +10,13 @@ use std::{
 use campanile::collect::{Collect, Metric, Sink};
 use campanile::config::Invalid;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{
     CacheConfig,
     flight::{Flight, Reader},
     key::Key,
-    store::Store,
+    store::{Kept, Store},
 };
 
 /// Answers and calls that all services of the handle share. Clones are the same.
@@ -56,6 +57,8 @@ pub(super) enum Place {
     Joined(Reader),
     /// In a new one, which is to begin.
     First(Arc<Flight>, Reader),
+    /// In none: the answer has been kept meanwhile.
+    Kept(Box<Kept>),
 }
 
 // ===== impl CacheHandle =====
@@ -133,7 +136,7 @@ impl Shared {
     }
 
     /// A place in the flight of this key.
-    pub(super) fn board(&self, key: Key) -> Place {
+    pub(super) fn board(&self, key: Key, now: Instant) -> Place {
         let mut flights = self.flights();
         let entry = flights.entry(key);
         if let Entry::Occupied(flight) = &entry
@@ -141,6 +144,11 @@ impl Shared {
         {
             self.joined.fetch_add(1, Ordering::Relaxed);
             return Place::Joined(reader);
+        }
+        // A flight that landed since the answer was looked for has left it there, before it could not be joined any more.
+        if let Some(kept) = self.store.get(&key, now) {
+            self.hit();
+            return Place::Kept(Box::new(kept));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (flight, reader) = Flight::begin();

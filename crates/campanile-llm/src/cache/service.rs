@@ -60,11 +60,13 @@ where
     fn call(&mut self, mut call: Call<ChatRequest>) -> CacheFuture {
         let shared = &self.handle.shared;
         let key = Key::of(&call, shared.store.config().scope);
-        if let Some(kept) = shared.store.get(&key, Instant::now()) {
+        let now = Instant::now();
+        if let Some(kept) = shared.store.get(&key, now) {
             shared.hit();
-            return CacheFuture::hit(kept);
+            return CacheFuture::hit(Box::new(kept));
         }
-        match shared.board(key) {
+        match shared.board(key, now) {
+            Place::Kept(kept) => CacheFuture::hit(kept),
             Place::Joined(reader) => CacheFuture::waiting(reader),
             Place::First(flight, reader) => {
                 // It is nobody's alone: the deadline of who came first ends only that caller's wait.

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 
-use super::{flight::nothing, key::Key, *};
+use super::{flight::nothing, handle::Place, key::Key, *};
 use crate::{
     Chat,
     chat::{Answer, ChatCompletion, ChatEvent, ChatRequest, ChatResponse, Meta, Part},
@@ -229,6 +229,24 @@ async fn a_hundred_equal_calls_at_once_are_one() {
     assert_eq!(join_all(calls).await, [40; 100]);
     assert_eq!(provider.calls(), 1);
     assert_eq!(layer.handle().snapshot().joined, 99);
+}
+
+/// One who looked for the answer just before it was kept, and for the call just after it was over.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_while_it_is_looked_for_is_found() {
+    let provider = Provider::new(2);
+    let layer = layer();
+    let shared = &layer.handle().shared;
+    let (key, now) = (Key::of(&ask(), Scope::Tenant), tokio::time::Instant::now());
+    assert!(shared.store.get(&key, now).is_none());
+    let chat = layer.layer(provider.service());
+    let answer = events(chat.oneshot(ask()).await.unwrap());
+    assert_eq!(answer.count().await, 2);
+    settle().await;
+    assert!(matches!(shared.board(key, now), Place::Kept(_)));
+    let snapshot = layer.handle().snapshot();
+    assert_eq!((snapshot.hits, snapshot.misses), (1, 1));
+    assert_eq!(snapshot.under_way, 0);
 }
 
 #[tokio::test(start_paused = true)]
