@@ -23,7 +23,7 @@ pub struct Message {
     /// The tools that the model wants called.
     #[serde(
         default,
-        deserialize_with = "or_none",
+        deserialize_with = "or_default",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub tool_calls: Vec<ToolCall>,
@@ -59,10 +59,15 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
-    /// What its answer refers to.
+    /// What its answer refers to; empty where a server gave it no name.
+    #[serde(default, deserialize_with = "or_default")]
     pub id: String,
     /// What kind of tool it is: `function`.
-    #[serde(rename = "type", default = "function")]
+    #[serde(
+        rename = "type",
+        default = "function",
+        deserialize_with = "or_function"
+    )]
     pub kind: String,
     /// What is called.
     pub function: FunctionCall,
@@ -77,9 +82,12 @@ pub struct ToolCall {
 pub struct FunctionCall {
     /// The function's name.
     pub name: String,
-    /// The arguments: JSON, as the model wrote it.
-    #[serde(default)]
+    /// The arguments: JSON, as the model wrote it. Read too where it is no text but the JSON itself.
+    #[serde(default, deserialize_with = "as_text")]
     pub arguments: String,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// A tool that the model may ask for: a function. In OpenAI's dialect.
@@ -87,7 +95,11 @@ pub struct FunctionCall {
 #[non_exhaustive]
 pub struct Tool {
     /// What kind of tool it is: `function`.
-    #[serde(rename = "type", default = "function")]
+    #[serde(
+        rename = "type",
+        default = "function",
+        deserialize_with = "or_function"
+    )]
     pub kind: String,
     /// The function.
     pub function: Function,
@@ -103,7 +115,11 @@ pub struct Function {
     /// Its name.
     pub name: String,
     /// What it is for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub description: String,
     /// JSON Schema of its arguments.
     #[serde(default)]
@@ -118,8 +134,24 @@ fn function() -> String {
 }
 
 /// SDKs that write all fields of a message write those without a value as `null`.
-fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ToolCall>, D::Error> {
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn or_function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(function))
+}
+
+fn as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        json => json.to_string(),
+    })
 }
 
 // ===== impl Message =====
@@ -187,6 +219,7 @@ impl ToolCall {
             function: FunctionCall {
                 name: name.into(),
                 arguments: arguments.into(),
+                extra: Map::new(),
             },
             extra: Map::new(),
         }

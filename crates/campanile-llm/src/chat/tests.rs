@@ -164,3 +164,32 @@ fn a_chat_of_many_messages_is_built_without_copies_of_it() {
     assert_eq!(request.messages().unwrap().len(), 30_000);
     assert_eq!(shared.messages().unwrap().len(), 30_001);
 }
+
+#[test]
+fn calls_and_tools_are_read_as_sdks_write_them() {
+    let message: Message = serde_json::from_value(serde_json::json!({
+        "role": "assistant",
+        "content": null,
+        "tool_calls": [
+            {"id": "1", "type": null, "function": {"name": "f", "arguments": null, "new": 1}},
+            {"id": null, "function": {"name": "g", "arguments": {"x": 1}}},
+            {"id": "3", "function": {"name": "h", "arguments": ""}},
+        ],
+    }))
+    .unwrap();
+    let calls = &message.tool_calls;
+    assert_eq!(
+        (calls[0].kind.as_str(), calls[0].function.arguments.as_str()),
+        ("function", "")
+    );
+    assert_eq!(
+        (calls[1].id.as_str(), calls[1].function.arguments.as_str()),
+        ("", r#"{"x":1}"#)
+    );
+    let again = serde_json::to_value(&message).unwrap();
+    assert_eq!(again["tool_calls"][0]["function"]["new"], 1);
+
+    let tool = serde_json::json!({"type": "function", "function": {"name": "f", "description": null, "parameters": null, "strict": null}});
+    let tool: Tool = serde_json::from_value(tool).unwrap();
+    assert_eq!(tool.function.description, "");
+}
