@@ -4,7 +4,7 @@
 //! are the same nothing is translated: bytes are passed on as they are, and only looked through for what accounting needs.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{chat::ToolCall, error::Error};
 
@@ -60,6 +60,14 @@ pub(crate) fn bounded(text: &str, most: usize) -> &str {
     }
     let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
+}
+
+/// A text; `None` where it is empty, as servers write that have no `null`.
+pub(crate) fn filled<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 /// A name as a part of a path.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::wire::Counts;
+use crate::dialect::filled;
 
 #[derive(Deserialize)]
 pub(super) struct MessageStart<'a> {
@@ -24,7 +25,7 @@ pub(super) struct Message<'a> {
     pub(super) model: String,
     #[serde(borrow, default)]
     pub(super) content: Option<Vec<Block<'a>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]
     pub(super) usage: Option<Counts>,
@@ -87,5 +88,6 @@ pub(super) struct MessageDelta {
 
 #[derive(Default, Deserialize)]
 pub(super) struct Stop {
+    #[serde(default, deserialize_with = "filled")]
     pub(super) stop_reason: Option<String>,
 }

@@ -106,7 +106,8 @@ impl<'a> Choices<'a> {
         if let Some(delta) = &choice.delta {
             self.add_delta(delta);
         }
-        if let Some(reason) = choice.finish_reason {
+        // Some write an empty one until there is one.
+        if let Some(reason) = choice.finish_reason.filter(|reason| reason.get() != "\"\"") {
             self.finished |= 1 << choice.index.unwrap_or(0).min(127);
             self.finish = Some(reason);
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chat::{Message, Role},
-    dialect::{codec::Parse, neutral::Delta},
+    dialect::{codec::Parse, filled, neutral::Delta},
     error::Error,
     stream::Frame,
 };
@@ -39,7 +39,7 @@ struct Choice {
     index: Option<u32>,
     #[serde(default)]
     delta: Option<Said>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     finish_reason: Option<String>,
     #[serde(default)]
     error: Option<Value>,

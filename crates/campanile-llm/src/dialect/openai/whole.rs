@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{error_in, verbatim::object, wire};
 use crate::{
     chat::{ChatCompletion, Message, Role, ToolCall},
-    dialect::{Dialect, neutral::Whole},
+    dialect::{Dialect, filled, neutral::Whole},
     error::Error,
     usage::Tally,
 };
@@ -32,7 +32,7 @@ struct Answer {
 #[derive(Deserialize)]
 struct Choice {
     message: Option<Said>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     finish_reason: Option<String>,
     #[serde(default)]
     error: Option<Value>,
