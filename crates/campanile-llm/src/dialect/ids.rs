@@ -1,6 +1,6 @@
 //! Names of what providers leave nameless.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
 #[cfg(test)]
 mod tests;
@@ -17,9 +17,24 @@ pub(super) struct Ids {
 // ===== impl Ids =====
 
 impl Ids {
+    /// Names that are the same each time that this answer is read.
+    pub(super) fn of(body: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(body);
+        Self {
+            answer: Some(hasher.finish()),
+            calls: 0,
+        }
+    }
+
     /// The name of the answer.
     pub(super) fn answer(&mut self) -> String {
         format!("chatcmpl-{:016x}", self.bits())
+    }
+
+    /// The same as Anthropic names messages.
+    pub(super) fn message(&mut self) -> String {
+        format!("msg_{:016x}", self.bits())
     }
 
     /// The number of the next call of a tool, and its name: the provider's, where it has one.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::{
     json_state::JsonState,
+    whole,
     wire::{Told, finish, stop_reason},
-    write::{Block, Event, Message, More, Stop, UNKNOWN_ID, frame},
+    write::{Block, Event, Message, More, Stop, frame},
 };
 use crate::{
     chat::{ChatEvent, FinishReason, Part},
@@ -77,7 +78,7 @@ impl Renderer {
             return;
         }
         let message = Message {
-            id: if id.is_empty() { UNKNOWN_ID } else { id },
+            id: &whole::id(id),
             kind: "message",
             role: "assistant",
             model: if model.is_empty() {

@@ -9,11 +9,11 @@ use super::{
     error,
     read::Message,
     wire::{self, Told, stop_reason},
-    write::{self, Block, UNKNOWN_ID},
+    write::{self, Block},
 };
 use crate::{
     chat::ToolCall,
-    dialect::neutral::Whole,
+    dialect::{ids::Ids, neutral::Whole},
     error::{Class, Error},
 };
 
@@ -98,11 +98,7 @@ pub(crate) fn render_whole(whole: &Whole) -> Bytes {
             }),
     );
     let message = write::Message {
-        id: if whole.id.is_empty() {
-            UNKNOWN_ID
-        } else {
-            &whole.id
-        },
+        id: &id(&whole.id),
         kind: "message",
         role: "assistant",
         model: &whole.model,
@@ -116,6 +112,14 @@ pub(crate) fn render_whole(whole: &Whole) -> Bytes {
         usage: Told::new(&whole.usage.unwrap_or_default()),
     };
     write::json(&message).into()
+}
+
+/// The provider's name of an answer, or one of our own where it has none.
+pub(super) fn id(given: &str) -> Cow<'_, str> {
+    match given {
+        "" => Cow::Owned(Ids::default().message()),
+        id => Cow::Borrowed(id),
+    }
 }
 
 /// Arguments as an object.

@@ -8,9 +8,6 @@ use serde_json::value::RawValue;
 
 use super::wire::Told;
 
-/// Where a provider names no answer.
-pub(super) const UNKNOWN_ID: &str = "msg_0";
-
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Event<'a> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chat::{Message, Role},
-    dialect::{codec::Parse, filled, neutral::Delta},
+    dialect::{codec::Parse, filled, ids::Ids, neutral::Delta},
     error::Error,
     stream::Frame,
 };
@@ -85,17 +85,28 @@ pub(crate) struct Parser {
     started: bool,
     ends: Ends,
     done: bool,
-    /// The server's numbers of the calls that have begun, in their order.
-    calls: Vec<u32>,
+    /// The calls that have begun, in their order.
+    calls: Vec<Begun>,
+    ids: Ids,
+}
+
+/// A call that has begun.
+#[derive(Debug)]
+struct Begun {
+    /// The server's number of it.
+    number: u32,
+    /// The server's name of it; empty where it gave none.
+    id: String,
 }
 
 /// Reads a stream of one choice.
-pub(crate) const fn parser() -> Parser {
+pub(crate) fn parser() -> Parser {
     Parser {
         started: false,
         ends: Ends::new(1),
         done: false,
         calls: Vec::new(),
+        ids: Ids::default(),
     }
 }
 
@@ -171,6 +182,7 @@ impl Parser {
     }
 
     /// A call that begins, or goes on. Servers that send calls whole may leave out their number: a name is then a new call.
+    /// Others give all calls the same number: another id is then a new call.
     fn call(&mut self, place: usize, call: Call, deltas: &mut Vec<Delta>) {
         let function = call.function.unwrap_or(Function {
             name: None,
@@ -178,31 +190,32 @@ impl Parser {
         });
         let name = function.name.unwrap_or_default();
         let number = call.index.unwrap_or_else(|| match name.as_str() {
-            "" => self.calls.last().copied().unwrap_or(0),
+            "" => self.calls.last().map_or(0, |last| last.number),
             _ => self.calls.len().max(place) as u32,
         });
-        let known = self.calls.iter().position(|known| *known == number);
-        let index = known.unwrap_or_else(|| {
-            self.calls.push(number);
-            let index = self.calls.len() - 1;
-            let id = call.id.filter(|id| !id.is_empty());
-            deltas.push(Delta::ToolCall {
-                index: index as u32,
-                id: id.unwrap_or_else(|| format!("call_{index}")),
-                name,
-            });
-            index
+        let id = call.id.unwrap_or_default();
+        let known = self.calls.iter().rposition(|known| {
+            known.number == number && (id.is_empty() || known.id.is_empty() || known.id == id)
         });
+        let index = match known {
+            Some(at) => at as u32,
+            None => {
+                self.calls.push(Begun {
+                    number,
+                    id: id.clone(),
+                });
+                let (index, id) = self.ids.call(Some(id));
+                deltas.push(Delta::ToolCall { index, id, name });
+                index
+            }
+        };
         let json = match function.arguments {
             Some(Value::String(json)) => json,
             Some(Value::Null) | None => String::new(),
             Some(value) => value.to_string(),
         };
         if !json.is_empty() {
-            deltas.push(Delta::ToolArguments {
-                index: index as u32,
-                json,
-            });
+            deltas.push(Delta::ToolArguments { index, json });
         }
     }
 }

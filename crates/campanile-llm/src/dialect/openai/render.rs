@@ -1,11 +1,6 @@
 //! Answers in this dialect, of providers that speak another interface.
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,6 +12,7 @@ use crate::{
     dialect::{
         codec::Render,
         dispatch::Asked,
+        ids::Ids,
         neutral::{Delta, Whole},
     },
     usage::Tally,
@@ -121,10 +117,7 @@ fn now() -> u64 {
 /// The provider's id, or one of our own where it has none.
 fn id(given: &str) -> String {
     match given {
-        "" => {
-            let half = || RandomState::new().build_hasher().finish();
-            format!("chatcmpl-{:016x}{:016x}", half(), half())
-        }
+        "" => Ids::default().answer(),
         id => id.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{error_in, verbatim::object, wire};
 use crate::{
     chat::{ChatCompletion, Message, Role, ToolCall},
-    dialect::{Dialect, filled, neutral::Whole},
+    dialect::{Dialect, filled, ids::Ids, neutral::Whole},
     error::Error,
     usage::Tally,
 };
@@ -75,7 +75,7 @@ pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
     if let Some(said) = choice.message {
         whole.text = said.text();
         whole.reasoning = said.thought().cloned().unwrap_or_default();
-        whole.tool_calls = said.calls().collect();
+        whole.tool_calls = said.calls(Ids::of(&body)).collect();
         whole.refusal = said.refusal.unwrap_or_default();
     }
     Ok(whole)
@@ -168,28 +168,25 @@ impl Said {
     }
 
     /// The calls of tools, also as servers write them that leave out an id, or write arguments as an object.
-    fn calls(&self) -> impl Iterator<Item = ToolCall> {
+    fn calls(&self, mut ids: Ids) -> impl Iterator<Item = ToolCall> {
         let old = self.function_call.iter().filter(|call| call.is_object());
         let old = old.map(|function| (None, function));
         let calls = self.tool_calls.iter().flatten();
         let calls = calls.filter_map(|call| Some((Some(call), call.get("function")?)));
-        calls
-            .chain(old)
-            .enumerate()
-            .map(|(index, (call, function))| {
-                let known = call.and_then(|call| ToolCall::deserialize(call).ok());
-                known.unwrap_or_else(|| {
-                    let id = call.and_then(|call| call.get("id")?.as_str());
-                    let id = id.map_or_else(|| format!("call_{index}"), str::to_owned);
-                    let name = function.get("name").and_then(Value::as_str).unwrap_or("");
-                    let arguments = match function.get("arguments") {
-                        Some(Value::String(json)) => json.clone(),
-                        Some(value) => value.to_string(),
-                        None => String::new(),
-                    };
-                    ToolCall::new(id, name, arguments)
-                })
-            })
+        calls.chain(old).map(move |(call, function)| {
+            let known = call.and_then(|call| ToolCall::deserialize(call).ok());
+            let mut known = known.unwrap_or_else(|| {
+                let name = function.get("name").and_then(Value::as_str).unwrap_or("");
+                let arguments = match function.get("arguments") {
+                    Some(Value::String(json)) => json.clone(),
+                    Some(value) => value.to_string(),
+                    None => String::new(),
+                };
+                ToolCall::new("", name, arguments)
+            });
+            known.id = ids.call(Some(known.id)).1;
+            known
+        })
     }
 
     /// Bytes of text, reasoning, refusal and calls.
@@ -202,7 +199,7 @@ impl Said {
             _ => self.text().len(),
         };
         let calls: usize = self
-            .calls()
+            .calls(Ids::default())
             .map(|call| call.function.name.len() + call.function.arguments.len())
             .sum();
         (texts + content + calls) as u64

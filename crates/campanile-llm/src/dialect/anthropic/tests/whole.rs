@@ -67,10 +67,12 @@ fn a_whole_answer_is_written() {
         ..Whole::default()
     };
     let written: Value = serde_json::from_slice(&render_whole(&answer)).unwrap();
+    let id = written["id"].as_str().unwrap();
+    assert!(id.len() > 8 && id.starts_with("msg_"), "{id}");
     assert_eq!(
         written,
         json!({
-            "id": "msg_0",
+            "id": id,
             "type": "message",
             "role": "assistant",
             "model": "m",

@@ -75,13 +75,46 @@ fn calls_without_numbers_and_ids_are_told_apart() {
     let stream = chunk(
         r#"{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}},{"function":{"name":"g","arguments":"{}"}}]},"finish_reason":"tool_calls"}"#,
     );
+    let deltas = deltas(&stream).unwrap();
+    let ids = deltas.iter().filter_map(|delta| match delta {
+        Delta::ToolCall { id, .. } => Some(&**id),
+        _ => None,
+    });
+    let ids: Vec<&str> = ids.collect();
+    assert!(ids.iter().all(|id| id.starts_with("call_")) && ids[0] != ids[1]);
     assert_eq!(
-        deltas(&stream).unwrap()[1..5],
+        deltas[1..5],
         [
-            tool(0, "call_0", "f"),
+            tool(0, ids[0], "f"),
             arguments(0, "{\"x\":1}"),
-            tool(1, "call_1", "g"),
+            tool(1, ids[1], "g"),
             arguments(1, "{}"),
+        ]
+    );
+}
+
+/// Gemini by this interface numbers all calls 0.
+#[test]
+fn calls_of_one_number_are_told_apart_by_their_ids() {
+    let stream = [
+        r#"{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}}]}}"#,
+        r#"{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}}]}}"#,
+        r#"{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"arguments":" "}}]}}"#,
+        // Others say the id and the name again with each piece.
+        r#"{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":":2}"}}]}}"#,
+        r#"{"delta":{},"finish_reason":"tool_calls"}"#,
+    ]
+    .map(chunk)
+    .concat();
+    assert_eq!(
+        deltas(&stream).unwrap()[1..7],
+        [
+            tool(0, "a", "f"),
+            arguments(0, "{\"x\":1}"),
+            tool(1, "b", "f"),
+            arguments(1, "{\"x\""),
+            arguments(0, " "),
+            arguments(1, ":2}"),
         ]
     );
 }
