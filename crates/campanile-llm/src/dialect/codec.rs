@@ -2,7 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::{chat::ChatEvent, dialect::neutral::Delta, error::Error, stream::Frame, usage::Tally};
+use super::halves::Halves;
+use crate::{
+    chat::ChatEvent,
+    dialect::neutral::Delta,
+    error::{Class, Error},
+    stream::Frame,
+    usage::Tally,
+};
 
 /// Reads a provider's stream frame by frame, into events in the dialect of the request. It keeps the tally of the call, and
 /// each event tells it.
@@ -53,17 +60,19 @@ pub(crate) struct Translated<P, R> {
     render: R,
     tally: Tally,
     deltas: Vec<Delta>,
+    halves: Halves,
 }
 
 // ===== impl Translated =====
 
 impl<P: Parse, R: Render> Translated<P, R> {
-    pub(crate) const fn new(parse: P, render: R, tally: Tally) -> Self {
+    pub(crate) fn new(parse: P, render: R, tally: Tally) -> Self {
         Self {
             parse,
             render,
             tally,
             deltas: Vec::new(),
+            halves: Halves::default(),
         }
     }
 
@@ -103,7 +112,14 @@ impl Parse for () {
 impl<P: Parse, R: Render> Decode for Translated<P, R> {
     fn frame(&mut self, frame: Frame, events: &mut VecDeque<ChatEvent>) -> Result<(), Error> {
         // What came before an error is passed on before it.
-        let result = self.parse.frame(&frame, &mut self.deltas);
+        let mut result = self.parse.frame(&frame, &mut self.deltas);
+        if result
+            .as_ref()
+            .is_err_and(|error| error.class() == Class::Malformed)
+            && let Some(whole) = self.halves.mend(&frame)
+        {
+            result = self.parse.frame(&whole, &mut self.deltas);
+        }
         self.write(events);
         result
     }

@@ -16,6 +16,7 @@ mod dispatch;
 mod drive;
 pub(crate) mod failed;
 pub(crate) mod gemini;
+mod halves;
 mod ids;
 pub(crate) mod neutral;
 pub(crate) mod ollama;
