@@ -216,6 +216,7 @@ impl Dialect {
         if let Some(usage) = &whole.usage {
             tally.report(usage);
         }
+        let passes = whole.beside && body.is_some();
         ChatCompletion {
             dialect: self,
             body: body.unwrap_or_else(|| match self {
@@ -225,7 +226,7 @@ impl Dialect {
             finish: whole.finish,
             usage: tally.usage(),
             reported: tally.is_reported(),
-            empty: said == 0 && whole.tool_calls.is_empty(),
+            empty: said == 0 && whole.tool_calls.is_empty() && !passes,
         }
     }
 }

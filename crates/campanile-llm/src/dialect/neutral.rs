@@ -52,6 +52,8 @@ pub(crate) struct Whole {
     pub(crate) tool_calls: Vec<ToolCall>,
     pub(crate) finish: Option<FinishReason>,
     pub(crate) usage: Option<Usage>,
+    /// Whether there is content that does not pass, but to callers of the same dialect.
+    pub(crate) beside: bool,
 }
 
 // ===== impl Whole =====

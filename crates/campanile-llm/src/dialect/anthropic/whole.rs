@@ -59,7 +59,7 @@ pub(crate) fn whole(body: Bytes) -> Result<Whole, Error> {
                     input,
                 ));
             }
-            _ => {}
+            _ => whole.beside = true,
         }
     }
     Ok(whole)

@@ -38,6 +38,7 @@ fn a_whole_answer_is_read() {
                 cached_tokens: Some(3),
                 ..Usage::default()
             }),
+            beside: true,
         }
     );
     let body = Bytes::from_static(ANSWER.as_bytes());
@@ -47,7 +48,9 @@ fn a_whole_answer_is_read() {
 
 #[test]
 fn a_whole_answer_that_is_written_is_read_again() {
-    let read = whole(Bytes::from_static(ANSWER.as_bytes())).unwrap();
+    let mut read = whole(Bytes::from_static(ANSWER.as_bytes())).unwrap();
+    // What is beside it is not written.
+    read.beside = false;
     let mut again = whole(render_whole(&read)).unwrap();
     let usage = again.usage.as_mut().unwrap();
     assert_eq!(usage.cache_write_tokens.take(), Some(0));
@@ -115,4 +118,18 @@ fn what_is_no_answer_is_named() {
         assert_eq!(error.class(), class, "{body}");
         assert!(error.message().contains(says), "{body}: {error}");
     }
+}
+
+#[test]
+fn an_answer_of_tools_that_the_provider_runs_is_not_empty() {
+    let body = r#"{"id":"m","type":"message","model":"m","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{}}],"stop_reason":"pause_turn","usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let answer = |dialect| {
+        let tally = crate::usage::Tally::new(1, 4.0);
+        crate::dialect::Api::Anthropic
+            .completion(dialect, body.into(), tally)
+            .unwrap()
+    };
+    assert!(!answer(crate::dialect::Dialect::Anthropic).is_empty());
+    // For a caller who gets nothing of it, it is.
+    assert!(answer(crate::dialect::Dialect::OpenAi).is_empty());
 }
