@@ -11,8 +11,8 @@ use crate::error::{Class, Error};
 #[cfg(test)]
 mod tests;
 
-/// The longest wait that is told: whoever applies it caps it, and may add it to a time without a thought.
-const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
+/// The longest wait that is told: a day. Whoever asks for more is asked again after it.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// How much of a body that is no error of the interface is quoted: the page of a proxy is long.
 const QUOTED: usize = 500;

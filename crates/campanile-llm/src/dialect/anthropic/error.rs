@@ -1,21 +1,21 @@
 //! Errors of the interface: what they mean, and how they are told to callers.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use campanile::outcome::retry_after;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::write;
-use crate::error::{Class, Error};
+use crate::{
+    dialect::{
+        bounded,
+        failed::{WORDS, by_status, quote, wait, without_words},
+    },
+    error::{Class, Error},
+};
 
-/// The longest wait that is believed: a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
-
-/// The longest text of a body, in bytes, that is repeated where it is no error of the interface.
-const LONGEST_TEXT: usize = 300;
+/// How much of a name is kept, in bytes.
+const NAME: usize = 256;
 
 /// What is said where the context window is too small: by Anthropic, by Bedrock, by llama.cpp and others.
 const TOO_LONG: [&str; 6] = [
@@ -71,34 +71,27 @@ struct ToldError<'a> {
 /// | status | class |
 /// |---|---|
 /// | 400 and others | `Request`; by its words `ContextWindow`, `ContentFilter`, `Quota` (no credit, own limit of use); `Auth` where the organisation is on hold |
-/// | 401, 403 | `Auth` |
+/// | 401, 403, 407 | `Auth` |
 /// | 402 | `Quota` |
 /// | 404 | `ModelNotFound` where it is about a model, `Malformed` where it is no error of the interface (405 too), else `Request` |
 /// | 408, 504 | `Timeout` |
 /// | 429 | `Rate`; `Quota` where a limit of money is reached |
 /// | 503, 529 | `Overload` |
-/// | 409, other 5xx | `Server`; `Request` where llama.cpp says that a kind of input is not supported |
+/// | 409, 425, other 5xx | `Server`; `Request` where llama.cpp says that a kind of input is not supported |
 pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let said = serde_json::from_slice::<Body>(body).unwrap_or_default();
     let message = if said.error.message.is_empty() {
-        let text = String::from_utf8_lossy(&body[..body.len().min(LONGEST_TEXT)]);
-        match text.trim() {
-            "" => format!("status {status} without a body"),
-            text => text.to_owned(),
-        }
+        quote(status, body)
     } else {
-        said.error.message.clone()
+        bounded(&said.error.message, WORDS).to_owned()
     };
     let header = headers.get("request-id").and_then(|id| id.to_str().ok());
-    let id = header.map(str::to_owned).or(said.request_id);
+    let id = header.or(said.request_id.as_deref());
     let mut error = make(status, &said.error, message).with_status(status);
     if let Some(id) = id {
-        error = error.with_request_id(id);
+        error = error.with_request_id(bounded(id, NAME));
     }
-    match retry_after(headers, LONGEST) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    wait(error, headers)
 }
 
 /// What an error means that comes in a stream, or in an answer of success.
@@ -106,11 +99,11 @@ pub(super) fn of_event(data: &[u8]) -> Error {
     let body = serde_json::from_slice::<Body>(data).unwrap_or_default();
     let message = match &body.error.message[..] {
         "" => "the provider ended the stream with an error that says nothing".to_owned(),
-        message => message.to_owned(),
+        message => bounded(message, WORDS).to_owned(),
     };
-    let error = make(status(&body.error.kind), &body.error, message);
+    let error = make(status(&body.error), &body.error, message);
     match body.request_id {
-        Some(id) => error.with_request_id(id),
+        Some(id) => error.with_request_id(bounded(&id, NAME)),
         None => error,
     }
 }
@@ -124,17 +117,19 @@ fn make(status: u16, said: &Said, message: String) -> Error {
     let class = class(status, &said.kind, code.unwrap_or(""), &message);
     let mut error = Error::new(class, message);
     if !said.kind.is_empty() {
-        error = error.with_kind(&*said.kind);
+        error = error.with_kind(bounded(&said.kind, NAME));
     }
     match code {
-        Some(code) => error.with_code(code),
+        Some(code) => error.with_code(bounded(code, NAME)),
         None => error,
     }
 }
 
-/// The status that an error of this type has, where none is told.
-fn status(kind: &str) -> u16 {
-    match kind {
+/// The status that an error of this type has, where none is told: or that it says itself, as llama.cpp's do.
+fn status(said: &Said) -> u16 {
+    let code = said.code.as_ref().and_then(Value::as_u64);
+    let code = code.and_then(|code| u16::try_from(code).ok());
+    match &said.kind[..] {
         "invalid_request_error" => 400,
         "authentication_error" => 401,
         "billing_error" => 402,
@@ -145,7 +140,7 @@ fn status(kind: &str) -> u16 {
         "rate_limit_error" => 429,
         "timeout_error" => 504,
         "overloaded_error" => 529,
-        _ => 500,
+        _ => code.filter(|code| (400..600).contains(code)).unwrap_or(500),
     }
 }
 
@@ -155,22 +150,16 @@ fn class(status: u16, kind: &str, code: &str, message: &str) -> Class {
         words.iter().any(|word| message.contains(word))
     };
     match status {
-        401 | 403 => Class::Auth,
-        402 => Class::Quota,
-        // Nothing there that speaks this interface: that is no fault of the request.
-        404 | 405 if kind.is_empty() => Class::Malformed,
+        // Nothing that speaks this interface.
+        404 | 405 if kind.is_empty() => without_words(status),
         404 if says(&["model"]) => Class::ModelNotFound,
-        408 | 504 => Class::Timeout,
-        409 => Class::Server,
         // "You have reached your specified API usage limits" comes with 400 too.
         429 if code.ends_with("spend_limit_reached")
             || says(&["credit balance", "usage limits"]) =>
         {
             Class::Quota
         }
-        429 => Class::Rate,
-        503 | 529 => Class::Overload,
-        400..500 => match (kind, code) {
+        400 | 404..=406 | 410..=424 => match (kind, code) {
             ("billing_error", _) => Class::Quota,
             (_, "organization_on_hold") => Class::Auth,
             _ if says(&["credit balance is too low", "api usage limits"]) => Class::Quota,
@@ -181,10 +170,10 @@ fn class(status: u16, kind: &str, code: &str, message: &str) -> Class {
             _ if says(&["content filtering policy"]) => Class::ContentFilter,
             _ => Class::Request,
         },
-        _ if kind == "overloaded_error" => Class::Overload,
+        500.. if kind == "overloaded_error" => Class::Overload,
         // llama.cpp says so with 500.
-        _ if says(&["input is not supported"]) => Class::Request,
-        _ => Class::Server,
+        500 if says(&["input is not supported"]) => Class::Request,
+        _ => by_status(status),
     }
 }
 

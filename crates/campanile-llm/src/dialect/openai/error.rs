@@ -1,17 +1,24 @@
 //! What errors of this interface mean, and how errors are written in this dialect.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use campanile::outcome::retry_after;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::super::bounded;
-use crate::error::{Class, Error};
+use crate::{
+    dialect::{
+        bounded,
+        failed::{self, wait, without_words},
+    },
+    error::{Class, Error},
+};
 
-/// The longest wait that is believed. Who waits has a cap of its own.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// How much of a message is kept, in bytes.
+const MESSAGE: usize = 2_048;
+
+/// How much of a name is kept.
+const NAME: usize = 256;
 
 /// What an error's body says.
 #[derive(Debug, Default)]
@@ -41,12 +48,10 @@ pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     });
     let mut error = said.unwrap_or_default().fill(Error::new(class, message));
     error = error.with_status(status);
-    if let Some(after) = retry_after(headers, LONGEST) {
-        error = error.with_retry_after(after);
-    }
+    error = wait(error, headers);
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     match id {
-        Some(id) => error.with_request_id(bounded(id, 256)),
+        Some(id) => error.with_request_id(bounded(id, NAME)),
         None => error,
     }
 }
@@ -105,27 +110,12 @@ fn names(error: &Error) -> (&str, Option<&str>) {
     }
 }
 
-/// What a status means where nothing is said that could be read.
-fn without_words(status: u16) -> Class {
-    match status {
-        // Nothing there that speaks this interface: that is no fault of the request.
-        404 | 405 => Class::Malformed,
-        _ => by_status(Some(status)),
-    }
-}
-
 fn by_status(status: Option<u16>) -> Class {
     match status {
-        Some(401 | 403 | 407) => Class::Auth,
-        Some(402) => Class::Quota,
-        Some(408 | 504) => Class::Timeout,
-        Some(429) => Class::Rate,
-        Some(503 | 529) => Class::Overload,
-        // 409 and 425: not now.
-        Some(409 | 425) => Class::Server,
-        Some(400..=499) => Class::Request,
-        Some(500..=599) | None => Class::Server,
-        Some(_) => Class::Malformed,
+        // Something else than a model is not there.
+        Some(404) => Class::Request,
+        Some(status) => failed::by_status(status),
+        None => Class::Server,
     }
 }
 
@@ -145,8 +135,8 @@ impl Said {
             Some(Value::Object(error)) => said.add(error),
             // xAI, whose code is a sentence; Ollama.
             Some(Value::String(text)) => {
-                said.message = Some(text.clone());
-                said.code = text_of(object, "code");
+                said.message = Some(bounded(text, MESSAGE).to_owned());
+                said.code = text_of(object, "code", NAME);
             }
             // FastAPI, and older vLLM, whose object is the error.
             _ => said.add(object),
@@ -154,27 +144,25 @@ impl Said {
         if said.message.is_none() {
             said.choice(object);
         }
-        said.message = said
-            .message
-            .map(|message| bounded(&message, 2_048).to_owned());
         Some(said)
     }
 
     fn add(&mut self, error: &Map<String, Value>) {
-        self.message = text_of(error, "message").or_else(|| text_of(error, "detail"));
-        self.kind = text_of(error, "type");
-        self.param = text_of(error, "param");
+        let message = |name| text_of(error, name, MESSAGE);
+        self.message = message("message").or_else(|| message("detail"));
+        self.kind = text_of(error, "type", NAME);
+        self.param = text_of(error, "param", NAME);
         match error.get("code") {
             Some(Value::String(code)) => {
                 self.status = status(code.parse().ok());
-                self.code = Some(bounded(code, 256).to_owned());
+                self.code = Some(bounded(code, NAME).to_owned());
             }
             Some(Value::Number(code)) => self.status = status(code.as_u64()),
             _ => {}
         }
         // Azure, whose content filter says so further in.
         let inner = error.get("innererror").and_then(Value::as_object);
-        if let Some(code) = inner.and_then(|inner| text_of(inner, "code")) {
+        if let Some(code) = inner.and_then(|inner| text_of(inner, "code", NAME)) {
             self.flagged |= code == "ResponsibleAIPolicyViolation";
         }
         let metadata = error.get("metadata").and_then(Value::as_object);
@@ -297,11 +285,11 @@ fn status(code: Option<u64>) -> Option<u16> {
     (400..600).contains(&code).then_some(code)
 }
 
-/// A field that is a text; of a list or an object its JSON.
-fn text_of(object: &Map<String, Value>, name: &str) -> Option<String> {
+/// A field that is a text, as much of it as is kept; of a list or an object its JSON.
+fn text_of(object: &Map<String, Value>, name: &str, most: usize) -> Option<String> {
     match object.get(name)? {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(bounded(text, most).to_owned()),
         Value::Null => None,
-        value => Some(bounded(&value.to_string(), 2_048).to_owned()),
+        value => Some(bounded(&value.to_string(), most).to_owned()),
     }
 }
