@@ -164,6 +164,13 @@ impl Settings {
                 if text.contains(&**secret) {
                     *text = text.replace(&**secret, "***");
                 }
+                // Long words are cut off, perhaps amid it.
+                let begun = (SHORT..secret.len()).rev();
+                let mut begun = begun.filter_map(|length| secret.get(..length));
+                if let Some(begun) = begun.find(|begun| text.ends_with(begun)) {
+                    text.truncate(text.len() - begun.len());
+                    text.push_str("***");
+                }
             }
         });
         match request_id {
@@ -186,9 +193,12 @@ impl Settings {
     }
 }
 
-/// What is looked for in errors: a short value is a flag or a name, and no secret.
+/// A shorter value is a flag or a name, and no secret.
+const SHORT: usize = 8;
+
+/// What is looked for in errors.
 fn telling(secret: Arc<str>) -> Option<Arc<str>> {
-    (secret.len() >= 8).then_some(secret)
+    (secret.len() >= SHORT).then_some(secret)
 }
 
 /// When what is exhausted will not be any more.

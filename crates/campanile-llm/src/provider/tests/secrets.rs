@@ -217,6 +217,19 @@ fn errors_of_settings_do_not_show_it() {
     }
 }
 
+/// Words are cut off where they are long: what is left of a key there is not shown either.
+#[tokio::test]
+async fn errors_that_are_cut_off_amid_it_do_not_show_its_beginning() {
+    for before in 1_900..2_100 {
+        let words = "x".repeat(before);
+        let body = format!(r#"{{"error":{{"message":"{words} {KEY}"}}}}"#);
+        let http = Once::new(400, JSON, Pieces::of([body]));
+        let provider = Provider::new(http, &secret_config("http://h")).unwrap();
+        let error = provider.oneshot(Call::new(ask())).await.unwrap_err();
+        assert!(!error.message().contains(&KEY[..8]), "{before}");
+    }
+}
+
 /// All levels of the log, of all libraries, over HTTP/1 and HTTP/2.
 #[cfg(feature = "client")]
 #[tokio::test]
