@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,6 +11,7 @@ use crate::{
     dialect::{
         content::{one_answer, raw, refuse},
         dispatch::Outgoing,
+        segment as escaped,
     },
     error::{Class, Error},
 };
@@ -87,14 +86,7 @@ fn path(model: &str, streamed: bool) -> Result<String, Error> {
             return Err(refuse(format!("{model:?} is no name of a model"), "model"));
         }
         path.push('/');
-        for byte in segment.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-                path.push(char::from(byte));
-            } else {
-                // Cannot fail: it is a text.
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
+        path.push_str(&escaped(segment));
     }
     path.push_str(match streamed {
         true => ":streamGenerateContent?alt=sse",

@@ -8,8 +8,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use self::thinking::{Generation, Plan};
 use crate::{
     chat::ChatRequest,
-    dialect::{Dialect, Outgoing},
-    error::{Class, Error},
+    dialect::{Dialect, Outgoing, content::refuse as refuse_at},
+    error::Error,
     json::Object,
 };
 
@@ -30,7 +30,7 @@ const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 ///
 /// # Errors
 ///
-/// [`Class::Request`] with the field at fault, where the request says what the interface has no word for, and leaving it out
+/// [`Class::Request`](crate::error::Class::Request) with the field at fault, where the request says what the interface has no word for, and leaving it out
 /// would change what is asked.
 pub(crate) fn chat_request(request: &ChatRequest, model: &str) -> Result<Outgoing, Error> {
     let body = match request.dialect() {
@@ -226,10 +226,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
 
 /// What is wrong with a request, and where.
 pub(super) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Error {
-    Error::new(Class::Request, message)
-        .with_status(400)
-        .with_kind("invalid_request_error")
-        .with_param(param)
+    refuse_at(message, param)
 }
 
 /// JSON as it was written, or an empty object.
