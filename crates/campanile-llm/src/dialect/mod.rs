@@ -21,6 +21,8 @@ mod ids;
 pub(crate) mod neutral;
 pub(crate) mod ollama;
 pub(crate) mod openai;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dispatch::{Asked, Decoder, Frames, Outgoing};
 
