@@ -1,4 +1,4 @@
-//! A provider that fails on purpose, over real sockets: [`Upstream`] answers requests with what was [recorded](recorded), broken
+//! A provider that fails on purpose, over real sockets: [`Upstream`] answers requests with what was [recorded], broken
 //! as the [`Answer`] says; [`Between`] stands between a client and a real server, and breaks what passes.
 //!
 //! Both see what their clients do: how many connections and requests there were, how many bytes of an answer were taken, and

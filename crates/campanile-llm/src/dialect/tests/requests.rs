@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::*;
-use crate::chat::ChatRequest;
+use crate::{chat::ChatRequest, provider::TokenLimit};
 
 #[test]
 fn a_chat_with_tools_goes_from_one_dialect_to_every_interface() {
@@ -19,7 +19,9 @@ fn a_chat_with_tools_goes_from_one_dialect_to_every_interface() {
     });
     let request = ChatRequest::parse(Dialect::Anthropic, body.to_string()).unwrap();
     let sent = |api: Api| -> Value {
-        let out = api.chat_request(&request, "m", true).unwrap();
+        let out = api
+            .chat_request(&request, "m", true, TokenLimit::default())
+            .unwrap();
         serde_json::from_slice(&out.body).unwrap()
     };
     assert_eq!(sent(Api::Anthropic), body, "as it was written");
