@@ -9,7 +9,7 @@ use std::{
 use campanile::{Call, Usage};
 use campanile_llm::{
     Error,
-    chat::{Answer, ChatEvent, ChatRequest, ChatResponse, Meta, Part},
+    chat::{Answer, ChatCompletion, ChatEvent, ChatRequest, ChatResponse, Meta, Part},
 };
 use futures_util::{
     Stream,
@@ -20,9 +20,11 @@ use tower::Service;
 
 use super::{MODEL, TOKENS};
 
-/// A provider that answers at once, by a stream of one event that reports what the call took.
+/// A provider that answers at once, as a whole or by a stream of one event, either of which reports what the call took.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chats;
+pub(super) struct Chats {
+    pub(super) streamed: bool,
+}
 
 pub(super) type Events = Once<Ready<Result<ChatEvent, Error>>>;
 
@@ -43,7 +45,7 @@ pub(super) fn call(_number: u64) -> Call<ChatRequest> {
     static REQUEST: OnceLock<ChatRequest> = OnceLock::new();
     let request = REQUEST.get_or_init(|| {
         let request = ChatRequest::new(MODEL).user("Say hello.");
-        request.max_tokens(32).streamed()
+        request.max_tokens(32)
     });
     Call::new(request.clone())
 }
@@ -60,12 +62,17 @@ impl Service<Call<ChatRequest>> for Chats {
     }
 
     fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
+        static WHOLE: OnceLock<ChatCompletion> = OnceLock::new();
         black_box(call);
         let usage = Usage {
             input_tokens: Some(TOKENS.0),
             output_tokens: Some(TOKENS.1),
             ..Usage::default()
         };
+        if !self.streamed {
+            let whole = WHOLE.get_or_init(|| ChatCompletion::openai("Hello.", usage));
+            return ready(Ok(ChatResponse::whole(Meta::default(), whole.clone())));
+        }
         let event = ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End);
         let events = stream::once(ready(Ok(event.with_usage(usage, true))));
         ready(Ok(ChatResponse::stream(Meta::default(), events)))
@@ -106,10 +113,13 @@ where
             match self.as_mut().project() {
                 DrainingProj::Calling { call } => {
                     let response = ready!(call.poll(cx))?;
-                    let Answer::Stream(stream) = response.answer else {
-                        unreachable!("it is streamed");
-                    };
-                    self.set(Self::Reading { stream, events: 0 });
+                    match response.answer {
+                        Answer::Stream(stream) => self.set(Self::Reading { stream, events: 0 }),
+                        Answer::Whole(whole) => {
+                            black_box(whole);
+                            return Poll::Ready(Ok(1));
+                        }
+                    }
                 }
                 DrainingProj::Reading { mut stream, events } => {
                     while let Some(event) = ready!(stream.as_mut().poll_next(cx)) {

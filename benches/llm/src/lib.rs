@@ -1,7 +1,6 @@
 //! What goes around a provider: ours and liter-llm's, each over a provider of its own types that answers a chat at once.
 //!
-//! Ours answers by a stream of one event, which is read to its end: what hangs on a call is settled there. liter-llm's answers as
-//! a whole, which is the least that it does: it counts a stream by none of its events.
+//! Both answer as a whole; ours also by a stream of one event, which is read to its end.
 
 use campanile_benches::case::{BARE, Case, Message};
 
@@ -14,7 +13,7 @@ mod peer;
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new(BARE, "bare, a chat", Message::Chat, chat::call, || {
-            chat::Drain(chat::Chats)
+            chat::Drain(chat::Chats { streamed: false })
         }),
         Case::new(
             BARE,

@@ -1,16 +1,18 @@
 use campanile::{
+    Call,
     concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer},
     rate_limit::{Limit, RateLimitConfig, RateLimitLayer, Silent, Single, Together},
     retry::{RetryConfig, RetryLayer},
     spend_limit::{Period, SpendBudget, SpendLimitConfig, SpendLimitLayer},
 };
 use campanile_llm::{
-    Chat,
+    Chat, Error,
     account::{AccountLayer, Ledger, LedgerConfig},
+    chat::ChatRequest,
     estimate::{EstimateConfig, EstimateLayer},
     price::Prices,
 };
-use tower::{Layer, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     BUDGET, MODEL, RATE, STACK,
@@ -21,29 +23,56 @@ use campanile_benches::case::{Case, Message, OURS};
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new(RATE, OURS, Message::Chat, call, || {
-            Drain(rate().layer(Chats))
+            Drain(rate().layer(WHOLE))
         }),
         Case::new(BUDGET, OURS, Message::Chat, call, || {
-            Drain(spend().layer(Chats))
+            Drain(spend().layer(WHOLE))
         }),
-        Case::new(STACK, OURS, Message::Chat, call, || {
-            let ledger = Ledger::new(LedgerConfig::default()).expect("the ledger is valid");
-            let estimate =
-                EstimateLayer::new(EstimateConfig::default()).expect("the settings are valid");
-            let retry = RetryLayer::new(RetryConfig::default()).expect("the settings are valid");
-            let config = ConcurrencyLimitConfig::fixed(100_000);
-            let limit = ConcurrencyLimitLayer::new(config).expect("the limit is valid");
-            let stack = ServiceBuilder::new()
-                .layer(estimate.prices(&prices()))
-                .layer(spend())
-                .layer(retry.protocol(Chat))
-                .layer(rate())
-                .layer(limit.protocol(Chat))
-                .layer(AccountLayer::new(&ledger, &prices()).provider("somebody"))
-                .service(Chats);
-            Drain(stack)
+        Case::new("estimate", OURS, Message::Chat, call, || {
+            Drain(estimate().layer(WHOLE))
         }),
+        Case::new("account", OURS, Message::Chat, call, || {
+            Drain(account().layer(WHOLE))
+        }),
+        Case::new(STACK, OURS, Message::Chat, call, || stack(WHOLE)),
+        Case::new(
+            STACK,
+            "campanile, a stream of one event",
+            Message::Chat,
+            call,
+            || stack(STREAMED),
+        ),
     ]
+}
+
+const WHOLE: Chats = Chats { streamed: false };
+const STREAMED: Chats = Chats { streamed: true };
+
+fn stack(
+    chats: Chats,
+) -> impl Service<Call<ChatRequest>, Response = u64, Error = Error, Future: Send> + Clone + Send {
+    let retry = RetryLayer::new(RetryConfig::default()).expect("the settings are valid");
+    let config = ConcurrencyLimitConfig::fixed(100_000);
+    let limit = ConcurrencyLimitLayer::new(config).expect("the limit is valid");
+    let stack = ServiceBuilder::new()
+        .layer(estimate())
+        .layer(spend())
+        .layer(retry.protocol(Chat))
+        .layer(rate())
+        .layer(limit.protocol(Chat))
+        .layer(account())
+        .service(chats);
+    Drain(stack)
+}
+
+fn estimate() -> EstimateLayer {
+    let layer = EstimateLayer::new(EstimateConfig::default()).expect("the settings are valid");
+    layer.prices(&prices())
+}
+
+fn account() -> AccountLayer {
+    let ledger = Ledger::new(LedgerConfig::default()).expect("the ledger is valid");
+    AccountLayer::new(&ledger, &prices()).provider("somebody")
 }
 
 /// More than anyone can ask for.

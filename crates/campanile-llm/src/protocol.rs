@@ -3,6 +3,7 @@ use campanile::{
     completion::{GuardedStream, Meter, Observe, Reading},
     cost::Cost,
     protocol::Protocol,
+    rate_limit::{Advice, Advise},
     time::Timestamp,
     timeout::{Clocked, Countdown, Counts, TimedStream},
 };
@@ -23,6 +24,17 @@ use crate::{
 /// use campanile_llm::Chat;
 ///
 /// let layer = ConcurrencyLimitLayer::new(ConcurrencyLimitConfig::fixed(20)).unwrap().protocol(Chat);
+/// # let _ = layer;
+/// ```
+///
+/// A rate limit learns from the headers of answers where it is told to:
+///
+/// ```
+/// use campanile::rate_limit::{Limit, RateLimitConfig, RateLimitLayer};
+/// use campanile_llm::Chat;
+///
+/// let limit = RateLimitConfig::requests(Limit::per_minute(500.0));
+/// let layer = RateLimitLayer::new(limit).unwrap().protocol(Chat).advise(Chat);
 /// # let _ = layer;
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
@@ -136,6 +148,13 @@ impl Counts<ChatEvent> for ContentData {
     #[inline]
     fn counts(&mut self, event: &ChatEvent) -> bool {
         event.part() != Part::Idle
+    }
+}
+
+/// What a provider reports of its limits in the headers of its answers, for the `advise` method of a rate limit.
+impl<S> Advise<ChatResponse<S>> for Chat {
+    fn advice(&self, response: &ChatResponse<S>) -> Option<Advice> {
+        response.meta.limits.as_deref().copied()
     }
 }
 

@@ -11,7 +11,7 @@ use campanile::{
     discover::{PerEndpointLayer, Roster},
     hedge::{HedgeConfig, HedgeLayer},
     metrics::{Metrics, MetricsConfig},
-    rate_limit::{Limit, RateLimitConfig, RateLimitLayer},
+    rate_limit::{Advice, Limit, Quota, RateLimitConfig, RateLimitLayer, Unit},
     retry::{RetryConfig, RetryLayer},
     timeout::{TimeoutConfig, TimeoutLayer},
     trace::TraceLayer,
@@ -22,7 +22,7 @@ use campanile_llm::{
     stream::ChatStream,
 };
 use futures_util::{StreamExt, stream};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 async fn answer(_: Call<ChatRequest>) -> Result<ChatResponse, Error> {
     let event = |text: &'static str, part| {
@@ -94,5 +94,33 @@ async fn every_layer_goes_around_a_provider() -> Result<(), BoxError> {
         .collect()
         .await;
     assert_eq!(frames.concat(), b"data: hi\n\ndata: [DONE]\n\n");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_learns_from_what_a_provider_reports() -> Result<(), BoxError> {
+    let left = service_fn(async |_: Call<ChatRequest>| {
+        let mut response = ChatResponse::text("hi");
+        let requests = Some(Quota {
+            remaining: Some(2),
+            ..Quota::default()
+        });
+        let advice = Advice {
+            requests,
+            ..Advice::default()
+        };
+        response.meta.limits = Some(Box::new(advice));
+        Ok::<_, Error>(response)
+    });
+    let layer = RateLimitLayer::new(RateLimitConfig::requests(Limit::per_minute(600.0)))?
+        .protocol(Chat)
+        .advise(Chat);
+    let service = layer.layer(left);
+    let _ = service
+        .clone()
+        .oneshot(Call::new(ChatRequest::new("m")))
+        .await?;
+    let left = service.handle().left(Unit::Requests).unwrap();
+    assert!(left <= 2.0, "{left} are left");
     Ok(())
 }

@@ -34,8 +34,8 @@ pub struct Meta {
     pub model: Option<Arc<str>>,
     /// The provider's name of the request.
     pub request_id: Option<String>,
-    /// What the provider reports of its limits.
-    pub limits: Option<Advice>,
+    /// What the provider reports of its limits. Boxed: few providers do, and answers are moved from layer to layer.
+    pub limits: Option<Box<Advice>>,
     /// Whether it was kept from an earlier call, so that nothing was asked of a provider.
     pub cached: bool,
 }

@@ -147,7 +147,7 @@ impl Settings {
             provider: Some(Arc::clone(&self.name)),
             model,
             request_id: request_id(response.headers()),
-            limits: Headers.advice(response),
+            limits: Headers.advice(response).map(Box::new),
             cached: false,
         }
     }

@@ -5,6 +5,7 @@ use super::Needs;
 /// What a model can do, at one endpoint or wherever it is. Everything, unless it is said that it cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// It calls tools.
     pub tools: bool,
@@ -42,6 +43,62 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
+    /// Sets whether it calls tools.
+    #[must_use]
+    pub const fn with_tools(mut self, tools: bool) -> Self {
+        self.tools = tools;
+        self
+    }
+
+    /// Sets whether it sees images.
+    #[must_use]
+    pub const fn with_vision(mut self, vision: bool) -> Self {
+        self.vision = vision;
+        self
+    }
+
+    /// Sets whether it can be held to JSON.
+    #[must_use]
+    pub const fn with_json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// Sets whether it can be held to JSON of a schema.
+    #[must_use]
+    pub const fn with_json_schema(mut self, json_schema: bool) -> Self {
+        self.json_schema = json_schema;
+        self
+    }
+
+    /// Sets whether it can be told to reason.
+    #[must_use]
+    pub const fn with_reasoning(mut self, reasoning: bool) -> Self {
+        self.reasoning = reasoning;
+        self
+    }
+
+    /// Sets whether it streams its answers.
+    #[must_use]
+    pub const fn with_streaming(mut self, streaming: bool) -> Self {
+        self.streaming = streaming;
+        self
+    }
+
+    /// Sets how many tokens prompt and answer may have together.
+    #[must_use]
+    pub const fn with_context_window(mut self, tokens: u64) -> Self {
+        self.context_window = Some(tokens);
+        self
+    }
+
+    /// Sets how many tokens an answer may have.
+    #[must_use]
+    pub const fn with_max_output(mut self, tokens: u64) -> Self {
+        self.max_output = Some(tokens);
+        self
+    }
+
     /// What of the needs is not met: the name of the first such capability. The context window is another matter: it takes
     /// an estimate.
     #[must_use]

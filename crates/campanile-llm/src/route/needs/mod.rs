@@ -24,7 +24,7 @@ use media::media;
 /// let needs = Needs::of(&request);
 /// assert!(needs.json && !needs.tools);
 ///
-/// let plain = Capabilities { json: false, ..Capabilities::default() };
+/// let plain = Capabilities::default().with_json(false);
 /// assert_eq!(plain.lacks(&needs), Some("json"));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
