@@ -1,0 +1,80 @@
+use std::{fmt, sync::Arc};
+
+use arc_swap::{ArcSwap, Guard};
+use campanile::metrics::{Metrics, MetricsConfig};
+use campanile_llm::account::{Ledger, LedgerConfig};
+
+use crate::{
+    build::{BuildError, Live},
+    config::Config,
+};
+
+/// The gateway: everything but its listener. Clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+/// What outlives a change of the settings, and what the settings make.
+struct Shared {
+    live: ArcSwap<Live>,
+    kept: Kept,
+}
+
+/// What outlives a change of the settings.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) ledger: Ledger,
+    pub(crate) metrics: Metrics,
+}
+
+// ===== impl Gateway =====
+
+impl Gateway {
+    /// A gateway with these settings, which are complete: see [`config::load`](crate::config).
+    ///
+    /// Must be called within a tokio runtime: pools run in tasks.
+    ///
+    /// # Errors
+    ///
+    /// When something that the settings name is not there, or cannot be.
+    pub fn new(config: Config) -> Result<Self, BuildError> {
+        let kept = Kept {
+            ledger: Ledger::new(LedgerConfig::default())?,
+            metrics: Metrics::new(MetricsConfig::default())?,
+        };
+        let live = Live::new(config, &kept, None)?;
+        let live = ArcSwap::from_pointee(live);
+        Ok(Self {
+            shared: Arc::new(Shared { live, kept }),
+        })
+    }
+
+    /// Goes on with these settings. Calls under way end by the old ones. What is equal in both keeps its state: members their
+    /// breakers and measurements, keys their budgets.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<(), BuildError> {
+        let before = self.shared.live.load_full();
+        let live = Live::new(config, &self.shared.kept, Some(&before))?;
+        self.shared.live.store(Arc::new(live));
+        Ok(())
+    }
+
+    /// What calls go by now.
+    pub(crate) fn live(&self) -> Guard<Arc<Live>> {
+        self.shared.live.load()
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.shared.kept
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,26 @@
+//! A gateway for language models: one YAML file, one command; callers use the SDKs they have.
+//!
+//! As a library it is a [`Gateway`], made of a [`Config`](config::Config): a service of HTTP requests, which can be put into any
+//! program that speaks hyper or axum. The binary `campanile-gateway` is a thin shell around it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | the file: its types, how it is read and checked, its schema |
+//! | `build` | makes pools, stages and routes of it, and makes them anew when it changes |
+//! | `access` | who calls, and within which limits |
+//! | `serve` | connections, requests and answers |
+//! | `operate` | health, metrics, status, operators' actions, trails |
+//! | `simulated` | processors that make up what they answer |
+#![forbid(unsafe_code)]
+
+mod access;
+mod build;
+pub mod config;
+mod gateway;
+mod operate;
+mod serve;
+mod simulated;
+
+pub use build::BuildError;
+pub use gateway::Gateway;
+pub use serve::{Server, Stopped};

@@ -1,0 +1,1 @@
+//! Processors that make up what they answer.
