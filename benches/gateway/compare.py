@@ -101,6 +101,19 @@ def resident(program):
     return total / 1024
 
 
+def worked(program):
+    """Processor time of a program and its children, in seconds."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            if int(fields[2]) == program.pid:
+                ticks += int(fields[11]) + int(fields[12])
+        except (OSError, IndexError):
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 SCRIPT = """wrk.method = "POST"
 wrk.body = {body}
 wrk.headers["content-type"] = "application/json"
@@ -268,7 +281,9 @@ def measure(name, begin, upstream, tokens):
         wait_for(url, headers, program)
         arguments = ("--streams", options.streams, "--seconds", options.seconds)
         row["direct"] = load("streams", "--url", tokens, *arguments)
+        before = worked(program)
         row["through"] = load("streams", "--url", url, *arguments)
+        row["token_cpu_us"] = (worked(program) - before) * 1e6 / row["through"]["tokens"]
         if options.hold:
             process = int(subprocess.run(["pgrep", "-g", str(program.pid), "-o"], capture_output=True, text=True).stdout)
             # The gateway takes the place of `taskset`, which started it.
@@ -290,19 +305,19 @@ def tables(rows):
         rate, _, most, errors = row["many"]
         ratio = cell(rate / best if best else None, "{:.2f}")
         lines.append(f"| {row['name']} | {added:.0f} µs | {rate:,.0f} | {ratio} | {most:.2f} ms | {errors + row['alone'][3]} | {row['idle_mib']:.0f} / {row['mib']:.0f} MiB |")
-    streams = [f"| gateway | {options.streams} streams: added to the first token, p50 / p99 | added to each later token, p50 / mean | failed | {options.hold:,} streams: held each | idle / held / afterwards | failed, stalled |",
-               "|---|---|---|---|---|---|---|"]
+    streams = [f"| gateway | {options.streams} streams: added to the first token, p50 / p99 | added to each later token, p50 | processor time a token, all in | failed | {options.hold:,} streams: held each | idle / held / afterwards | failed, stalled |",
+               "|---|---|---|---|---|---|---|---|"]
     for row in rows:
         if "through" not in row:
             continue
         direct, through = row["direct"], row["through"]
         first = through["first_p50"] - direct["first_p50"], through["first_p99"] - direct["first_p99"]
-        later = through["later_p50"] - direct["later_p50"], through["later_mean"] - direct["later_mean"]
+        later = through["later_p50"] - direct["later_p50"]
         held = row.get("held")
         kept = ("", "", "") if held is None else (
             f"{held['kib_a_stream']:.1f} KiB", f"{held['idle_mib']:.0f} / {held['held_mib']:.0f} / {held['after_mib']:.0f} MiB",
             f"{held['failed']}, {held['stalled']}")
-        streams.append(f"| {row['name']} | {first[0]:.0f} / {first[1]:.0f} µs | {later[0]:.0f} / {later[1]:.0f} µs | {through['failed']} | " + " | ".join(kept) + " |")
+        streams.append(f"| {row['name']} | {first[0]:.0f} / {first[1]:.0f} µs | {later:.0f} µs | {row['token_cpu_us']:.1f} µs | {through['failed']} | " + " | ".join(kept) + " |")
     return "\n".join(lines) + "\n\n" + "\n".join(streams) + "\n"
 
 
