@@ -245,7 +245,7 @@ fn faults(api: Api) -> Vec<Fault> {
             "an error event" => vec![Class::Overload, Class::Server],
             _ => vec![Class::Malformed],
         };
-        // Too much work counts softly, before the call is answered. A stream that breaks is a failure, whatever it says.
+        // Too much work counts softly, whether or not the call is answered by then.
         let soft = name == "an error event" && matches!(api, Api::Anthropic | Api::Gemini);
         let failures = if soft { 0.5 } else { 1.0 };
         let at_start = answer().insert(0, bytes.clone()).stall_at(bytes.len());
@@ -262,7 +262,7 @@ fn faults(api: Api) -> Vec<Fault> {
             .insert(late, bytes.clone())
             .stall_at(late + bytes.len());
         faults.push(
-            Fault::new(format!("{name}, later"), later, Breaks(classes), 1.0)
+            Fault::new(format!("{name}, later"), later, Breaks(classes), failures)
                 .ended(Ended::Cancelled),
         );
     }
