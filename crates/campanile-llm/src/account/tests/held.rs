@@ -58,8 +58,16 @@ async fn recorded(
     call.context.trail = Some(trail.clone());
     let commit = CommitLayer::default();
     let failed = match outside {
-        true => account.layer(commit.layer(provider)).oneshot(call).await.is_err(),
-        false => commit.layer(account.layer(provider)).oneshot(call).await.is_err(),
+        true => account
+            .layer(commit.layer(provider))
+            .oneshot(call)
+            .await
+            .is_err(),
+        false => commit
+            .layer(account.layer(provider))
+            .oneshot(call)
+            .await
+            .is_err(),
     };
     assert!(failed, "nothing of it is passed on");
     let report = ledger.report();

@@ -63,6 +63,7 @@ use request::DEFAULT_MAX_TOKENS;
 pub(crate) use request::chat_request;
 pub(crate) use to_openai::to_openai;
 pub(crate) use whole::{render_whole, whole};
+pub(crate) use wire::told;
 
 /// Reads a provider's stream.
 pub(crate) fn parser() -> impl Parse + Send + 'static {
