@@ -49,6 +49,8 @@ mod config;
 mod future;
 mod limit;
 mod reasoning;
+#[cfg(feature = "client")]
+mod roots;
 mod secret;
 mod service;
 mod settings;
