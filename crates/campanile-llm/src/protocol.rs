@@ -13,6 +13,7 @@ use crate::{
     error::Error,
 };
 
+pub(crate) mod single;
 #[cfg(test)]
 mod tests;
 
