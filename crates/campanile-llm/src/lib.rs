@@ -130,7 +130,7 @@
 //! | feature | what | by default |
 //! |---|---|---|
 //! | `client` | the HTTP client: hyper | yes |
-//! | `tls` | TLS for it: rustls, with Mozilla's root certificates | no |
+//! | `tls` | TLS for it: rustls, with Mozilla's root certificates and [those of one's own](provider::HttpConfig::root_certificates) | no |
 //! | `pool` | the strategies of [`route`] that pick a member of a pool | no |
 //! | `cache` | the cache of answers | no |
 //! | `full` | all of these | no |

@@ -13,11 +13,15 @@ use crate::{
     error::Error,
 };
 
+pub(crate) mod single;
+#[cfg(test)]
+mod tests;
+
 /// How the layers of `campanile` read chats: put it into their `protocol` method.
 ///
 /// The context is that of the [`Call`]. A whole answer ends the call, a streamed one does with its last event, or with the
-/// error that it ends in. Errors of calls mean what their [class](crate::error::Class) says; one that ends a stream which has
-/// begun is an interruption, whatever its class.
+/// error that it ends in. Errors mean what their [class](crate::error::Class) says, of a call and at the end of a stream that
+/// has begun.
 ///
 /// ```
 /// use campanile::concurrency_limit::{ConcurrencyLimitConfig, ConcurrencyLimitLayer};
@@ -56,7 +60,7 @@ pub struct Chat;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ContentData;
 
-/// Reads usage and work off events.
+/// Reads usage and work off events, and what errors mean off their class.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EventMeter;
 
@@ -160,7 +164,7 @@ impl<S> Advise<ChatResponse<S>> for Chat {
 
 // ===== impl EventMeter =====
 
-impl Meter<ChatEvent> for EventMeter {
+impl Meter<ChatEvent, Error> for EventMeter {
     #[inline]
     fn read(&mut self, event: &ChatEvent) -> Reading {
         Reading {
@@ -169,5 +173,9 @@ impl Meter<ChatEvent> for EventMeter {
             ended: event.part() == Part::End,
             ..Reading::default()
         }
+    }
+
+    fn error(&mut self, error: &Error) -> Outcome {
+        error.outcome()
     }
 }

@@ -11,6 +11,7 @@ use campanile::{
 use super::{Ledger, counts::Bill, ledger::Key};
 use crate::{
     chat::{ChatRequest, Meta},
+    error::Begun,
     price::{Price, Prices},
     tokens::Calibrated,
 };
@@ -96,6 +97,13 @@ impl Attempt {
         if let Some(model) = &meta.model {
             self.model = Arc::clone(model);
         }
+    }
+
+    /// It was answered further in, and failed before anything of that was passed on.
+    pub(super) fn begun(&mut self, begun: &Begun) {
+        self.answered(&begun.meta);
+        let mut usage = begun.usage;
+        self.took(&mut usage, begun.reported);
     }
 
     /// It has taken so much so far, which the usage is made to tell in money too. What a provider itself says that it costs

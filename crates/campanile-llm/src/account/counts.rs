@@ -84,7 +84,8 @@ impl Counts {
         if !bill.answered {
             return;
         }
-        self.unpriced += u64::from(bill.usage.nano_dollars.is_none());
+        let told = bill.usage.total_tokens().is_some();
+        self.unpriced += u64::from(told && bill.usage.nano_dollars.is_none());
         if bill.reported {
             self.reported.add(&bill.usage);
         } else {

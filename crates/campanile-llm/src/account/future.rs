@@ -64,12 +64,15 @@ where
         };
         let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
         this.future.set(None);
-        let Some(completion) = this.completion.take() else {
+        let Some(mut completion) = this.completion.take() else {
             unreachable!("polled after it was ready");
         };
         Poll::Ready(match result {
             Ok(response) => Ok(response.account(completion)),
             Err(error) => {
+                if let Some(begun) = error.begun() {
+                    completion.observer_mut().begun(begun);
+                }
                 completion.end(Timestamp::ZERO, error.outcome());
                 Err(error)
             }

@@ -11,13 +11,18 @@
 //! | is given up after its head | cancelled | the same |
 //! | is given up before its head | cancelled | its prompt, [estimated](AccountLayer::unanswered) |
 //! | takes too long to its head | a failure | the same |
-//! | fails otherwise, is throttled or refused | that | nothing |
+//! | fails otherwise, is throttled or refused, before its head | that | nothing |
+//! | does so after its head | that | what was seen of it |
 //! | panics | a failure | what was seen of it |
 //!
 //! Whoever gives a call up before its head has sent the prompt, and most providers read it and ask for it, although nobody
 //! reports it: attempts that lost to a hedge are such. Where a whole answer was asked for and not a stream, that may have been
 //! written as well, so such a call counts as what it was [estimated](crate::estimate) to take, if it was.
 //! [Without it](AccountLayer::without_unanswered) such calls are recorded with nothing taken.
+//!
+//! It may be on either side of a [`CommitLayer`](crate::commit::CommitLayer), which holds answers back: of one that fails while
+//! it is held, the [error tells](crate::Error::begun) what was seen. Only one that is given up meanwhile has no head for who is
+//! outside, and counts as estimated.
 //!
 //! Calls for [embeddings](crate::embed) are accounted for in the same way.
 //!

@@ -115,6 +115,16 @@ impl ChatEvent {
         self
     }
 
+    /// The same event with other bytes, and its JSON in this place of them.
+    pub(crate) fn with_data(self, frame: Bytes, data: Range<usize>) -> Self {
+        let Self { frame, data, .. } = Self::new(frame, data, self.part);
+        Self {
+            frame,
+            data,
+            ..self
+        }
+    }
+
     /// Its JSON, in the dialect of the request; empty where it has none.
     #[must_use]
     pub fn data(&self) -> &[u8] {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::{CommittedStream, state::Held};
 use crate::{
     chat::{Answer, ChatEvent, ChatResponse, Meta},
-    error::Error,
+    error::{Begun, Error},
     stream::cut_off,
 };
 
@@ -71,8 +71,14 @@ where
                     let ChatResponse { meta, answer } = response?;
                     match answer {
                         Answer::Whole(answer) => {
-                            let result = this.held.whole(&answer);
-                            return Poll::Ready(result.map(|()| ChatResponse::whole(meta, answer)));
+                            return Poll::Ready(match this.held.whole(&answer) {
+                                Ok(()) => Ok(ChatResponse::whole(meta, answer)),
+                                Err(error) => {
+                                    let begun = Begun::new(meta)
+                                        .with_usage(*answer.usage(), answer.is_reported());
+                                    Err(error.with_begun(begun))
+                                }
+                            });
                         }
                         Answer::Stream(stream) => this.state.set(State::Holding {
                             head: Some((meta, stream)),
@@ -93,14 +99,16 @@ where
                         Err(error) => Err(error),
                     };
                     // The stream, if it is not passed on, is dropped before the caller learns of it.
-                    let head = head.take();
-                    return Poll::Ready(result.map(|event| {
-                        let Some((meta, stream)) = head else {
-                            unreachable!("it was just there");
-                        };
-                        let stream = CommittedStream::new(this.held.events(), event, stream);
-                        ChatResponse::stream(meta, stream)
-                    }));
+                    let Some((meta, stream)) = head.take() else {
+                        unreachable!("it was just there");
+                    };
+                    return Poll::Ready(match result {
+                        Ok(event) => {
+                            let stream = CommittedStream::new(this.held.events(), event, stream);
+                            Ok(ChatResponse::stream(meta, stream))
+                        }
+                        Err(error) => Err(error.with_begun(this.held.begun(meta))),
+                    });
                 }
             }
         }

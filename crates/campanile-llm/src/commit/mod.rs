@@ -48,7 +48,8 @@
 //!
 //! # Errors
 //!
-//! Those of the inner service, and the four above.
+//! Those of the inner service, and the four above. Each error of an answer that had begun [tells](crate::Error::begun) where it
+//! came from and what it had taken by then, so that who [accounts](crate::account) for it out there knows.
 //!
 //! # Example
 //!

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 
 use super::{CommitConfig, EmptyAnswer, FilteredAnswer};
 use crate::{
-    chat::{ChatCompletion, ChatEvent, FinishReason, Part},
-    error::{Class, Error},
+    chat::{ChatCompletion, ChatEvent, FinishReason, Meta, Part},
+    error::{Begun, Class, Error},
 };
 
 /// What is held of a stream that has not been committed to.
@@ -38,13 +38,22 @@ impl Held {
         self.finish = event.finish().or(self.finish);
         match event.part() {
             Part::Content => return Ok(Some(event)),
-            Part::End => return self.may_be_empty(self.finish).map(|()| Some(event)),
+            Part::End => {
+                let whole = self.may_be_empty(self.finish);
+                return match whole {
+                    Ok(()) => Ok(Some(event)),
+                    Err(error) => {
+                        self.events.push_back(event);
+                        Err(error)
+                    }
+                };
+            }
             Part::Idle if event.data().is_empty() => return Ok(None),
             Part::Idle => {}
         }
         self.bytes = self.bytes.saturating_add(event.frame().len());
         if self.bytes > self.max_bytes || self.events.len() >= self.max_events {
-            return Err(Error::new(
+            let error = Error::new(
                 Class::Malformed,
                 format!(
                     "{} events of {} bytes without content: at most {} of {} bytes are held",
@@ -53,13 +62,24 @@ impl Held {
                     self.max_events,
                     self.max_bytes,
                 ),
-            ));
+            );
+            self.events.push_back(event);
+            return Err(error);
         }
         if self.events.is_empty() {
             self.events.reserve_exact(self.max_events);
         }
         self.events.push_back(event);
         Ok(None)
+    }
+
+    /// What was seen of an answer from here that failed: its last event tells what it had taken.
+    pub(super) fn begun(&self, meta: Meta) -> Begun {
+        let begun = Begun::new(meta);
+        match self.events.back() {
+            Some(last) => begun.with_usage(*last.usage(), last.is_reported()),
+            None => begun,
+        }
     }
 
     /// Looks at a whole answer.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     chat::{ChatCompletion, ChatEvent, ChatRequest},
     error::Error,
-    provider::TokenLimit,
+    provider::{PastReasoning, TokenLimit},
     stream::{Frame, NdjsonFrames, SseFrames},
     usage::Tally,
 };
@@ -59,20 +59,27 @@ pub(crate) enum Decoder {
 
 impl Api {
     /// Writes a chat for this interface, with the provider's name of the model. `usage` asks for it to be told in streams,
-    /// where the interface lets one choose, and `limit` is what the limit of tokens is called there.
+    /// where the interface lets one choose, `limit` is what the limit of tokens is called there, and `past` what a server of
+    /// OpenAI's interface is sent of earlier reasoning.
     pub(crate) fn chat_request(
         self,
         request: &ChatRequest,
         model: &str,
         usage: bool,
         limit: TokenLimit,
+        past: PastReasoning,
     ) -> Result<Outgoing, Error> {
         // The other dialect's requests go through OpenAI's, but to where they are spoken.
         let hub;
         let request = match (request.dialect(), self) {
             (Dialect::OpenAi, _) | (Dialect::Anthropic, Self::Anthropic) => request,
             (Dialect::Anthropic, _) => {
-                hub = anthropic::to_openai(request)?;
+                // Those that take none leave it out, and others have a place of their own for it.
+                let past = match self {
+                    Self::OpenAi => past,
+                    _ => PastReasoning::Sealed,
+                };
+                hub = anthropic::to_openai(request, past)?;
                 &hub
             }
         };

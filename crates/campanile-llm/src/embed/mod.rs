@@ -21,6 +21,5 @@ mod service;
 mod tests;
 
 pub use protocol::Embeddings;
-pub(crate) use protocol::end;
 pub use request::EmbeddingRequest;
 pub use response::EmbeddingResponse;

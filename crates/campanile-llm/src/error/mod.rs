@@ -8,10 +8,12 @@ use campanile::{
     rejection::RejectionKind,
 };
 
+mod begun;
 mod class;
 #[cfg(test)]
 mod tests;
 
+pub use begun::Begun;
 pub use class::Class;
 
 /// The error of every provider and of every layer around them. One pointer wide.
@@ -35,6 +37,7 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     rejection: Option<Rejection>,
+    begun: Option<Box<Begun>>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
@@ -56,6 +59,7 @@ impl Error {
                 request_id: None,
                 retry_after: None,
                 rejection: None,
+                begun: None,
                 source: None,
             }),
         }
@@ -114,6 +118,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<campanile::BoxError>) -> Self {
         self.inner.source = Some(source.into().into());
+        self
+    }
+
+    /// Sets what was seen of an answer that had begun, unless that is set.
+    #[must_use]
+    pub fn with_begun(mut self, begun: Begun) -> Self {
+        self.inner.begun.get_or_insert_with(|| Box::new(begun));
         self
     }
 
@@ -206,6 +217,13 @@ impl Error {
         self.inner.rejection.as_ref()
     }
 
+    /// What was seen of the answer, if it had begun when it failed and nothing of it was passed on: who holds answers back, as
+    /// a [`CommitLayer`](crate::commit::CommitLayer), tells those who account for them.
+    #[must_use]
+    pub fn begun(&self) -> Option<&Begun> {
+        self.inner.begun.as_deref()
+    }
+
     /// What it means for the endpoint.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -264,6 +282,7 @@ impl fmt::Debug for Error {
             .field("request_id", &self.inner.request_id)
             .field("retry_after", &self.inner.retry_after)
             .field("rejection", &self.inner.rejection)
+            .field("begun", &self.inner.begun)
             .field("source", &self.inner.source)
             .finish()
     }

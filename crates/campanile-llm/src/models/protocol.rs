@@ -1,14 +1,7 @@
-use campanile::{
-    Call, Completion, Context, Outcome, Rejection, Usage,
-    completion::Observe,
-    cost::Cost,
-    protocol::Protocol,
-    time::Timestamp,
-    timeout::{Clocked, Countdown},
-};
+use campanile::{Cost, Usage};
 
 use super::{ListModels, ModelList};
-use crate::{embed::end, error::Error};
+use crate::protocol::single::single;
 
 /// How the layers of `campanile` read calls for lists of models: put it into their `protocol` method. They take no tokens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,50 +18,16 @@ const NOTHING: Usage = Usage {
 
 // ===== impl Models =====
 
-impl Protocol<Call<ListModels>, ModelList, Error> for Models {
-    type Response<O: Observe> = ModelList;
+single!(Models: ListModels => ModelList, cost, bytes, usage);
 
-    #[inline]
-    fn context<'a>(&self, request: &'a Call<ListModels>) -> Option<&'a Context> {
-        Some(&request.context)
-    }
-
-    #[inline]
-    fn context_mut<'a>(&self, request: &'a mut Call<ListModels>) -> Option<&'a mut Context> {
-        Some(&mut request.context)
-    }
-
-    fn cost(&self, _request: &Call<ListModels>) -> Cost {
-        Cost::default()
-    }
-
-    fn classify(&self, result: Result<&ModelList, &Error>) -> Outcome {
-        result.map_or_else(Error::outcome, |_| Outcome::Success)
-    }
-
-    fn status(&self, _response: &ModelList) -> Option<u16> {
-        Some(200)
-    }
-
-    fn rejection<'a>(&self, error: &'a Error) -> Option<&'a Rejection> {
-        error.rejection()
-    }
-
-    fn complete<O: Observe>(
-        &self,
-        result: Result<ModelList, Error>,
-        completion: Completion<O>,
-        now: Timestamp,
-    ) -> Result<ModelList, Error> {
-        end(result, completion, now, |_| &NOTHING)
-    }
+fn cost(_: &ListModels) -> Cost {
+    Cost::default()
 }
 
-/// They are whole: between their data there is no clock.
-impl Clocked<ModelList> for Models {
-    type Response<N> = ModelList;
+const fn bytes(_: &ListModels) -> u64 {
+    0
+}
 
-    fn clocked<N>(response: ModelList, _countdown: Countdown<N>) -> ModelList {
-        response
-    }
+const fn usage(_: &ModelList) -> &Usage {
+    &NOTHING
 }

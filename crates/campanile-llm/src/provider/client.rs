@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    path::PathBuf,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -23,7 +24,7 @@ use hyper_util::{
 use serde::{Deserialize, Serialize};
 use tower_service::Service;
 
-use super::HttpBody;
+use super::{HttpBody, roots::roots};
 
 /// How connections are made.
 #[cfg(feature = "tls")]
@@ -32,8 +33,13 @@ pub type DefaultConnector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 pub type DefaultConnector = HttpConnector;
 
+#[cfg(feature = "tls")]
+type Roots = rustls::RootCertStore;
+#[cfg(not(feature = "tls"))]
+type Roots = ();
+
 /// How an [`HttpClient`] treats its connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpConfig {
@@ -54,10 +60,14 @@ pub struct HttpConfig {
     pub buffer: u32,
     /// Whether HTTP/2 is spoken without asking, as over plain TCP nobody can be asked. It is not by default.
     pub http2_only: bool,
+    /// Files of certificates in PEM by which servers may be certified, beside Mozilla's root certificates: those of a company's own
+    /// authority. Read when the client is made. None by default; they take the feature `tls`.
+    pub root_certificates: Vec<PathBuf>,
 }
 
 /// An HTTP client for providers: hyper's, with a pool of connections, over HTTP/1 and HTTP/2. With the feature `tls` also
-/// over TLS, by rustls with aws-lc-rs and Mozilla's root certificates. Clones share the pool.
+/// over TLS, by rustls with aws-lc-rs, Mozilla's root certificates and those of one's [own](HttpConfig::root_certificates). Clones
+/// share the pool.
 pub struct HttpClient<C = DefaultConnector> {
     client: Client<C, Full<Bytes>>,
 }
@@ -71,7 +81,11 @@ pub struct HttpFuture {
 /// An HTTP client with the default settings.
 #[must_use]
 pub fn http_client() -> HttpClient {
-    HttpClient::over(HttpConfig::default())
+    let config = HttpConfig::default();
+    let Ok(roots) = roots(&config.root_certificates) else {
+        unreachable!("there is no file to be read");
+    };
+    HttpClient::over(&config, roots)
 }
 
 // ===== impl HttpConfig =====
@@ -85,6 +99,7 @@ impl Default for HttpConfig {
             keepalive: Duration::from_secs(60),
             buffer: 16 << 10,
             http2_only: false,
+            root_certificates: Vec::new(),
         }
     }
 }
@@ -111,11 +126,18 @@ impl HttpConfig {
         with_http2_only => http2_only: bool, "Sets whether HTTP/2 is spoken without asking.";
     }
 
-    /// Checks the settings.
+    /// Adds a file of certificates. See [`root_certificates`](Self::root_certificates).
+    #[must_use]
+    pub fn with_root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.root_certificates.push(file.into());
+        self
+    }
+
+    /// Checks the settings, and reads the certificates to see that they are there.
     ///
     /// # Errors
     ///
-    /// When the buffer is below 8 KiB or above 1 GiB, or a time is zero or above a year.
+    /// When the buffer is below 8 KiB or above 1 GiB, a time is zero or above a year, or a file has no certificates.
     pub fn build(self) -> Result<Self, Invalid> {
         let bounds = (8 << 10..=1 << 30).contains(&self.buffer);
         let rule = "it must be from 8 KiB to 1 GiB";
@@ -129,6 +151,7 @@ impl HttpConfig {
             let bounds = !time.is_zero() && time <= Duration::from_secs(365 * 86_400);
             Invalid::unless(bounds, "http", field, &time, rule)?;
         }
+        roots(&self.root_certificates)?;
         Ok(self)
     }
 }
@@ -142,33 +165,39 @@ impl HttpClient {
     ///
     /// As [`HttpConfig::build`].
     pub fn new(config: HttpConfig) -> Result<Self, Invalid> {
-        Ok(Self::over(config.build()?))
+        let config = config.build()?;
+        let roots = roots(&config.root_certificates)?;
+        Ok(Self::over(&config, roots))
     }
 
     /// The settings are checked.
-    fn over(config: HttpConfig) -> Self {
+    fn over(config: &HttpConfig, roots: Roots) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(config.connect_timeout));
         tcp.set_keepalive(Some(config.keepalive));
         #[cfg(feature = "tls")]
         tcp.enforce_http(false);
-        Self::pooled(secured(tcp), config)
+        Self::pooled(secured(tcp, roots), config)
     }
 }
 
 #[cfg(not(feature = "tls"))]
-const fn secured(tcp: HttpConnector) -> DefaultConnector {
+const fn secured(tcp: HttpConnector, (): Roots) -> DefaultConnector {
     tcp
 }
 
 /// With a provider of cryptography of its own: none is installed for the process.
 #[cfg(feature = "tls")]
-fn secured(tcp: HttpConnector) -> DefaultConnector {
+fn secured(tcp: HttpConnector, roots: Roots) -> DefaultConnector {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(provider)
+    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
         .expect("aws-lc-rs knows the default versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp)
@@ -178,17 +207,17 @@ impl<C> HttpClient<C>
 where
     C: Connect + Clone,
 {
-    /// A client whose connections are made by a connector of one's own: other roots, a proxy, a Unix socket. What the
-    /// settings say of TCP is then the connector's matter.
+    /// A client whose connections are made by a connector of one's own: other roots alone, a certificate of the client's, a
+    /// proxy, a Unix socket. What the settings say of TCP and of certificates is then the connector's matter.
     ///
     /// # Errors
     ///
     /// As [`HttpConfig::build`].
     pub fn with_connector(connector: C, config: HttpConfig) -> Result<Self, Invalid> {
-        Ok(Self::pooled(connector, config.build()?))
+        Ok(Self::pooled(connector, &config.build()?))
     }
 
-    fn pooled(connector: C, config: HttpConfig) -> Self {
+    fn pooled(connector: C, config: &HttpConfig) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.idle_timeout)

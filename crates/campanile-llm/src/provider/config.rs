@@ -4,7 +4,7 @@ use campanile::config::Invalid;
 use http::{HeaderName, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, TokenLimit};
+use super::{PastReasoning, Secret, TokenLimit};
 use crate::dialect::Api;
 
 /// A provider: what it speaks, where it is, and with which key it is called. The presets know the first two.
@@ -42,6 +42,10 @@ pub struct ProviderConfig {
     /// What OpenAI's interface calls the limit of an answer's tokens there. As the caller wrote it by default; the presets of
     /// OpenAI, Ollama and llama.cpp know better. Other interfaces take either name.
     pub token_limit: TokenLimit,
+    /// What a server of OpenAI's interface is sent of the reasoning of earlier answers, where the caller speaks Anthropic's
+    /// dialect. Nothing by default; its text by the presets of vLLM and llama.cpp. Other interfaces are sent what they have a
+    /// place for.
+    pub past_reasoning: PastReasoning,
     /// How many bytes an event of a stream may have. 1 MiB by default.
     pub max_frame: usize,
     /// How many bytes a whole answer may have. 16 MiB by default.
@@ -59,6 +63,7 @@ impl Default for ProviderConfig {
             models: BTreeMap::new(),
             include_usage: true,
             token_limit: TokenLimit::default(),
+            past_reasoning: PastReasoning::default(),
             max_frame: 1 << 20,
             max_body: 16 << 20,
         }
@@ -122,13 +127,15 @@ impl ProviderConfig {
     /// vLLM. The address is that of the server: `http://localhost:8000`.
     #[must_use]
     pub fn vllm(url: &str) -> Self {
-        Self::new("vllm", Api::OpenAi, under_v1(url))
+        Self::new("vllm", Api::OpenAi, under_v1(url)).with_past_reasoning(PastReasoning::Text)
     }
 
     /// The server of llama.cpp. The address is that of the server: `http://localhost:8080`.
     #[must_use]
     pub fn llama_cpp(url: &str) -> Self {
-        Self::new("llama.cpp", Api::OpenAi, under_v1(url)).with_token_limit(TokenLimit::MaxTokens)
+        Self::new("llama.cpp", Api::OpenAi, under_v1(url))
+            .with_token_limit(TokenLimit::MaxTokens)
+            .with_past_reasoning(PastReasoning::Text)
     }
 
     /// Sets what it is called. See [`name`](Self::name).
@@ -177,6 +184,13 @@ impl ProviderConfig {
     #[must_use]
     pub const fn with_token_limit(mut self, limit: TokenLimit) -> Self {
         self.token_limit = limit;
+        self
+    }
+
+    /// Sets what is sent of the reasoning of earlier answers. See [`past_reasoning`](Self::past_reasoning).
+    #[must_use]
+    pub const fn with_past_reasoning(mut self, reasoning: PastReasoning) -> Self {
+        self.past_reasoning = reasoning;
         self
     }
 

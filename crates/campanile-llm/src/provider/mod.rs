@@ -48,6 +48,9 @@ mod collect;
 mod config;
 mod future;
 mod limit;
+mod reasoning;
+#[cfg(feature = "client")]
+mod roots;
 mod secret;
 mod service;
 mod settings;
@@ -63,6 +66,7 @@ pub use config::ProviderConfig;
 pub use future::ProviderFuture;
 pub(crate) use future::{Asking, Kind};
 pub use limit::TokenLimit;
+pub use reasoning::PastReasoning;
 pub use secret::Secret;
 pub use service::Provider;
 pub(crate) use settings::Settings;

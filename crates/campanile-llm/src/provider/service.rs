@@ -113,7 +113,9 @@ where
         let request = &call.message;
         let model = settings.model(&request.model_shared());
         let (usage, limit) = (settings.include_usage, settings.token_limit);
-        let outgoing = settings.api.chat_request(request, &model, usage, limit);
+        let past = settings.past_reasoning;
+        let api = settings.api;
+        let outgoing = api.chat_request(request, &model, usage, limit, past);
         let accept = match (request.is_streamed(), settings.api) {
             (true, crate::dialect::Api::Ollama) => "application/x-ndjson",
             (true, _) => "text/event-stream",

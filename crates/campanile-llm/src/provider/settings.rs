@@ -10,7 +10,7 @@ use campanile::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
-use super::{ProviderConfig, TokenLimit, secret::sensitive};
+use super::{PastReasoning, ProviderConfig, TokenLimit, secret::sensitive};
 use crate::{
     chat::Meta,
     dialect::{Api, Outgoing},
@@ -28,6 +28,7 @@ pub struct Settings {
     models: HashMap<String, Arc<str>>,
     pub(crate) include_usage: bool,
     pub(crate) token_limit: TokenLimit,
+    pub(crate) past_reasoning: PastReasoning,
     pub(crate) max_frame: usize,
     pub(crate) max_body: usize,
     /// What must not be seen, should the provider repeat it.
@@ -91,6 +92,7 @@ impl Settings {
                 .collect(),
             include_usage: config.include_usage,
             token_limit: config.token_limit,
+            past_reasoning: config.past_reasoning,
             max_frame: config.max_frame,
             max_body: config.max_body,
             secrets,

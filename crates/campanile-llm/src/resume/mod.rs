@@ -21,8 +21,10 @@
 //! # The seam
 //!
 //! Of the second stream everything before its first text is dropped: the caller has had a beginning. Its later frames are
-//! passed on as they are: their ids, model and reports of usage are those of the second answer. The usage that the
-//! events [tell](crate::chat::ChatEvent::usage) adds up over both. White space at the end of the text so far is not sent, as some
+//! passed on as they are: their ids and model are those of the second answer. Usage adds up over both, in what the
+//! events [tell](crate::chat::ChatEvent::usage) and in the frames that report it: the first answer's is what was seen of it, estimated
+//! unless it was reported, so a sum is never told as [reported](crate::chat::ChatEvent::is_reported). What a
+//! [ledger](crate::account) further in has of the two is what the caller is shown. White space at the end of the text so far is not sent, as some
 //! interfaces refuse it; where the second stream begins with it, it is taken off. A limit of tokens is lowered by what was
 //! written.
 //!
@@ -100,6 +102,7 @@ mod progress;
 mod reach;
 mod seam;
 mod service;
+mod shown;
 mod stream;
 #[cfg(test)]
 mod tests;

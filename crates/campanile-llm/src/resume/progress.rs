@@ -3,7 +3,7 @@ use std::{mem, sync::Arc, time::Duration};
 use campanile::{Call, Usage, context::Repeat, time::Timestamp, timeout::Clock};
 use tokio::time::Instant;
 
-use super::{ResumeConfig, seam::Seam};
+use super::{ResumeConfig, seam::Seam, shown::shown};
 use crate::{
     chat::{ChatEvent, ChatRequest, Part, Role},
     dialect::{Dialect, anthropic, codec::Parse, neutral::Delta, openai},
@@ -20,10 +20,10 @@ pub(super) struct Progress {
     /// `None` once the answer is no longer one to resume.
     parser: Option<Box<dyn Parse + Send + Sync>>,
     deltas: Vec<Delta>,
-    /// What the streams before have taken, and whether that was reported.
-    before: (Usage, bool),
+    /// What the streams before have taken.
+    before: Usage,
     /// What all have taken so far.
-    taken: (Usage, bool),
+    taken: Usage,
     /// Where a second stream has not come to its first text.
     seam: Option<Seam>,
 }
@@ -52,8 +52,8 @@ impl Progress {
             resumed: 0,
             text: String::new(),
             deltas: Vec::new(),
-            before: (Usage::default(), true),
-            taken: (Usage::default(), true),
+            before: Usage::default(),
+            taken: Usage::default(),
             seam: None,
         }))
     }
@@ -70,11 +70,10 @@ impl Progress {
     pub(super) fn pass(&mut self, mut event: ChatEvent) -> Result<Option<ChatEvent>, Error> {
         self.read(&event);
         if self.resumed > 0 {
-            let usage = add(&self.before.0, event.usage());
-            let reported = self.before.1 && event.is_reported();
-            event = event.with_usage(usage, reported);
+            let usage = add(&self.before, event.usage());
+            event = event.with_usage(usage, false);
         }
-        self.taken = (*event.usage(), event.is_reported());
+        self.taken = *event.usage();
         if let Some(seam) = &mut self.seam {
             let Some((next, text)) = seam.join(event, &self.deltas)? else {
                 return Ok(None);
@@ -85,6 +84,9 @@ impl Progress {
             self.deltas.insert(0, Delta::Text(text));
         }
         self.note();
+        if self.resumed > 0 {
+            event = shown(self.call.message.dialect(), event);
+        }
         Ok(Some(event))
     }
 
@@ -154,7 +156,7 @@ impl Progress {
         }
         for limit in ["max_completion_tokens", "max_tokens"] {
             if let Ok(Some(most)) = request.object().read::<u64>(limit) {
-                let left = most.saturating_sub(self.taken.0.output_tokens.unwrap_or(0));
+                let left = most.saturating_sub(self.taken.output_tokens.unwrap_or(0));
                 if left == 0 {
                     return None;
                 }

@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::shown::reframed;
 use crate::{
     chat::{ChatEvent, Part},
     dialect::{Dialect, neutral::Delta},
@@ -77,17 +78,10 @@ fn common(one: &str, other: &str) -> usize {
 /// The same event with another text.
 fn with_text(dialect: Dialect, event: &ChatEvent, text: &str) -> Option<ChatEvent> {
     let mut data: Value = serde_json::from_slice(event.data()).ok()?;
-    let (place, head) = match dialect {
-        Dialect::OpenAi => ("/choices/0/delta/content", "data: "),
-        Dialect::Anthropic => ("/delta/text", "event: content_block_delta\ndata: "),
+    let place = match dialect {
+        Dialect::OpenAi => "/choices/0/delta/content",
+        Dialect::Anthropic => "/delta/text",
     };
     *data.pointer_mut(place)? = text.into();
-    let frame = format!("{head}{data}\n\n");
-    let place = head.len()..frame.len() - 2;
-    let next = ChatEvent::new(frame.into(), place, event.part());
-    Some(
-        next.with_units(event.units())
-            .with_finish(event.finish())
-            .with_usage(*event.usage(), event.is_reported()),
-    )
+    Some(reframed(dialect, event, &data))
 }

@@ -43,9 +43,9 @@
 //! go to another group gets a trail, if it has none: so the limit of attempts is one for all groups together, and a pool in
 //! one group avoids the endpoints that were tried in another. It says that it is a
 //! [`Repeat::Fallback`](campanile::context::Repeat::Fallback). Two groups may stand in for each other; only for classes by
-//! which the request itself is at fault are circles refused, when the routes are made. A call that is estimated to take more
-//! tokens than its group's context window goes to the group for [`Class::ContextWindow`](crate::error::Class::ContextWindow) at once, and
-//! spends nothing.
+//! which the request itself is at fault are circles refused, when the routes are made. A call whose prompt, with
+//! the answer that it asks for, is [estimated](Routed::estimate) to be more tokens than its group's context window goes to the group
+//! for [`Class::ContextWindow`](crate::error::Class::ContextWindow) at once, and spends nothing. What is reserved for it does not matter.
 //!
 //! # Errors
 //!

@@ -10,16 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{Chunks, Completion, Held, Meter, Observe};
-use crate::{
-    outcome::{FailureKind, Outcome},
-    time::Timestamp,
-};
+use crate::{outcome::Outcome, time::Timestamp};
 
 pin_project! {
     /// An HTTP body that carries the completion of its call. Frames, trailers, the size hint and the end of stream are
     /// those of the inner body.
     ///
-    /// The call ends when the body does: as its head said, or as [`FailureKind::Interrupted`] after an error. A server
+    /// The call ends when the body does: as its head said, or as its meter [judges](Meter::error) an error. A server
     /// stops polling once [`is_end_stream`](Body::is_end_stream) holds, so the call ends then too: at once for an empty
     /// body. A body that is dropped before its end was cancelled, unless its head had said that the call went wrong.
     pub struct GuardedBody<B, O: Observe, M = Chunks> {
@@ -60,7 +57,7 @@ impl<B, O, M> Body for GuardedBody<B, O, M>
 where
     B: Body,
     O: Observe,
-    M: Meter<B::Data>,
+    M: Meter<B::Data, B::Error>,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -87,10 +84,8 @@ where
                     }
                     this.inner.is_end_stream()
                 }
-                Some(Err(_)) => {
-                    if outcome.is_success() {
-                        *outcome = Outcome::Failure(FailureKind::Interrupted);
-                    }
+                Some(Err(error)) => {
+                    super::meter::broke(this.meter, error, outcome);
                     true
                 }
                 None => true,

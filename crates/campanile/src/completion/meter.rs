@@ -1,11 +1,25 @@
 use super::{Completion, Observe};
-use crate::{cost::Usage, outcome::Outcome, time::Timestamp};
+use crate::{
+    cost::Usage,
+    outcome::{FailureKind, Outcome},
+    time::Timestamp,
+};
 
 /// Reads each piece of a body or stream as it passes: how much work it is, what it reports, whether it says that the
-/// call failed although the head said otherwise.
-pub trait Meter<D> {
+/// call failed although the head said otherwise. Judges the error `E` that it may end in.
+pub trait Meter<D, E> {
     /// Reads one piece.
     fn read(&mut self, data: &D) -> Reading;
+
+    /// What it means that the body or stream broke off with this error, after a head of success. Unless a meter knows better,
+    /// it is [`FailureKind::Interrupted`]; a success counts as that too.
+    ///
+    /// Where no usage was read by then, budgets and rate limits take a call that was throttled, overloaded or ignored for one
+    /// on which no work was done.
+    fn error(&mut self, error: &E) -> Outcome {
+        let _ = error;
+        Outcome::Failure(FailureKind::Interrupted)
+    }
 }
 
 /// What a [`Meter`] read off one piece.
@@ -25,13 +39,24 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Chunks;
 
-impl<D> Meter<D> for Chunks {
+impl<D, E> Meter<D, E> for Chunks {
     #[inline]
     fn read(&mut self, _data: &D) -> Reading {
         Reading {
             units: 1,
             ..Reading::default()
         }
+    }
+}
+
+/// What a call means that broke off with this error. Apart, so that pieces pass by it.
+#[cold]
+pub(super) fn broke<D, E>(meter: &mut impl Meter<D, E>, error: &E, outcome: &mut Outcome) {
+    if outcome.is_success() {
+        *outcome = match meter.error(error) {
+            Outcome::Success => Outcome::Failure(FailureKind::Interrupted),
+            judged => judged,
+        };
     }
 }
 

@@ -8,12 +8,12 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::{Chunks, Completion, Held, Meter, Observe};
-use crate::outcome::{FailureKind, Outcome};
+use crate::outcome::Outcome;
 
 pin_project! {
     /// A stream of results that carries the completion of its call.
     ///
-    /// The call ends when the stream does: as its head said, or as [`FailureKind::Interrupted`] after an error item.
+    /// The call ends when the stream does: as its head said, or as its meter [judges](Meter::error) an error item.
     /// A stream that is dropped before its end was cancelled, unless its head or an item had said that the call went
     /// wrong.
     pub struct GuardedStream<T, O: Observe, M = Chunks> {
@@ -42,7 +42,7 @@ impl<T, D, E, O, M> Stream for GuardedStream<T, O, M>
 where
     T: Stream<Item = Result<D, E>>,
     O: Observe,
-    M: Meter<D>,
+    M: Meter<D, E>,
 {
     type Item = Result<D, E>;
 
@@ -59,11 +59,7 @@ where
             let now = completion.clock();
             match &item {
                 Some(Ok(data)) => super::meter::observe(call, this.meter.read(data), outcome, now),
-                Some(Err(_)) => {
-                    if outcome.is_success() {
-                        *outcome = Outcome::Failure(FailureKind::Interrupted);
-                    }
-                }
+                Some(Err(error)) => super::meter::broke(this.meter, error, outcome),
                 None => {
                     if let Some(completion) = call.take() {
                         completion.end(now, *outcome);

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Judges a call by its response head or its error. What happens to a body afterwards is added by the
-/// [`Completion`](crate::Completion): a body that breaks off turns [`Outcome::Success`] into a failure.
+/// [`Completion`](crate::Completion): a body that breaks off turns [`Outcome::Success`] into a failure, or into what a
+/// [meter](crate::completion::Meter::error) makes of its error.
 ///
 /// Errors are owned (`'static`), so that they can be asked what they are. The method says so and not the trait: as a bound
 /// of an impl it would keep async blocks that await a pool over a [`BoxError`] from being `Send`.

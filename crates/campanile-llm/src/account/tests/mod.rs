@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod ends;
+mod held;
 mod ledgers;
 mod sums;
 

@@ -9,7 +9,7 @@
 //! | text, `image_url` (`data:`, `http:`), `file` of a PDF | `text`, `image`, `document` | with `cache_control`, if a part has it |
 //! | `tool_calls` | `tool_use` | arguments are a JSON object |
 //! | messages of `tool` | `tool_result` | those that follow each other in one turn; its images go into the user's message after it, and `is_error` is told as `Error: ` |
-//! | `reasoning_content` and `reasoning_signature` | `thinking` | never one without a signature; of several in a turn the texts are joined and the last signature stays |
+//! | `reasoning_content` and `reasoning_signature` | `thinking` | never one without a signature; of several in a turn the texts are joined and the last signature stays; a server of OpenAI's interface is sent what its [settings](crate::provider::ProviderConfig::past_reasoning) say |
 //! | `tools`, `tool_choice`, `parallel_tool_calls` | `tools`, `tool_choice`, its `disable_parallel_tool_use` | |
 //! | `max_completion_tokens`, `max_tokens` | `max_tokens` | 4,096 where there is none, and more for models that think |
 //! | `stop`, `user` or `safety_identifier`, `stream` | `stop_sequences`, `metadata.user_id`, `stream` | |
@@ -63,6 +63,7 @@ use request::DEFAULT_MAX_TOKENS;
 pub(crate) use request::chat_request;
 pub(crate) use to_openai::to_openai;
 pub(crate) use whole::{render_whole, whole};
+pub(crate) use wire::told;
 
 /// Reads a provider's stream.
 pub(crate) fn parser() -> impl Parse + Send + 'static {

@@ -6,7 +6,9 @@ use serde_json::{Value, json, value::RawValue};
 
 use self::turns::messages;
 use super::request::{effort_of_budget, invalid, read};
-use crate::{chat::ChatRequest, dialect::Dialect, error::Error, json::Object};
+use crate::{
+    chat::ChatRequest, dialect::Dialect, error::Error, json::Object, provider::PastReasoning,
+};
 
 mod turns;
 
@@ -54,13 +56,13 @@ struct Metadata {
     user_id: Option<String>,
 }
 
-/// Writes a chat in OpenAI's dialect.
+/// Writes a chat in OpenAI's dialect, with so much of the reasoning of earlier answers.
 ///
 /// # Errors
 ///
 /// [`Class::Request`](crate::error::Class::Request) with the field at fault: it is not what the dialect says, or asks for what
 /// only Anthropic does, as tools that it runs itself.
-pub(crate) fn to_openai(request: &ChatRequest) -> Result<ChatRequest, Error> {
+pub(crate) fn to_openai(request: &ChatRequest, past: PastReasoning) -> Result<ChatRequest, Error> {
     let from = request.object();
     if read::<Vec<Value>>(from, "mcp_servers")?.is_some_and(|servers| !servers.is_empty()) {
         let message = "mcp_servers has no counterpart beside Anthropic's interface";
@@ -68,7 +70,7 @@ pub(crate) fn to_openai(request: &ChatRequest) -> Result<ChatRequest, Error> {
     }
     let mut to = Object::new();
     to.set("model", request.model());
-    to.set("messages", &messages(from)?);
+    to.set("messages", &messages(from, past)?);
     if let Some(most) = request.most_tokens() {
         to.set("max_tokens", &most);
     }

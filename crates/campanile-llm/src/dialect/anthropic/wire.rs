@@ -172,6 +172,11 @@ impl Told {
     }
 }
 
+/// A `usage` that tells this.
+pub(crate) fn told(usage: &Usage) -> serde_json::Value {
+    serde_json::json!(Told::new(usage))
+}
+
 // ===== reasons to stop =====
 
 /// `pause_turn`, and what is not known here, are [`Other`](FinishReason::Other).

@@ -27,7 +27,7 @@ pub(crate) use render::{render_whole, renderer};
 pub(crate) use text::text_len;
 pub(crate) use verbatim::{Verbatim, verbatim};
 pub(crate) use whole::{completion, text, tool_calls, whole};
-pub(crate) use wire::usage;
+pub(crate) use wire::{told, usage};
 
 /// Writes a chat for this interface. Where it is streamed and the caller left it open, usage is asked for, if `usage`.
 pub(crate) fn chat_request(

@@ -93,6 +93,11 @@ impl Usage {
     }
 }
 
+/// A `usage` that reports this.
+pub(crate) fn told(taken: &Taken) -> serde_json::Value {
+    serde_json::json!(Usage::of(taken))
+}
+
 /// What a `usage` reports; `None` where it cannot be read.
 pub(crate) fn usage(raw: &str) -> Option<Taken> {
     Some(serde_json::from_str::<Usage>(raw).ok()?.taken())

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::*;
-use crate::{chat::ChatRequest, provider::TokenLimit};
+use crate::{
+    chat::ChatRequest,
+    provider::{PastReasoning, TokenLimit},
+};
 
 #[test]
 fn a_chat_with_tools_goes_from_one_dialect_to_every_interface() {
@@ -20,7 +23,13 @@ fn a_chat_with_tools_goes_from_one_dialect_to_every_interface() {
     let request = ChatRequest::parse(Dialect::Anthropic, body.to_string()).unwrap();
     let sent = |api: Api| -> Value {
         let out = api
-            .chat_request(&request, "m", true, TokenLimit::default())
+            .chat_request(
+                &request,
+                "m",
+                true,
+                TokenLimit::default(),
+                PastReasoning::default(),
+            )
             .unwrap();
         serde_json::from_slice(&out.body).unwrap()
     };

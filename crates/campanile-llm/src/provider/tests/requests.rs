@@ -128,6 +128,66 @@ async fn the_limit_of_tokens_goes_by_the_name_that_is_known_there() {
     }
 }
 
+#[tokio::test]
+async fn the_reasoning_of_earlier_answers_goes_only_to_servers_that_take_it() {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let http = service_fn(move |request: Request<Full<Bytes>>| {
+        send.send(request).unwrap();
+        async { Err::<Response<Full<Bytes>>, BoxError>("gone".into()) }
+    });
+    let body = serde_json::json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "sig"},
+            {"type": "text", "text": "well"},
+        ]},
+        {"role": "user", "content": "and?"},
+    ]});
+    let sealed = ProviderConfig::default().with_past_reasoning(PastReasoning::Sealed);
+    // OpenAI's interface has no such fields, and OpenAI refuses what it does not know.
+    let plain = serde_json::json!({"role": "assistant", "content": "well"});
+    let mut text = plain.clone();
+    text["reasoning_content"] = "hm".into();
+    let mut both = text.clone();
+    both["reasoning_signature"] = "sig".into();
+    for (config, expected) in [
+        (ProviderConfig::openai("k"), &plain),
+        (ProviderConfig::default(), &plain),
+        (ProviderConfig::xai("k"), &plain),
+        (ProviderConfig::openrouter("k"), &plain),
+        (ProviderConfig::ollama("http://h"), &plain),
+        (ProviderConfig::vllm("http://h"), &text),
+        (ProviderConfig::llama_cpp("http://h"), &text),
+        (sealed, &both),
+    ] {
+        let provider = Provider::new(http.clone(), &config).unwrap();
+        let request = ChatRequest::parse(Dialect::Anthropic, body.to_string()).unwrap();
+        let _ = provider.clone().oneshot(Call::new(request)).await;
+        let sent = receive.recv().await.unwrap().into_body();
+        let sent = sent.collect().await.unwrap().to_bytes();
+        let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent["messages"][1], *expected, "{config:?}");
+
+        // Who writes this dialect says what is sent.
+        let messages = serde_json::json!([{"role": "user", "content": "hi"}, both]);
+        let request = ChatRequest::new("m").field("messages", &messages);
+        let _ = provider.oneshot(Call::new(request)).await;
+        let sent = receive.recv().await.unwrap().into_body();
+        let sent = sent.collect().await.unwrap().to_bytes();
+        let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent["messages"], messages, "{config:?}");
+    }
+    // Ollama's own interface has a place for it.
+    let native = ProviderConfig::ollama_native("http://h");
+    let provider = Provider::new(http, &native).unwrap();
+    let request = ChatRequest::parse(Dialect::Anthropic, body.to_string()).unwrap();
+    let _ = provider.oneshot(Call::new(request)).await;
+    let sent = receive.recv().await.unwrap().into_body();
+    let sent = sent.collect().await.unwrap().to_bytes();
+    let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["messages"][1]["thinking"], "hm");
+}
+
 #[test]
 fn wrong_settings_are_named() {
     for (config, field) in [

@@ -10,11 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use campanile::{
-    Context, Cost, Endpoint,
-    balance::{Glance, Probed, View},
-    time::Timestamp,
-};
+use campanile::balance::View;
 
 use super::ServingState;
 use crate::route::catalogue::Table;
@@ -40,26 +36,19 @@ struct Lists {
     by_model: HashMap<u32, Box<[u32]>>,
 }
 
-/// A view whose random members are those of a list; everything else is as it was.
-pub(super) struct Among<'a, V> {
-    view: &'a V,
-    list: &'a [u32],
-}
-
 // ===== impl Few =====
 
 impl Few {
-    /// Reads the view as one of those that serve a model.
+    /// Reads by the list of those that serve a model; by an empty one where chance finds them.
     pub(super) fn among<T: 'static, V: View<ServingState<T>>, R>(
         &self,
         view: &V,
         table: &Table,
         model: Option<u32>,
-        read: impl FnOnce(&Among<'_, V>) -> R,
+        read: impl FnOnce(&[u32]) -> R,
     ) -> R {
-        let all = Among { view, list: &[] };
         let Some(model) = model.filter(|_| view.len() >= LARGE) else {
-            return read(&all);
+            return read(&[]);
         };
         // Two pools of one strategy may be at the same version; then no list may lead beyond the members of either.
         let is_present = |lists: &Arc<Lists>| {
@@ -75,7 +64,7 @@ impl Few {
         }
         let lists = built.as_ref().filter(|lists| is_present(lists));
         let list = lists.and_then(|lists| lists.by_model.get(&model));
-        read(&list.map_or(all, |list| Among { view, list }))
+        read(list.map_or(&[], |list| &list[..]))
     }
 
     /// Others go on without it meanwhile.
@@ -127,97 +116,5 @@ impl fmt::Debug for Few {
         let built = self.built.load();
         let models = built.as_ref().map_or(0, |lists| lists.by_model.len());
         f.debug_struct("Few").field("models", &models).finish()
-    }
-}
-
-// ===== impl Among =====
-
-impl<T, V: View<T>> View<T> for Among<'_, V> {
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.view.len()
-    }
-
-    #[inline(always)]
-    fn load(&self, index: usize) -> Option<u32> {
-        self.view.load(index)
-    }
-
-    #[inline(always)]
-    fn glance(&self, index: usize) -> Option<Glance> {
-        self.view.glance(index)
-    }
-
-    #[inline(always)]
-    fn rank(&self, index: usize) -> f32 {
-        self.view.rank(index)
-    }
-
-    #[inline(always)]
-    fn weight(&self, index: usize) -> f32 {
-        self.view.weight(index)
-    }
-
-    #[inline(always)]
-    fn endpoint(&self, index: usize) -> &Endpoint {
-        self.view.endpoint(index)
-    }
-
-    #[inline(always)]
-    fn state(&self, index: usize) -> &T {
-        self.view.state(index)
-    }
-
-    #[inline(always)]
-    fn joined(&self, index: usize) -> Timestamp {
-        self.view.joined(index)
-    }
-
-    #[inline(always)]
-    fn now(&self) -> Timestamp {
-        self.view.now()
-    }
-
-    /// A random member, where one is asked for; otherwise a number.
-    #[inline(always)]
-    fn random(&self, below: usize) -> usize {
-        if self.list.is_empty() || below != self.view.len() {
-            return self.view.random(below);
-        }
-        self.list[self.view.random(self.list.len())] as usize
-    }
-
-    #[inline(always)]
-    fn random_pair(&self, below: usize) -> (usize, usize) {
-        if self.list.len() < 2 || below != self.view.len() {
-            return self.view.random_pair(below);
-        }
-        let (first, second) = self.view.random_pair(self.list.len());
-        (self.list[first] as usize, self.list[second] as usize)
-    }
-
-    #[inline(always)]
-    fn version(&self) -> u64 {
-        self.view.version()
-    }
-
-    #[inline(always)]
-    fn reopened(&self) -> Timestamp {
-        self.view.reopened()
-    }
-
-    #[inline(always)]
-    fn context(&self) -> Option<&Context> {
-        self.view.context()
-    }
-
-    #[inline(always)]
-    fn cost(&self) -> &Cost {
-        self.view.cost()
-    }
-
-    #[inline(always)]
-    fn probed(&self) -> &[Probed] {
-        self.view.probed()
     }
 }

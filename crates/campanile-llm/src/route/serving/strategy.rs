@@ -6,7 +6,7 @@ use campanile::{
     time::Timestamp,
 };
 
-use super::few::{Among, Few};
+use super::few::Few;
 use crate::route::{
     Catalogue, Routed,
     catalogue::{Asked, Place, Table, Verdict},
@@ -32,7 +32,11 @@ pub struct ServingState<T> {
 }
 
 /// Hides who does not serve a request.
-struct Able<'a>(&'a Asked<'a>);
+struct Able<'a> {
+    asked: &'a Asked<'a>,
+    /// Those among whom members are drawn; empty for all.
+    list: &'a [u32],
+}
 
 // ===== impl Serving =====
 
@@ -60,20 +64,24 @@ impl<St: Strategy> Serving<St> {
         &self,
         view: &V,
         request: &T,
-        read: impl Fn(&Among<'_, V>, Able<'_>) -> Option<R>,
+        read: impl Fn(Able<'_>) -> Option<R>,
     ) -> Option<R> {
         let table = self.catalogue.table();
         let needs = request.needs();
         let context = view.context();
         let ask = |tokens| table.ask(request.model(), needs, tokens);
         let believed = ask(tokens(request, context, || needs.media));
-        self.few.among(view, &table, believed.number(), |among| {
-            read(among, Able(&believed)).or_else(|| {
+        self.few.among(view, &table, believed.number(), |list| {
+            let able = Able {
+                asked: &believed,
+                list,
+            };
+            read(able).or_else(|| {
                 if believed.of_all() != Verdict::Overflows {
                     return None;
                 }
                 let sure = ask(least(request, context, || needs.media));
-                read(among, Able(&sure))
+                read(Able { asked: &sure, list })
             })
         })
     }
@@ -122,14 +130,14 @@ impl<St: Strategy> Strategy for Serving<St> {
 
 impl<T: Routed, St: Pick<Call<T>>> Pick<Call<T>> for Serving<St> {
     fn pick<V: View<Self::State>>(&self, view: &V, request: &Call<T>) -> Option<usize> {
-        self.with(view, &request.message, |among, able| {
-            self.inner.pick(&Adapt::new(among, able), request)
+        self.with(view, &request.message, |able| {
+            self.inner.pick(&Adapt::new(view, able), request)
         })
     }
 
     fn prepare<V: View<Self::State>>(&self, view: &V, request: &Call<T>) -> Option<Prepare> {
-        self.with(view, &request.message, |among, able| {
-            self.inner.prepare(&Adapt::new(among, able), request)
+        self.with(view, &request.message, |able| {
+            self.inner.prepare(&Adapt::new(view, able), request)
         })
     }
 }
@@ -158,6 +166,24 @@ impl<T: 'static> Adapter<ServingState<T>> for Able<'_> {
     #[inline]
     fn allows<V: View<ServingState<T>>>(&self, view: &V, index: usize) -> bool {
         let place = view.state(index).place.get();
-        place.is_some_and(|place| self.0.of(place.number) == Verdict::Serves)
+        place.is_some_and(|place| self.asked.of(place.number) == Verdict::Serves)
+    }
+
+    /// A random one of those that serve the model, where a member is asked for; otherwise a number.
+    #[inline(always)]
+    fn random<V: View<ServingState<T>>>(&self, view: &V, below: usize) -> usize {
+        if self.list.is_empty() || below != view.len() {
+            return view.random(below);
+        }
+        self.list[view.random(self.list.len())] as usize
+    }
+
+    #[inline(always)]
+    fn random_pair<V: View<ServingState<T>>>(&self, view: &V, below: usize) -> (usize, usize) {
+        if self.list.len() < 2 || below != view.len() {
+            return view.random_pair(below);
+        }
+        let (first, second) = view.random_pair(self.list.len());
+        (self.list[first] as usize, self.list[second] as usize)
     }
 }

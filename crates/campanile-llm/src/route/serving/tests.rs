@@ -150,6 +150,15 @@ async fn an_estimate_prefers_members_and_refuses_nothing() {
     let mut reserved = Call::new(ask(3_000));
     reserved.context.cost = Some(campanile::Cost::tokens(100_000));
     assert!(pool.clone().oneshot(reserved).await.is_ok());
+    // The bytes of an image are no text, and an answer need not be as long as it may be.
+    let url = format!("data:image/png;base64,{}", "A".repeat(96_000));
+    let image = serde_json::json!([{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": url}},
+    ]}]);
+    let image = ChatRequest::new("llama")
+        .field("messages", &image)
+        .max_tokens(3_000);
+    assert!(pool.clone().oneshot(Call::new(image)).await.is_ok());
     let error = pool
         .clone()
         .oneshot(Call::new(ask(96_000)))

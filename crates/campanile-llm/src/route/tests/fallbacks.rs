@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::estimate::{EstimateConfig, EstimateLayer, Reserve};
 
 fn routed(fallbacks: serde_json::Value) -> RouterConfig {
     config(json!({
@@ -167,18 +168,56 @@ async fn a_prompt_that_cannot_fit_goes_to_the_larger_window_at_once() {
     let mut known = Call::new(long.clone());
     known.context.cost = Some(Cost::tokens(100));
     assert_eq!(answer(&router, known).await.unwrap(), "main/m");
-    let mut known = ask("m");
-    known.context.cost = Some(Cost::tokens(101));
+    // The same of a prompt that fits, whose answer would not.
+    let mut known = Call::new(long.clone().max_tokens(90));
+    known.context.cost = Some(Cost::tokens(11));
     assert_eq!(answer(&router, known).await.unwrap(), "long/m-long");
     // An image's bytes say nothing.
     let image = json!([{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": "A".repeat(10_000)}},
     ]}]);
     let image = ChatRequest::new("m").field("messages", &image);
-    assert_eq!(answer(&router, Call::new(image)).await.unwrap(), "main/m");
+    let alone = answer(&router, Call::new(image.clone())).await.unwrap();
+    assert_eq!(alone, "main/m");
+    // Unless there is more text beside it than fits.
+    let image = image.user(&"word ".repeat(200));
+    let beside = answer(&router, Call::new(image)).await.unwrap();
+    assert_eq!(beside, "long/m-long");
     // Nowhere else to go: an estimate refuses nothing.
     let router = Router::new(routed(json!({})), services()).unwrap();
     assert_eq!(answer(&router, Call::new(long)).await.unwrap(), "main/m");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_reserved_for_a_call_does_not_tell_that_it_is_too_long() {
+    let seen = Seen::default();
+    let services = [
+        well("main", &seen),
+        well("long", &seen),
+        well("open", &seen),
+    ];
+    let router = Router::new(routed(json!({"context_window": "long"})), services).unwrap();
+    let most = EstimateConfig::default().with_reserve(Reserve::Most);
+    let estimator = EstimateLayer::new(most).unwrap().handle().clone();
+    let image = json!([{"role": "user", "content": [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": "A".repeat(10_000)}},
+    ]}]);
+    for (request, group) in [
+        // A request of 60 bytes reserves its bytes, overhead, and the longest of answers: 130,000 tokens.
+        (ChatRequest::new("m").user("hi"), "main"),
+        (ChatRequest::new("m").user("hi").max_tokens(80), "main"),
+        (ChatRequest::new("m").user("hi").max_tokens(100), "long"),
+        (ChatRequest::new("m").user(&"word ".repeat(200)), "long"),
+        (ChatRequest::new("m").field("messages", &image), "main"),
+    ] {
+        let reserved = estimator.estimate(&request);
+        assert!(reserved.tokens > 1_000, "{reserved:?}");
+        let mut call = Call::new(request);
+        call.context.cost = Some(reserved);
+        let answered = answer(&router, call.clone()).await.unwrap();
+        assert!(answered.starts_with(group), "{call:?}: {answered}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

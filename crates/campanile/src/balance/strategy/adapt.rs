@@ -31,6 +31,18 @@ pub trait Adapter<T> {
         let _ = (view, index);
     }
 
+    /// A number below `below` for the inner strategy, which draws members by it where `below` is how many there are.
+    #[inline(always)]
+    fn random<V: View<T>>(&self, view: &V, below: usize) -> usize {
+        view.random(below)
+    }
+
+    /// Two of them, as [`View::random_pair`] draws.
+    #[inline(always)]
+    fn random_pair<V: View<T>>(&self, view: &V, below: usize) -> (usize, usize) {
+        view.random_pair(below)
+    }
+
     /// What changes whenever the members, or a weight as [`Adapter::weight`] gives it, do.
     #[inline(always)]
     fn version<V: View<T>>(&self, view: &V) -> u64 {
@@ -185,12 +197,12 @@ where
 
     #[inline(always)]
     fn random(&self, below: usize) -> usize {
-        self.view.random(below)
+        self.adapter.random(self.view, below)
     }
 
     #[inline(always)]
     fn random_pair(&self, below: usize) -> (usize, usize) {
-        self.view.random_pair(below)
+        self.adapter.random_pair(self.view, below)
     }
 
     #[inline(always)]

@@ -112,7 +112,7 @@ async fn a_panic_within_a_stream_reaches_only_its_task() {
 #[derive(Debug, Clone, Copy)]
 struct ErrorEvents;
 
-impl Meter<&'static str> for ErrorEvents {
+impl<E> Meter<&'static str, E> for ErrorEvents {
     fn read(&mut self, data: &&'static str) -> Reading {
         Reading {
             units: 1,

@@ -40,7 +40,7 @@ impl Body for Script {
     }
 }
 
-impl Meter<Bytes> for Tokens {
+impl<E> Meter<Bytes, E> for Tokens {
     fn read(&mut self, data: &Bytes) -> Reading {
         Self::read(std::str::from_utf8(data).unwrap().parse().unwrap())
     }
@@ -149,6 +149,17 @@ fn a_body_that_errs_was_interrupted() {
     assert!(frame(&mut body).is_none(), "it may be polled on");
     drop(body);
     assert_eq!(log.ends().len(), 1);
+}
+
+#[test]
+fn a_meter_judges_the_error_that_a_body_ends_in() {
+    for (error, outcome) in JUDGED {
+        let log = Log::default();
+        let inner = script([data("a"), Err(error)], false);
+        let mut body = GuardedBody::new(inner, log.completion(), Judge, Outcome::Success, NOW);
+        while frame(&mut body).is_some() {}
+        assert_eq!(log.ends(), [outcome], "{error}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    time::Duration,
 };
 
 use super::*;
@@ -88,6 +89,36 @@ impl Tokens {
             }),
             outcome: (number == 500).then_some(SERVER),
             ended: number == 200,
+        }
+    }
+}
+
+/// A meter that knows what errors mean by what they say.
+#[derive(Debug)]
+struct Judge;
+
+const THROTTLED: Outcome = Outcome::Throttled {
+    retry_after: Some(Duration::from_secs(7)),
+};
+
+/// What errors say, and what the calls mean that they break off.
+const JUDGED: [(&str, Outcome); 3] = [
+    ("throttled", THROTTLED),
+    ("your fault", Outcome::Ignored),
+    // An error is none, whatever is thought of it.
+    ("fine", INTERRUPTED),
+];
+
+impl<D> Meter<D, &'static str> for Judge {
+    fn read(&mut self, _: &D) -> Reading {
+        Reading::default()
+    }
+
+    fn error(&mut self, error: &&'static str) -> Outcome {
+        match *error {
+            "throttled" => THROTTLED,
+            "your fault" => Outcome::Ignored,
+            _ => Outcome::Success,
         }
     }
 }

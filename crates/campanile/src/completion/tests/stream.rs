@@ -9,13 +9,13 @@ use super::*;
 
 type Item = Result<u64, &'static str>;
 
-impl Meter<u64> for Tokens {
+impl<E> Meter<u64, E> for Tokens {
     fn read(&mut self, data: &u64) -> Reading {
         Self::read(*data)
     }
 }
 
-fn guard<M: Meter<u64>>(
+fn guard<M: Meter<u64, &'static str>>(
     log: &Log,
     items: Vec<Item>,
     meter: M,
@@ -75,6 +75,26 @@ fn a_stream_that_errs_was_interrupted_whether_read_to_its_end_or_not() {
         drop(guarded);
         assert_eq!(log.ends(), [INTERRUPTED], "read on: {read_on}");
     }
+}
+
+#[test]
+fn a_meter_judges_the_error_that_a_stream_ends_in() {
+    for (error, outcome) in JUDGED {
+        for read_on in [true, false] {
+            let log = Log::default();
+            let mut guarded = guard(&log, vec![Ok(5), Err(error)], Judge, Outcome::Success);
+            assert_eq!(guarded.by_ref().take(2).count().now_or_never(), Some(2));
+            if read_on {
+                assert_eq!(guarded.next().now_or_never(), Some(None));
+            }
+            drop(guarded);
+            assert_eq!(log.ends(), [outcome], "{error}, read on: {read_on}");
+        }
+    }
+    let log = Log::default();
+    let guarded = guard(&log, vec![Err("throttled")], Judge, SERVER);
+    assert_eq!(guarded.count().now_or_never(), Some(1));
+    assert_eq!(log.ends(), [SERVER], "what the head said stays");
 }
 
 #[test]

@@ -234,7 +234,7 @@ async fn tokens_that_the_upstream_reports_count() {
     /// Each item is the whole answer, with its number of tokens.
     #[derive(Clone)]
     struct Report;
-    impl crate::completion::Meter<u64> for Report {
+    impl<E> crate::completion::Meter<u64, E> for Report {
         fn read(&mut self, tokens: &u64) -> crate::completion::Reading {
             crate::completion::Reading {
                 units: 0,

@@ -21,7 +21,7 @@ pub(super) enum Piece {
     Usage(Usage),
 }
 
-impl Meter<Piece> for Reports {
+impl<E> Meter<Piece, E> for Reports {
     fn read(&mut self, piece: &Piece) -> Reading {
         Reading {
             units: 1,

@@ -22,7 +22,7 @@ pub(super) enum Piece {
     Boom,
 }
 
-impl Meter<Piece> for Reports {
+impl<E> Meter<Piece, E> for Reports {
     fn read(&mut self, piece: &Piece) -> Reading {
         Reading {
             units: 1,

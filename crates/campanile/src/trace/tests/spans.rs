@@ -185,7 +185,7 @@ async fn the_tokens_that_were_reported_are_told() {
 
     #[derive(Clone)]
     struct Reports;
-    impl Meter<u64> for Reports {
+    impl<E> Meter<u64, E> for Reports {
         fn read(&mut self, tokens: &u64) -> Reading {
             let usage = Usage {
                 input_tokens: Some(7),

@@ -11,6 +11,7 @@ use crate::{
         neutral::Delta,
     },
     error::Error,
+    provider::PastReasoning,
     stream::{Frame, SseFrames},
     usage::Tally,
 };

@@ -125,9 +125,12 @@ fn schemas_and_arguments_stay_as_they_were_written() {
     ] {
         assert!(text.contains(kept), "{kept} in {text}");
     }
-    let back = to_openai(&ChatRequest::parse(Dialect::Anthropic, there).unwrap())
-        .unwrap()
-        .body();
+    let back = to_openai(
+        &ChatRequest::parse(Dialect::Anthropic, there).unwrap(),
+        PastReasoning::Sealed,
+    )
+    .unwrap()
+    .body();
     let text = std::str::from_utf8(&back).unwrap();
     for kept in [
         r#""arguments":"{\"b\": 1.50, \"a\":2}""#,
@@ -501,7 +504,7 @@ mod properties {
             let request = messages.iter().fold(ChatRequest::new("m"), |request, message| request.message(message));
             let there = chat_request(&request, "claude-opus-5-5").unwrap().body;
             let there = ChatRequest::parse(Dialect::Anthropic, there).unwrap();
-            let back = to_openai(&there).unwrap();
+            let back = to_openai(&there, PastReasoning::Sealed).unwrap();
             prop_assert_eq!(back.dialect(), Dialect::OpenAi);
             prop_assert_eq!(back.messages().unwrap(), messages);
         }
@@ -511,7 +514,7 @@ mod properties {
             let body = format!(r#"{{"model":"a","messages":[{{"role":"{role}","content":{content}}}]}}"#);
             for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
                 if let Ok(request) = ChatRequest::parse(dialect, body.clone()) {
-                    for result in [chat_request(&request, "b").map(|_| ()), to_openai(&request).map(|_| ())] {
+                    for result in [chat_request(&request, "b").map(|_| ()), to_openai(&request, PastReasoning::Sealed).map(|_| ())] {
                         if let Err(error) = result {
                             prop_assert_eq!(error.class(), Class::Request);
                         }

@@ -8,7 +8,7 @@ fn anthropic(body: &Value) -> ChatRequest {
 }
 
 fn translated(body: &Value) -> Value {
-    let request = to_openai(&anthropic(body)).unwrap();
+    let request = to_openai(&anthropic(body), PastReasoning::Sealed).unwrap();
     assert_eq!(request.dialect(), Dialect::OpenAi);
     serde_json::from_slice(&request.body()).unwrap()
 }
@@ -238,7 +238,7 @@ fn what_cannot_be_said_is_named() {
             "only text",
         ),
     ] {
-        let error = to_openai(&anthropic(&with(&fields))).unwrap_err();
+        let error = to_openai(&anthropic(&with(&fields)), PastReasoning::Sealed).unwrap_err();
         assert_eq!(error.class(), Class::Request, "{fields}");
         assert_eq!(error.param(), Some(param), "{fields}: {error}");
         assert!(error.message().contains(says), "{fields}: {error}");

@@ -8,6 +8,7 @@ use crate::{
     chat::{Message, Role, ToolCall},
     error::Error,
     json::Object,
+    provider::PastReasoning,
 };
 
 #[derive(Deserialize)]
@@ -46,7 +47,7 @@ struct Source {
 }
 
 /// The messages of a request: what the system says first.
-pub(super) fn messages(from: &Object) -> Result<Vec<Message>, Error> {
+pub(super) fn messages(from: &Object, past: PastReasoning) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::new();
     if let Some(system) = read::<&RawValue>(from, "system")? {
         messages.extend(told("system", Role::System, system)?);
@@ -56,7 +57,7 @@ pub(super) fn messages(from: &Object) -> Result<Vec<Message>, Error> {
         let at = format!("messages[{place}]");
         match &turn.role[..] {
             "user" => user(&at, turn.content, &mut messages)?,
-            "assistant" => messages.push(assistant(&at, turn.content)?),
+            "assistant" => messages.push(assistant(&at, turn.content, past)?),
             "system" => messages.extend(told(&at, Role::System, turn.content)?),
             role => {
                 let message = format!("{at} is of the role {role:?}: user, assistant or system");
@@ -117,7 +118,7 @@ fn user(at: &str, content: &RawValue, messages: &mut Vec<Message>) -> Result<(),
 }
 
 /// What only Anthropic can read again is left out: redacted thinking, and tools that it ran itself.
-fn assistant(at: &str, content: &RawValue) -> Result<Message, Error> {
+fn assistant(at: &str, content: &RawValue, past: PastReasoning) -> Result<Message, Error> {
     let (mut text, mut thinking, mut signature) = (String::new(), String::new(), None);
     let mut calls = Vec::new();
     for (place, block) in blocks(at, content)?.into_iter().enumerate() {
@@ -144,7 +145,9 @@ fn assistant(at: &str, content: &RawValue) -> Result<Message, Error> {
         message.content = Value::Null;
     }
     message.tool_calls = calls;
-    if !thinking.is_empty() || signature.is_some() {
+    let signature = signature.filter(|_| past == PastReasoning::Sealed);
+    let said = !thinking.is_empty() && past != PastReasoning::LeftOut;
+    if said || signature.is_some() {
         message
             .extra
             .insert("reasoning_content".to_owned(), thinking.into());
