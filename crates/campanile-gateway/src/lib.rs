@@ -22,6 +22,6 @@ mod serve;
 mod simulated;
 pub mod watch;
 
-pub use build::{BuildError, Reloaded};
+pub use build::{BuildError, Changes, Reloaded};
 pub use gateway::Gateway;
 pub use serve::{Server, Stopped};
