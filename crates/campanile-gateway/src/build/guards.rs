@@ -19,6 +19,8 @@ pub(super) const MOST: u32 = 1_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Guards {
     terms: Terms,
+    /// By what the rate limit began: what it can be moved to depends on that.
+    born: RateLimitConfig,
     /// Held open where there is to be none.
     pub(super) breaker: CircuitBreakerHandle,
     /// Learns from what the provider reports, also where nothing is limited.
@@ -96,6 +98,17 @@ pub(super) fn fixed(limits: &LimitsConfig, limit: u32) -> ConcurrencyLimitConfig
     }
 }
 
+/// Whether a rate limit of these beginnings can be moved there: in the same units, to at most 64 times the rates of then.
+pub(super) fn can_reach(born: [Option<Limit>; 2], then: &RateLimitConfig) -> bool {
+    let a_second = |limit: Limit| limit.rate / limit.per.as_secs_f64();
+    let then = [then.requests, then.tokens];
+    born.into_iter().zip(then).all(|units| match units {
+        (None, None) => true,
+        (Some(born), Some(then)) => a_second(then) <= 64.0 * a_second(born),
+        _ => false,
+    })
+}
+
 /// Moves a rate limit to other settings; says whether that can be. What calls have taken stays taken.
 pub(super) fn move_rate(
     handle: &RateLimitHandle,
@@ -163,6 +176,7 @@ impl Guards {
             breaker,
             rate: RateLimitHandle::new(terms.rate.clone())?,
             concurrency: ConcurrencyLimitHandle::new(terms.concurrency)?,
+            born: terms.rate.clone(),
             terms,
         })
     }
@@ -173,32 +187,15 @@ impl Guards {
 
     /// Whether every guard could be moved to `terms` and keep what it knows.
     pub(super) fn can_move(&self, terms: &Terms) -> bool {
-        let same_units = |unit: fn(&RateLimitConfig) -> &Option<Limit>| {
-            let (now, then) = (unit(&self.terms.rate), unit(&terms.rate));
-            match (now, then) {
-                (None, None) => true,
-                // The handle moves to at most 64 times the highest rate of its beginning.
-                (Some(now), Some(then)) => then.rate <= now.rate * 32.0,
-                _ => false,
-            }
-        };
         let mut rate = self.terms.rate.clone();
         (rate.requests, rate.tokens) = (terms.rate.requests, terms.rate.tokens);
-        let concurrency = ConcurrencyLimitConfig {
-            algorithm: terms.concurrency.algorithm,
-            ..self.terms.concurrency
-        };
-        let fixed = |config: &ConcurrencyLimitConfig| {
-            matches!(config.algorithm, AlgorithmConfig::Static(_))
-        };
-        let movable = self.terms.concurrency == terms.concurrency
-            || (fixed(&self.terms.concurrency)
-                && fixed(&terms.concurrency)
-                && concurrency == terms.concurrency);
-        rate == terms.rate
-            && same_units(|rate| &rate.requests)
-            && same_units(|rate| &rate.tokens)
-            && movable
+        let within = can_reach([self.born.requests, self.born.tokens], &terms.rate);
+        let mut concurrency = self.terms.concurrency;
+        let both = (concurrency.algorithm, terms.concurrency.algorithm);
+        if let (AlgorithmConfig::Static(_), AlgorithmConfig::Static(_)) = both {
+            concurrency.algorithm = terms.concurrency.algorithm;
+        }
+        rate == terms.rate && within && concurrency == terms.concurrency
     }
 
     /// The same guards by other settings, with what they know.

@@ -1,47 +1,55 @@
 use campanile::{
     concurrency_limit::ConcurrencyLimitHandle,
     config::Invalid,
-    rate_limit::{RateLimitConfig, RateLimitHandle},
+    rate_limit::{Limit, RateLimitConfig, RateLimitHandle},
 };
 
-use super::guards::{fixed, move_concurrency, move_rate, rate, rates};
+use super::guards::{can_reach, fixed, move_concurrency, move_rate, rate, rates};
 use crate::config::LimitsConfig;
 
 /// The limits of a stage, or of the whole.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     config: LimitsConfig,
+    /// By what the rate limit began: what it can be moved to depends on that.
+    born: [Option<Limit>; 2],
     pub(crate) rate: Option<RateLimitHandle>,
     pub(crate) concurrency: Option<ConcurrencyLimitHandle>,
+    /// Whether something that was limited before is counted anew.
+    pub(super) anew: bool,
 }
 
 // ===== impl Limits =====
 
 impl Limits {
-    /// Limits as the settings say; nothing of `before` is touched. Those that can be [moved](Self::moved) are not made anew.
+    /// Limits as the settings say; nothing of `before` is touched. What can be moved is kept, and
+    /// moved by [`settle`](Self::settle).
     pub(super) fn new(config: &LimitsConfig, before: Option<&Self>) -> Result<Self, Invalid> {
         let waits = |before: &&Self| {
             before.config.max_wait == config.max_wait
                 && before.config.max_waiting == config.max_waiting
         };
+        let known = before.map_or((false, false), |before| {
+            (before.rate.is_some(), before.concurrency.is_some())
+        });
         let before = before.filter(waits);
         let kept = before.and_then(|before| {
-            let handle = before.rate.clone()?;
-            let units = |config: &LimitsConfig| rates(config).map(|limit| limit.is_some());
-            let now = rates(&before.config).into_iter().flatten();
-            let then = rates(config).into_iter().flatten();
-            // It moves to at most 64 times the highest rate of its beginning.
-            let near = now.zip(then).all(|(now, then)| {
-                then.rate / then.per.as_secs_f64() <= 32.0 * now.rate / now.per.as_secs_f64()
-            });
-            (units(&before.config) == units(config) && near).then_some(handle)
+            let near = can_reach(before.born, &rate_of(config));
+            Some((before.rate.clone().filter(|_| near)?, before.born))
         });
-        let rate = match (rates(config), kept) {
-            ([None, None], _) => None,
-            (_, Some(kept)) => Some(kept),
-            _ => Some(RateLimitHandle::new(rate_of(config))?),
+        let limited = rates(config) != [None, None];
+        if limited {
+            rate_of(config).build()?;
+        }
+        let goes_on = kept.is_some();
+        let (rate, born) = match (rates(config), kept) {
+            ([None, None], _) => (None, [None, None]),
+            (_, Some((kept, born))) => (Some(kept), born),
+            (born, None) => (Some(RateLimitHandle::new(rate_of(config))?), born),
         };
+        let mut anew = limited && known.0 && !goes_on;
         let kept = before.and_then(|before| before.concurrency.clone());
+        anew |= config.concurrent.is_some() && known.1 && kept.is_none();
         let concurrency = match (config.concurrent, kept) {
             (None, _) => None,
             (Some(_), Some(kept)) => {
@@ -53,8 +61,10 @@ impl Limits {
         };
         Ok(Self {
             config: config.clone(),
+            born,
             rate,
             concurrency,
+            anew,
         })
     }
 

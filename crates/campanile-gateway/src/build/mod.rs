@@ -123,6 +123,10 @@ impl Live {
             pools.insert(name.clone(), Pool::plan(name, before, &mut plans)?);
         }
         let limits = Limits::new(&config.limits, before.map(|before| &before.limits))?;
+        if limits.anew {
+            let what = "limits: they are of another kind, or waited for in another way: they begin anew";
+            plans.told.anew.push(what.to_owned());
+        }
         let mut stages = BTreeMap::new();
         for (name, stage) in &config.stages {
             let pool = stage.pool.as_deref().unwrap_or(name);

@@ -125,6 +125,12 @@ impl Pool {
         members.get(name).map(|one| one.member.clone())
     }
 
+    /// The provider of a member by itself, without anything around it.
+    #[cfg(test)]
+    pub(super) fn target(&self, name: &str) -> campanile_llm::provider::Provider<super::Wire> {
+        self.core.members()[name].target.provider.clone()
+    }
+
     /// What probes have found, if there are any.
     pub(crate) const fn health(&self) -> Option<&HealthHandle> {
         self.handles.health.as_ref()

@@ -89,6 +89,10 @@ impl Stage {
             &config.limits,
             before.map(|before| &before.around.limits[1]),
         )?;
+        if limits.anew {
+            let what = "its limits are of another kind, or waited for in another way: they begin anew";
+            plans.told.anew.push(format!("stage {name}: {what}"));
+        }
         let known = before.and_then(|before| {
             let budgets = before.around.budgets.as_ref()?;
             Some((&before.config.budgets[..], budgets))
