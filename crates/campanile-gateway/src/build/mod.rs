@@ -124,7 +124,8 @@ impl Live {
         }
         let limits = Limits::new(&config.limits, before.map(|before| &before.limits))?;
         if limits.anew {
-            let what = "limits: they are of another kind, or waited for in another way: they begin anew";
+            let what =
+                "limits: they are of another kind, or waited for in another way: they begin anew";
             plans.told.anew.push(what.to_owned());
         }
         let mut stages = BTreeMap::new();

@@ -90,7 +90,8 @@ impl Stage {
             before.map(|before| &before.around.limits[1]),
         )?;
         if limits.anew {
-            let what = "its limits are of another kind, or waited for in another way: they begin anew";
+            let what =
+                "its limits are of another kind, or waited for in another way: they begin anew";
             plans.told.anew.push(format!("stage {name}: {what}"));
         }
         let known = before.and_then(|before| {
