@@ -3,35 +3,38 @@
 use std::sync::Arc;
 
 use campanile::{Context, context::Priority};
-use campanile_llm::{Error, dialect::Dialect};
+use campanile_llm::{Error, dialect::Dialect, estimate::EstimateLayer, route::Router};
 use http::HeaderMap;
 
 use crate::{
-    build::{BuildError, Chats},
+    build::{BuildError, Chats, Embeds},
     config::Config,
 };
+
+mod caller;
+
+pub(crate) use caller::Caller;
 
 /// Everybody who may call.
 pub(crate) struct Access {
     anybody: Arc<Caller>,
 }
 
-/// Who calls, and what it calls.
-pub(crate) struct Caller {
-    /// The name of its key.
-    pub(crate) name: Arc<str>,
-    pub(crate) tenant: Arc<str>,
-    pub(crate) priority: Priority,
-    /// The router, within this caller's limits and budgets.
-    pub(crate) chats: Chats,
+/// What all callers call, each within limits of its own.
+pub(crate) struct Routed<'a> {
+    pub(crate) chats: &'a Router<Chats>,
+    pub(crate) embeds: &'a Router<Embeds>,
+    /// Tells what calls will take, before any limit of a caller's: the outermost layer.
+    pub(crate) estimate: &'a EstimateLayer,
 }
 
 // ===== impl Access =====
 
 impl Access {
+    /// Callers as the settings say. What is equal in `before` keeps what it has counted.
     pub(crate) fn new(
         _config: &Config,
-        chats: &Chats,
+        routed: &Routed<'_>,
         _before: Option<&Self>,
     ) -> Result<Self, BuildError> {
         let anybody: Arc<str> = "anybody".into();
@@ -40,7 +43,8 @@ impl Access {
                 name: Arc::clone(&anybody),
                 tenant: anybody,
                 priority: Priority::Normal,
-                chats: chats.clone(),
+                chats: Chats::new(routed.chats.clone()),
+                embeds: Embeds::new(routed.embeds.clone()),
             }),
         })
     }

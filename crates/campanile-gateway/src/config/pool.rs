@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use campanile::{
+    budget::BudgetConfig,
     circuit_breaker::CircuitBreakerConfig,
     concurrency_limit::ConcurrencyLimitConfig,
     config::seconds,
@@ -22,7 +23,8 @@ pub struct PoolConfig {
     pub members: Vec<MemberConfig>,
     /// Who gets a call.
     pub strategy: StrategyConfig,
-    /// How calls that failed are tried again; elsewhere first. `null` tries none again.
+    /// How calls that failed are tried again; elsewhere first. `null` tries none again. Retries may add a fifth to the calls, as
+    /// saved up to 200 of them, 100 at first: a provider that dies takes as many calls with it as it had, all at once.
     pub retry: Option<RetryConfig>,
     /// A second copy of a call that takes long. None by default.
     pub hedge: Option<HedgeConfig>,
@@ -130,7 +132,13 @@ impl Default for PoolConfig {
         Self {
             members: Vec::new(),
             strategy: StrategyConfig::default(),
-            retry: Some(RetryConfig::default().with_retry_after(RetryAfter::Elsewhere)),
+            retry: Some(
+                RetryConfig::default()
+                    .with_retry_after(RetryAfter::Elsewhere)
+                    .with_budget(Some(
+                        BudgetConfig::default().with_cap(200.0).with_initial(100.0),
+                    )),
+            ),
             hedge: None,
             resume: None,
             breaker: Some(CircuitBreakerConfig::default()),

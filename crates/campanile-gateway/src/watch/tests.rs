@@ -1,0 +1,140 @@
+//! On real files, look by look: no test waits for a second.
+
+use std::{fs, path::PathBuf};
+
+use super::Follower;
+use crate::{Gateway, config};
+
+const ONE: &str = "providers:\n  one: { simulated: {} }\n";
+const TWO: &str = "providers:\n  one: { simulated: {} }\n  two: { simulated: {} }\n";
+
+/// A folder of a test's own, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("campanile-watch-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn follower(path: PathBuf) -> Follower {
+    let gateway = Gateway::new(config::read(&path).unwrap().config).unwrap();
+    Follower::new(gateway, path)
+}
+
+fn members(follower: &Follower) -> usize {
+    follower.gateway.live().pools["default"].members().len()
+}
+
+#[tokio::test]
+async fn an_edit_is_read_once_it_stays_the_same() {
+    let folder = Folder::new("edit");
+    let mut follower = follower(folder.file("gateway.yaml", ONE));
+    follower.look().await;
+    // Half of it, which would be well by itself.
+    folder.file("gateway.yaml", "providers:\n  three: { simulated: {} }\n");
+    follower.look().await;
+    folder.file("gateway.yaml", TWO);
+    follower.look().await;
+    assert_eq!(members(&follower), 1, "it was still being written");
+    follower.look().await;
+    assert_eq!(members(&follower), 2);
+    assert_eq!(follower.gateway.reloads(), (1, 0));
+    follower.look().await;
+    follower.look().await;
+    assert_eq!(follower.gateway.reloads(), (1, 0), "once");
+}
+
+#[tokio::test]
+async fn a_broken_edit_is_refused_once_and_mended_later() {
+    let folder = Folder::new("broken");
+    let mut follower = follower(folder.file("gateway.yaml", ONE));
+    folder.file("gateway.yaml", "providers: [what");
+    for _ in 0..5 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 1);
+    assert_eq!(follower.gateway.reloads(), (0, 1), "told once");
+    let last = follower.gateway.last_reload().unwrap();
+    assert!(last.result.is_err() && last.last_success.is_none());
+    folder.file("gateway.yaml", TWO);
+    for _ in 0..2 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 2);
+    let last = follower.gateway.last_reload().unwrap();
+    assert!(last.result.is_ok() && last.last_success.is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_is_renamed_into_its_place_is_noticed_and_a_gap_is_not() {
+    let folder = Folder::new("rename");
+    let path = folder.file("gateway.yaml", ONE);
+    let mut follower = follower(path.clone());
+    fs::remove_file(&path).unwrap();
+    for _ in 0..3 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 1);
+    assert_eq!(follower.gateway.reloads(), (0, 0));
+    fs::rename(folder.file("new.yaml", TWO), &path).unwrap();
+    for _ in 0..2 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_that_are_swapped_are_followed() {
+    let folder = Folder::new("links");
+    for (name, text) in [("old", ONE), ("new", TWO)] {
+        fs::create_dir(folder.0.join(name)).unwrap();
+        folder.file(&format!("{name}/gateway.yaml"), text);
+    }
+    // As Kubernetes lays out what it mounts.
+    let data = folder.0.join("..data");
+    std::os::unix::fs::symlink("old", &data).unwrap();
+    let path = folder.0.join("gateway.yaml");
+    std::os::unix::fs::symlink("..data/gateway.yaml", &path).unwrap();
+    let mut follower = follower(path);
+    let swapped = folder.0.join("..swap");
+    std::os::unix::fs::symlink("new", &swapped).unwrap();
+    fs::rename(&swapped, &data).unwrap();
+    for _ in 0..2 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_was_only_touched_changes_nothing() {
+    let folder = Folder::new("touch");
+    let path = folder.file("gateway.yaml", ONE);
+    let mut follower = follower(path.clone());
+    fs::rename(folder.file("same.yaml", ONE), &path).unwrap();
+    for _ in 0..3 {
+        follower.look().await;
+    }
+    assert_eq!(follower.gateway.reloads(), (0, 0));
+    follower.read().await;
+    assert_eq!(follower.gateway.reloads(), (1, 0), "as SIGHUP does");
+    let last = follower.gateway.last_reload().unwrap();
+    assert!(last.result.as_ref().unwrap().is_nothing());
+}
