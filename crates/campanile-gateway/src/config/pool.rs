@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use campanile::{
     circuit_breaker::CircuitBreakerConfig,
@@ -9,7 +9,10 @@ use campanile::{
     timeout::TimeoutConfig,
 };
 use campanile_llm::resume::ResumeConfig;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, value::MapAccessDeserializer},
+};
 
 use super::LimitsConfig;
 
@@ -43,41 +46,23 @@ pub struct PoolConfig {
 
 /// A member of a pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Named", into = "Named")]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MemberConfig {
     /// The provider.
     pub provider: String,
     /// Its share of the traffic, beside 1 for the others. 1 by default.
+    #[serde(default = "one")]
     pub weight: f64,
     /// Which tier it belongs to: a higher number is asked only while the lower ones are not well. 0 by default.
+    #[serde(default)]
     pub tier: u32,
     /// Labels, for metrics and strategies.
+    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Limits of this member.
+    #[serde(default)]
     pub limits: LimitsConfig,
-}
-
-/// As a name, or with more.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Name(String),
-    More(More),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct More {
-    provider: String,
-    #[serde(default = "one")]
-    weight: f64,
-    #[serde(default)]
-    tier: u32,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    limits: LimitsConfig,
 }
 
 const fn one() -> f64 {
@@ -159,30 +144,32 @@ impl From<&str> for MemberConfig {
     }
 }
 
-impl From<Named> for MemberConfig {
-    fn from(named: Named) -> Self {
-        match named {
-            Named::Name(provider) => provider.as_str().into(),
-            Named::More(more) => Self {
-                provider: more.provider,
-                weight: more.weight,
-                tier: more.tier,
-                labels: more.labels,
-                limits: more.limits,
-            },
-        }
+impl Serialize for MemberConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
     }
 }
 
-impl From<MemberConfig> for Named {
-    fn from(member: MemberConfig) -> Self {
-        Self::More(More {
-            provider: member.provider,
-            weight: member.weight,
-            tier: member.tier,
-            labels: member.labels,
-            limits: member.limits,
-        })
+impl<'de> Deserialize<'de> for MemberConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = MemberConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a provider, or a map with `provider`")
+            }
+
+            fn visit_str<E: de::Error>(self, provider: &str) -> Result<MemberConfig, E> {
+                Ok(provider.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MemberConfig, A::Error> {
+                MemberConfig::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -7,6 +7,8 @@ use campanile_llm::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::names;
+
 /// A provider: where it is, what it speaks, with which key it is called. What is not said comes from its preset.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,10 +26,12 @@ pub struct ProviderSection {
     pub key: Option<Secret>,
     /// More headers to send.
     pub headers: BTreeMap<String, Secret>,
-    /// What it serves: callers' names of models, and its own. Names that are the same on both sides may have no value. It
+    /// What it serves: a list of models, or a map of callers' names to its own, which may be left out where they are the same. It
     /// serves whatever it is asked for, if there are none.
+    #[serde(deserialize_with = "names::deserialize")]
     pub models: BTreeMap<String, Option<String>>,
-    /// What is asked for when a stage does not say and the caller named the stage. That of the preset by default.
+    /// What is asked for when the caller named a stage, and the stage says no model. The only one of `models` by default, or that
+    /// of the preset.
     pub default_model: Option<String>,
     /// Whether streams are asked to tell their usage.
     pub include_usage: Option<bool>,
@@ -35,6 +39,9 @@ pub struct ProviderSection {
     pub token_limit: Option<TokenLimit>,
     /// Answers by itself instead of calling anybody: for trying things out.
     pub simulated: Option<SimulatedConfig>,
+    /// What is asked for where a caller named a stage, by stage: filled in when settings are completed.
+    #[serde(skip)]
+    pub(crate) stages: BTreeMap<String, String>,
 }
 
 /// A provider that is known.
@@ -168,14 +175,25 @@ impl ProviderSection {
         config.build()
     }
 
-    /// Callers' names of models and its own, where they differ.
+    /// What is asked for when the caller named a stage, by its own name.
+    pub(crate) fn model_by_default(&self, name: &str) -> Option<String> {
+        let only = || match self.models.len() {
+            1 => self.models.keys().next().cloned(),
+            _ => self.preset_of(name).model().map(str::to_owned),
+        };
+        let model = self.default_model.clone().or_else(only)?;
+        Some(self.models.get(&model).cloned().flatten().unwrap_or(model))
+    }
+
+    /// Names that it is asked for and its own, where they differ.
     fn renames(&self) -> BTreeMap<String, String> {
         let named = |(callers, its): (&String, &Option<String>)| {
             its.clone()
                 .filter(|its| its != callers)
                 .map(|its| (callers.clone(), its))
         };
-        self.models.iter().filter_map(named).collect()
+        let stages = self.stages.clone().into_iter();
+        stages.chain(self.models.iter().filter_map(named)).collect()
     }
 }
 
@@ -204,6 +222,22 @@ impl Preset {
         }
         let of = |(preset, known): &(Self, &str)| (*known == name).then_some(*preset);
         Self::ALL.iter().find_map(of)
+    }
+
+    /// What is asked for where nobody said: a small model that is there.
+    #[must_use]
+    pub const fn model(self) -> Option<&'static str> {
+        Some(match self {
+            Self::OpenAi => "gpt-5-mini",
+            Self::Anthropic => "claude-haiku-4-5",
+            Self::Gemini => "gemini-2.5-flash",
+            Self::Xai => "grok-4",
+            Self::OpenRouter => "openrouter/auto",
+            Self::Ollama | Self::OllamaNative => "llama3.2",
+            // It serves the one that it was started with, whatever it is asked for.
+            Self::LlamaCpp => "default",
+            Self::Vllm | Self::Compatible => return None,
+        })
     }
 
     /// The environment variable with the key, and the rule that it must be set.
