@@ -7,7 +7,8 @@ use serde::{Deserializer, de};
 
 /// Reads where to listen: `127.0.0.1:8080`, `localhost:8080`, `:8080` for all addresses of this machine, or a port alone, which is
 /// that of this machine only.
-pub(super) fn address(text: &str) -> Option<SocketAddr> {
+#[must_use]
+pub fn address(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }

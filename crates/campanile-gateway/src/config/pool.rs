@@ -9,15 +9,16 @@ use campanile::{
     timeout::TimeoutConfig,
 };
 use campanile_llm::resume::ResumeConfig;
+use schemars::JsonSchema;
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, value::MapAccessDeserializer},
 };
 
-use super::LimitsConfig;
+use super::{LimitsConfig, schema};
 
 /// A pool: its members, who of them gets a call, and what guards each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PoolConfig {
@@ -41,12 +42,14 @@ pub struct PoolConfig {
     pub probe: Option<ProbeConfig>,
     /// How long a call waits for a member when all are closed. 5 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub patience: Duration,
 }
 
 /// A member of a pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = schema::by_name)]
 #[non_exhaustive]
 pub struct MemberConfig {
     /// The provider.
@@ -65,12 +68,27 @@ pub struct MemberConfig {
     pub limits: LimitsConfig,
 }
 
+/// A member of which more is said than its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct More {
+    provider: String,
+    #[serde(default = "one")]
+    weight: f64,
+    #[serde(default)]
+    tier: u32,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    limits: LimitsConfig,
+}
+
 const fn one() -> f64 {
     1.0
 }
 
 /// Who of a pool's members gets a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StrategyConfig {
@@ -94,15 +112,17 @@ pub enum StrategyConfig {
 }
 
 /// How members are probed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProbeConfig {
     /// How often. 15 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub interval: Duration,
     /// How long a probe may take. 5 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub timeout: Duration,
     /// The path that is asked, after the base of the provider's address. `/models` by default, with the provider's key.
     pub path: String,
@@ -144,12 +164,6 @@ impl From<&str> for MemberConfig {
     }
 }
 
-impl Serialize for MemberConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
 impl<'de> Deserialize<'de> for MemberConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -166,7 +180,14 @@ impl<'de> Deserialize<'de> for MemberConfig {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MemberConfig, A::Error> {
-                MemberConfig::deserialize(MapAccessDeserializer::new(map))
+                let more = More::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(MemberConfig {
+                    provider: more.provider,
+                    weight: more.weight,
+                    tier: more.tier,
+                    labels: more.labels,
+                    limits: more.limits,
+                })
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -5,12 +5,13 @@ use campanile_llm::{
     dialect::Api,
     provider::{ProviderConfig, Secret, TokenLimit},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::names;
+use super::{names, schema};
 
 /// A provider: where it is, what it speaks, with which key it is called. What is not said comes from its preset.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProviderSection {
@@ -29,6 +30,7 @@ pub struct ProviderSection {
     /// What it serves: a list of models, or a map of callers' names to its own, which may be left out where they are the same. It
     /// serves whatever it is asked for, if there are none.
     #[serde(deserialize_with = "names::deserialize")]
+    #[schemars(schema_with = "schema::models")]
     pub models: BTreeMap<String, Option<String>>,
     /// What is asked for when the caller named a stage, and the stage says no model. The only one of `models` by default, or that
     /// of the preset.
@@ -45,7 +47,7 @@ pub struct ProviderSection {
 }
 
 /// A provider that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -75,12 +77,13 @@ pub enum Preset {
 }
 
 /// A processor within the gateway, which makes up what it answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SimulatedConfig {
     /// How long it takes to the first word, usually. 200 ms by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub first_word: Duration,
     /// How far that varies: the deviation of its logarithm, from 0 for not at all to 2. 0.3 by default, by which two of three
     /// calls take between three quarters and four thirds of it.
@@ -99,6 +102,7 @@ pub struct SimulatedConfig {
     pub slots: u32,
     /// When those may come back that it refuses with 429: what `Retry-After` says, in whole seconds. 1 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub retry_after: Duration,
     /// What it draws by: with the same number the same calls in the same order get the same answers, delays and failures.
     /// Others each time by default.

@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use campanile::{circuit_breaker::CircuitBreakerConfig, config::seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 
 /// Stages as another system writes them: `workflow.parallel_processing.stages`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorkflowConfig {
@@ -18,7 +19,7 @@ pub struct WorkflowConfig {
 }
 
 /// What holds for all stages, and the stages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ParallelConfig {
@@ -33,7 +34,7 @@ pub struct ParallelConfig {
 }
 
 /// A stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorkflowStage {
@@ -53,6 +54,7 @@ pub struct WorkflowStage {
     pub batch_size: Option<u32>,
     /// How long a call may take.
     #[serde(with = "seconds::optional")]
+    #[schemars(with = "Option<Duration>")]
     pub timeout_seconds: Option<Duration>,
     /// How long the first call of a batch waits for others, in milliseconds. Accepted, and does nothing yet: every call goes by
     /// itself.

@@ -104,6 +104,10 @@ impl Check<'_> {
             let message = format!("it is {count}: it must be at most 1,000");
             self.rule(*count <= 1000, &path(field), message);
         }
+        let spread = simulated.spread;
+        let message = format!("it is {spread}: it must be from 0 to 2");
+        let some = (0.0..=2.0).contains(&spread);
+        self.rule(some, &path("spread"), message);
         let long = simulated.first_word <= Duration::from_secs(3600);
         self.rule(long, &path("first_word"), "it must be at most an hour");
     }

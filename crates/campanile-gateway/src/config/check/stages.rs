@@ -1,5 +1,5 @@
 use campanile::spend_limit::{SpendBudget, SpendLimitConfig};
-use campanile_llm::route::{GroupConfig, RouterConfig};
+use campanile_llm::route::{GroupConfig, Pattern, RouterConfig};
 
 use super::Check;
 use crate::config::{Config, StageConfig};
@@ -139,19 +139,8 @@ impl Check<'_> {
 
 /// Whether a name, or a pattern with `*`, is that of a model.
 pub(super) fn fits(pattern: &str, model: &str) -> bool {
-    let Some((begin, rest)) = pattern.split_once('*') else {
-        return pattern == model;
-    };
-    let Some(mut left) = model.strip_prefix(begin) else {
-        return false;
-    };
-    let mut parts: Vec<_> = rest.split('*').collect();
-    let end = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
+    match Pattern::parse(pattern) {
+        Some(pattern) => pattern.matches(model),
+        None => pattern == model,
     }
-    left.ends_with(end)
 }

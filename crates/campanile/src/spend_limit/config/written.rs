@@ -10,11 +10,13 @@ use crate::spend_limit::{
 /// A budget as people write it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     unit: SpendUnit,
     #[serde(deserialize_with = "money::digits")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Amount"))]
     limit: String,
     period: Period,
     #[serde(default)]
