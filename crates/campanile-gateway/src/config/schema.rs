@@ -70,6 +70,9 @@ fn tidy(schema: &mut Value) {
             if let Some(Value::String(text)) = object.get_mut("description") {
                 *text = plain(text);
             }
+            if object.get("default") == Some(&json!("***")) {
+                object.remove("default");
+            }
             substituted(object);
         }
         _ => {}

@@ -171,6 +171,12 @@ impl<'a> Check<'a> {
         };
         let mut whole = path.to_vec();
         whole.extend(self.within(path, field));
+        // As the file has it, not as Rust does.
+        let value = value
+            .strip_prefix("Some(")
+            .and_then(|value| value.strip_suffix(')'))
+            .unwrap_or(&value);
+        let value = value.strip_suffix(".0").unwrap_or(value);
         self.wrong(&whole, format!("it is {value}: {rule}"));
     }
 

@@ -35,7 +35,7 @@ impl Check<'_> {
         match secret.fetched(self.folder, self.env) {
             Ok(fetched) => *secret = fetched,
             Err(invalid) => {
-                let message = format!("{} cannot be it: {}", invalid.value, invalid.rule);
+                let message = format!("it is {}: {}", invalid.value, invalid.rule);
                 self.wrong(path, message);
             }
         }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use campanile::config::Invalid;
 use tracing_subscriber::EnvFilter;
 
 use super::Check;
@@ -76,7 +77,10 @@ impl Check<'_> {
                     );
                 }
                 // Of a secret that is not there it has been said.
-                Err(_) if !self.well() => {}
+                Err(Invalid {
+                    field: "key" | "headers",
+                    ..
+                }) if !self.well() => {}
                 invalid => self.built(&path, invalid),
             }
         }

@@ -5,7 +5,7 @@ use serde::de::{self, Unexpected};
 use super::{
     problem::{Problem, joined, quoted},
     suggest::instead,
-    tree::{Node, Place},
+    tree::{Node, Place, Value},
 };
 
 /// What serde says of a value, and of which, once that is known.
@@ -59,6 +59,11 @@ impl Failure {
             return self;
         }
         node.broken.set(true);
+        if let Value::Scalar(scalar) = &node.value
+            && scalar.written.is_some()
+        {
+            self.what = self.what.without(&scalar.text);
+        }
         let (mut path, mut place) = (path.to_owned(), node.place);
         // Of some types serde reads a copy, which has forgotten where it is from.
         if let What::Variant { name, .. } | What::Unknown { name, .. } = &self.what {
@@ -80,12 +85,40 @@ impl Failure {
         }
     }
 
+    /// The same of a secret: what is said tells nothing of it.
+    pub(super) fn of_a_secret(mut self) -> Self {
+        if self.found.is_none() && matches!(self.what, What::Variant { .. } | What::Other(_)) {
+            let message = "it must be a text, `{ env: NAME }` or `{ file: PATH }`";
+            self.what = What::Other(message.to_owned());
+        }
+        self
+    }
+
     pub(super) fn problem(&self) -> Problem {
         let (path, place) = match &self.found {
             Some(found) => (found.path.as_str(), found.place),
             None => ("", Place::default()),
         };
         Problem::new(path, place, self.what.to_string())
+    }
+}
+
+impl What {
+    /// The same without a text that was put in: nobody knows whether it is a secret.
+    fn without(self, text: &str) -> Self {
+        match self {
+            Self::Variant { name, .. } if name == text => {
+                Self::Other("what was put in is none of its values".to_owned())
+            }
+            Self::Other(message) if !text.is_empty() => {
+                let message = message.replace(&format!("{text:?}"), "what was put in");
+                Self::Other(match text.len() {
+                    0..4 => message,
+                    _ => message.replace(text, "what was put in"),
+                })
+            }
+            other => other,
+        }
     }
 }
 

@@ -132,10 +132,9 @@ fn values(text: &str) -> String {
         out.push_str(before);
         rest = after;
         let name = before[..colon].trim_end().trim_end_matches(['"', '\'']);
-        let start =
-            name.rfind(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_' && sign != '-');
-        let name = &name[start.map_or(0, |start| start + 1)..];
-        let name = name.trim_start_matches(|sign: char| sign == '-');
+        let part = |sign: char| sign.is_ascii_alphanumeric() || sign == '_' || sign == '-';
+        let name = name.rsplit(|sign| !part(sign)).next().unwrap_or_default();
+        let name = name.trim_start_matches('-');
         if holds_secrets(name) && !rest.trim().is_empty() {
             out.push(' ');
             out.push_str(HIDDEN);
@@ -152,6 +151,7 @@ fn values(text: &str) -> String {
             // Where a value of one line ends nobody knows for sure: what follows is told only after a clear end.
             let end = match open {
                 Some(quote) => value[1..].find(quote).map(|end| end + 2),
+                None if value.starts_with("${") => None,
                 None => value.find([',', '}']),
             };
             rest = end.map_or("", |end| &value[end..]);

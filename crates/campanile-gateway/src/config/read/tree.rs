@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
-use super::problem::Problem;
+use super::problem::{Problem, quoted};
 
 /// How many bytes a file may have.
 const MOST_BYTES: usize = 4 << 20;
@@ -92,10 +92,27 @@ impl Node {
         let raw: Option<Raw> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| {
                 let place = error.location().map(Place::from).unwrap_or_default();
-                let message = error.without_snippet().to_string();
-                // The place is told beside it.
-                let message = message.split(" at line ").next().unwrap_or_default();
-                Problem::new("", place, message)
+                let message = match error.without_snippet() {
+                    serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+                        let key = key.as_deref().unwrap_or("a key");
+                        format!("{} is written twice here", quoted(key))
+                    }
+                    // The place is told beside it.
+                    other => {
+                        let message = other.to_string();
+                        let told = message.split(" at line ").next();
+                        told.unwrap_or_default().to_owned()
+                    }
+                };
+                let line = place
+                    .line
+                    .checked_sub(1)
+                    .and_then(|line| text.lines().nth(line));
+                let hint = match line.is_some_and(|line| line.contains("${")) {
+                    true => "; within `[ ]` and `{ }` write \"${NAME}\" in quotes",
+                    false => "",
+                };
+                Problem::new("", place, format!("{message}{hint}"))
             })?;
         Ok(raw.map_or_else(|| Self::new(Value::Map(Vec::new())), |raw| raw.node(text)))
     }

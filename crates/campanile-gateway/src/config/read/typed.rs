@@ -104,6 +104,9 @@ impl<'de, 'p> Reader<'de, 'p> {
         if failure.found.is_none() && failure.follows(self.node) {
             failure.silent = true;
         }
+        if self.path.is_secret() {
+            failure = failure.of_a_secret();
+        }
         failure.at(&self.path.text(), self.node)
     }
 
@@ -194,7 +197,12 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             Value::Map(entries) => visitor.visit_map(Entries::new(self, entries, Some(fields))),
             // Its settings may all be commented out.
             _ if self.node.is_blank() => visitor.visit_map(Entries::new(self, &[], None)),
-            _ => self.any(visitor, false),
+            // Serde would take it for the values of the settings, in their order.
+            Value::List(_) => Err(de::Error::invalid_type(
+                de::Unexpected::Seq,
+                &"a map of settings",
+            )),
+            Value::Scalar(_) => self.any(visitor, false),
         };
         read.map_err(|failure| self.tell(failure))
     }
@@ -337,6 +345,11 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     ) -> Result<Option<K::Value>, Failure> {
         while let Some((key, value)) = self.rest.next() {
             if value.broken.get() {
+                continue;
+            }
+            // A place for anchors.
+            let root = matches!(self.reader.path, Path::Root);
+            if root && self.fields.is_some() && key.text.starts_with("x-") {
                 continue;
             }
             if !knows(&self.reader, self.fields, key, value) {

@@ -2,7 +2,17 @@ use std::path::Path;
 
 use super::{LoadError, Loaded, load::load_in};
 
-mod explore;
+mod complete;
+mod errors;
+mod hidden;
+mod legacy;
+mod overrides;
+mod random;
+mod schemas;
+mod validator;
+
+/// Stages as the replaced system writes them.
+const LEGACY: &str = include_str!("stages_of_agents.yaml");
 
 /// An environment of these tests: no other variable is set.
 fn env(name: &str) -> Option<String> {
