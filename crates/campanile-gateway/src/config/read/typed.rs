@@ -362,6 +362,9 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
             self.value = Some((key, value));
             let text: StrDeserializer<'_, Failure> = key.text.as_str().into_deserializer();
             return seed.deserialize(text).map(Some).map_err(|failure| {
+                if self.reader.path.is_secret() {
+                    return self.reader.tell(failure);
+                }
                 let path = Path::Key(&self.reader.path, &key.text);
                 value.broken.set(true);
                 let at = Node {
