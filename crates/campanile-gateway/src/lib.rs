@@ -10,18 +10,23 @@
 //! | `access` | who calls, and within which limits |
 //! | `serve` | connections, requests and answers |
 //! | `operate` | health, metrics, status, operators' actions, trails |
+//! | [`quickstart`] | what is started without a file |
 //! | `simulated` | processors that make up what they answer |
+//! | `local` | servers of models on this machine |
 #![forbid(unsafe_code)]
 
 mod access;
 mod build;
 pub mod config;
 mod gateway;
+mod local;
 mod operate;
+pub mod quickstart;
 mod serve;
 mod simulated;
 pub mod watch;
 
 pub use build::{BuildError, Changes, Reloaded};
+pub use build::{BuildError, Reloaded};
 pub use gateway::Gateway;
 pub use serve::{Server, Stopped};

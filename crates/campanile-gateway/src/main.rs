@@ -1,29 +1,173 @@
-//! The gateway as a program.
+//! The gateway as a program: a thin shell around the library.
 
-use std::path::PathBuf;
+use std::{path::Path, process::ExitCode};
 
-use campanile::BoxError;
-use campanile_gateway::{Gateway, Server, config};
-use clap::Parser;
+use campanile_gateway::{
+    Gateway, Server,
+    config::{self, Loaded, LogConfig},
+    quickstart, watch,
+};
 
-/// A gateway for language models.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Options {
-    /// The file with the settings.
-    #[arg(long)]
-    config: PathBuf,
+use crate::cli::{Command, Options, exit};
+
+mod cli;
+mod logging;
+mod signals;
+mod summary;
+
+/// Why it ends before it should: what is said, and the exit code.
+struct Failed(u8, String);
+
+fn main() -> ExitCode {
+    let options = Options::read();
+    let done = match &options.command {
+        Some(Command::Schema) => schema(),
+        Some(Command::Check { file }) => check(file.as_deref().or(options.config.as_deref())),
+        None => run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(code, message)) => {
+            eprintln!("{message}");
+            ExitCode::from(code)
+        }
+    }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let options = Options::parse();
-    let loaded = config::read(&options.config)?;
-    let server = Server::bind(Gateway::new(loaded.config)?).await?;
-    println!("http://{}", server.address()?);
-    let stop = async {
-        let _ = tokio::signal::ctrl_c().await;
+fn schema() -> Result<(), Failed> {
+    let schema = serde_json::to_string_pretty(&config::schema());
+    println!(
+        "{}",
+        schema.map_err(|error| Failed(exit::SETTINGS, error.to_string()))?
+    );
+    Ok(())
+}
+
+fn check(file: Option<&Path>) -> Result<(), Failed> {
+    let Some(file) = file else {
+        let message = "which file? `campanile-gateway check FILE`";
+        return Err(Failed(exit::USAGE, message.to_owned()));
     };
-    server.run(stop).await?;
+    let loaded = read(file)?;
+    println!("{}\n", summary::Summary(&loaded.config));
+    for changed in &loaded.overrides {
+        println!(
+            "{} sets {} to {}",
+            changed.variable, changed.setting, changed.value
+        );
+    }
+    for warning in &loaded.warnings {
+        println!("warning: {warning}");
+    }
+    match loaded.warnings.len() {
+        0 => println!("{} is well", file.display()),
+        1 => println!("{} is well, with a warning", file.display()),
+        count => println!("{} is well, with {count} warnings", file.display()),
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Loaded, Failed> {
+    config::read(file).map_err(|error| Failed(exit::SETTINGS, error.to_string()))
+}
+
+fn run(options: &Options) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed(exit::LISTEN, format!("no runtime: {error}")))?;
+    let listen = match &options.listen {
+        Some(text) => {
+            let message = || {
+                let rule = "it must be an address with a port, such as 127.0.0.1:8080, or a port";
+                Failed(exit::USAGE, format!("--listen is {text:?}: {rule}"))
+            };
+            Some(config::address(text).ok_or_else(message)?)
+        }
+        None => None,
+    };
+    runtime.block_on(async {
+        match &options.config {
+            Some(file) => serve(file, listen, options).await,
+            None => try_out(listen, options).await,
+        }
+    })
+}
+
+/// Begins the log as the settings, the environment and the command line say.
+fn log(config: &LogConfig, overridden: bool, options: &Options) -> Result<(), Failed> {
+    let mut config = config.clone();
+    if let Some(format) = options.log_format {
+        config.format = format.into();
+    }
+    let own = overridden.then_some(config.filter.clone());
+    let asked = options.log.as_deref().or(own.as_deref());
+    logging::begin(&config, asked).map_err(|message| Failed(exit::USAGE, message))
+}
+
+/// Serves by a file.
+async fn serve(
+    file: &Path,
+    listen: Option<std::net::SocketAddr>,
+    options: &Options,
+) -> Result<(), Failed> {
+    let Loaded {
+        mut config,
+        warnings,
+        overrides,
+        ..
+    } = read(file)?;
+    let mut set = overrides.iter();
+    log(
+        &config.log,
+        set.any(|set| set.setting == "log.filter"),
+        options,
+    )?;
+    for set in &overrides {
+        tracing::info!(variable = set.variable, setting = set.setting, value = %set.value, "the environment comes before the file");
+    }
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    config.listen = listen.unwrap_or(config.listen);
+    let wanted = config.listen;
+    let gateway = Gateway::new(config)
+        .map_err(|error| Failed(exit::SETTINGS, format!("{}: {error}", file.display())))?;
+    let server = Server::bind(gateway.clone())
+        .await
+        .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {wanted}: {error}")))?;
+    let address = server
+        .address()
+        .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
+    println!("http://{address}");
+    tracing::info!(%address, file = %file.display(), "listening");
+    let following = tokio::spawn(watch::follow(gateway.clone(), file.to_owned()));
+    let reloading = tokio::spawn(signals::reload(gateway, file.to_owned()));
+    let served = until_stopped(server).await;
+    following.abort();
+    reloading.abort();
+    served
+}
+
+/// Serves without a file, for trying it out.
+async fn try_out(listen: Option<std::net::SocketAddr>, options: &Options) -> Result<(), Failed> {
+    log(&LogConfig::default(), false, options)?;
+    let started = quickstart::start(listen).await.map_err(|error| {
+        let code = match error {
+            quickstart::StartError::Listen(_) => exit::LISTEN,
+            _ => exit::SETTINGS,
+        };
+        Failed(code, error.to_string())
+    })?;
+    println!("{}", started.banner);
+    until_stopped(started.server).await
+}
+
+async fn until_stopped(server: Server) -> Result<(), Failed> {
+    let stopped = server
+        .run(signals::stop())
+        .await
+        .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
+    tracing::info!(finished = stopped.finished, cut = stopped.cut, "stopped");
     Ok(())
 }

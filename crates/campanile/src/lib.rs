@@ -90,6 +90,8 @@ pub mod trace;
 mod keyed;
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod lane;
+#[cfg(feature = "schema")]
+mod schema;
 mod sync;
 mod waiters;
 

@@ -1,11 +1,12 @@
 use campanile::{context::Priority, spend_limit::SpendBudget};
 use campanile_llm::provider::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LimitsConfig;
 
 /// A caller.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct KeyConfig {

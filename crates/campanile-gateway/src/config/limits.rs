@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use campanile::config::seconds;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Limits of a key, a stage, a member, or the whole. None by default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LimitsConfig {
@@ -21,6 +22,7 @@ pub struct LimitsConfig {
     /// How long a call waits for its turn before it is refused. 0 by default, which refuses at once; of members the pool
     /// goes elsewhere.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub max_wait: Duration,
     /// How many calls wait at most. 1,024 by default.
     pub max_waiting: usize,

@@ -1,88 +1,96 @@
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
-use thiserror::Error;
-
-use super::{Config, PoolConfig, StageConfig};
+use super::{
+    Config, check, complete,
+    overrides::{self, Override},
+    read::{
+        expand::{Env, expand},
+        hide,
+        problem::LoadError,
+        tree::Node,
+        typed::typed,
+    },
+    warning::Warning,
+};
 
 /// Settings that were read, complete, and what is to be said of them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// The settings, with the pools and stages that the file left out.
+    /// The settings: with the pools and stages that the file left out, and with every secret read from where it lies.
     pub config: Config,
     /// What is accepted, though it does nothing or may not be meant so.
     pub warnings: Vec<Warning>,
+    /// Which settings the environment has changed.
+    pub overrides: Vec<Override>,
 }
 
-/// What is accepted, though it does nothing or may not be meant so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Warning {
-    /// Which setting: `workflow.parallel_processing.stages.qa.min_workers`.
-    pub setting: String,
-    /// What is to be said of it.
-    pub message: String,
-}
-
-/// Why settings cannot be read.
-#[derive(Debug, Error)]
-#[error("{0}")]
-#[non_exhaustive]
-pub struct LoadError(pub(crate) String);
-
-/// Reads a file.
+/// Reads a file, with the environment of the process: `${NAME}`, secrets, and the [overrides](super::OVERRIDES). Paths in it are
+/// relative to its folder.
 ///
 /// # Errors
 ///
-/// When it cannot be read, is not YAML, says what nobody knows, or breaks a rule; with line, column and rule.
+/// When it cannot be read, is not YAML, says what nobody knows, or breaks a rule: all of that at once, with line, column and
+/// rule.
 pub fn read(path: &Path) -> Result<Loaded, LoadError> {
+    let name = path.display().to_string();
     let text = fs::read_to_string(path)
-        .map_err(|error| LoadError(format!("{}: {error}", path.display())))?;
-    load(&text)
+        .map_err(|error| LoadError::plain(format!("it cannot be read: {error}")).of(&name))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let env = |name: &str| std::env::var(name).ok();
+    load_in(&text, folder, &env, true).map_err(|error| error.of(name))
 }
 
-/// Reads a text.
+/// Reads a text, with the environment of the process for `${NAME}` and secrets, but without overrides. Paths in it are relative
+/// to the folder of the process.
 ///
 /// # Errors
 ///
 /// As [`read`].
 pub fn load(text: &str) -> Result<Loaded, LoadError> {
-    let config: Config =
-        serde_saphyr::from_str(text).map_err(|error| LoadError(error.to_string()))?;
-    Ok(Loaded {
-        config: complete(config),
-        warnings: Vec::new(),
-    })
+    load_in(text, Path::new(""), &|name| std::env::var(name).ok(), false)
 }
 
-/// Adds the pools and stages that were left out.
-fn complete(mut config: Config) -> Config {
-    if config.pools.is_empty() {
-        config
-            .pools
-            .insert("default".to_owned(), PoolConfig::default());
-    }
-    for pool in config.pools.values_mut() {
-        if pool.members.is_empty() {
-            pool.members = config
-                .providers
-                .keys()
-                .map(|name| name.as_str().into())
-                .collect();
+/// Reads a text in an environment.
+pub(crate) fn load_in(
+    text: &str,
+    folder: &Path,
+    env: Env<'_>,
+    overridden: bool,
+) -> Result<Loaded, LoadError> {
+    let mut root = Node::parse(text).map_err(|problem| LoadError::new(vec![problem], text, &[]))?;
+    let mut problems = Vec::new();
+    expand(&mut root, "", env, &mut problems);
+    let secrets = hide::secrets(&root);
+    complete::defaults(&mut root);
+    let read = typed::<Config>(&root);
+    let failed = |problems| LoadError::new(problems, text, &secrets);
+    let mut config = match read {
+        Ok(config) if problems.is_empty() => config,
+        Ok(_) => return Err(failed(problems)),
+        Err(more) => {
+            problems.extend(more);
+            return Err(failed(problems));
+        }
+    };
+    let mut overrides = Vec::new();
+    if overridden {
+        match overrides::apply(&mut config, env) {
+            Ok(applied) => overrides = applied,
+            Err(problem) => return Err(failed(vec![problem])),
         }
     }
-    if config.stages.is_empty() {
-        let names = config.pools.keys().cloned();
-        config.stages = names.map(|name| (name, StageConfig::default())).collect();
+    let mut check = check::Check::new(&root, folder, env);
+    check.before(&mut config);
+    complete::complete(&mut config, &mut check);
+    check.after(&mut config);
+    let (problems, warnings) = check.done();
+    if !problems.is_empty() {
+        return Err(failed(problems));
     }
-    if config.default_stage.is_none() && config.stages.len() == 1 {
-        config.default_stage = config.stages.keys().next().cloned();
-    }
-    config
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.setting, self.message)
-    }
+    Ok(Loaded {
+        config,
+        warnings,
+        overrides,
+    })
 }

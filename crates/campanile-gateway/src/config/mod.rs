@@ -7,37 +7,58 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
+use campanile::config::seconds;
 use campanile_llm::provider::{HttpConfig, Secret};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod check;
+mod complete;
 mod key;
 mod limits;
+mod listen;
 mod load;
 mod log;
+mod names;
+mod overrides;
 mod pool;
 mod provider;
+mod read;
+mod schema;
 mod server;
 mod stage;
+#[cfg(test)]
+mod tests;
+mod warning;
 mod workflow;
 
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
-pub use load::{LoadError, Loaded, Warning, load, read};
+pub use listen::address;
+pub use load::{Loaded, load, read};
 pub use log::{LogConfig, LogFormat};
+pub use overrides::{OVERRIDES, Override};
 pub use pool::{MemberConfig, PoolConfig, ProbeConfig, StrategyConfig};
 pub use provider::{Preset, ProviderSection, SimulatedConfig};
+pub use read::problem::{LoadError, Problem};
+pub use schema::schema;
 pub use server::ServerConfig;
 pub use stage::StageConfig;
+pub use warning::Warning;
 pub use workflow::{ParallelConfig, WorkflowConfig, WorkflowStage};
 
 /// The whole file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where it listens. `127.0.0.1:8080` by default; port 0 takes any that is free.
+    /// Where it listens: `127.0.0.1:8080`, `:8080` for all addresses of the machine, or a port alone. `127.0.0.1:8080` by default;
+    /// port 0 takes any that is free.
+    #[serde(deserialize_with = "listen::deserialize")]
+    #[schemars(schema_with = "schema::listen")]
     pub listen: SocketAddr,
     /// Limits of connections, heads and bodies, and how it stops.
     pub server: ServerConfig,
@@ -65,12 +86,16 @@ pub struct Config {
     pub keys: BTreeMap<String, KeyConfig>,
     /// Limits of all calls together.
     pub limits: LimitsConfig,
+    /// How long a call may take altogether, all attempts included, where its stage does not say. Open by default.
+    #[serde(with = "seconds::optional", alias = "timeout_seconds")]
+    #[schemars(with = "Option<Duration>")]
+    pub deadline: Option<Duration>,
     /// Stages as another system writes them: each becomes a stage and a pool of its name.
     pub workflow: Option<WorkflowConfig>,
 }
 
 /// What operators may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AdminConfig {
@@ -97,6 +122,7 @@ impl Default for Config {
             default_stage: None,
             keys: BTreeMap::new(),
             limits: LimitsConfig::default(),
+            deadline: None,
             workflow: None,
         }
     }

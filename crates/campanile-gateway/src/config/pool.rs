@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use campanile::{
     budget::BudgetConfig,
@@ -10,12 +10,16 @@ use campanile::{
     timeout::TimeoutConfig,
 };
 use campanile_llm::resume::ResumeConfig;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, value::MapAccessDeserializer},
+};
 
-use super::LimitsConfig;
+use super::{LimitsConfig, schema};
 
 /// A pool: its members, who of them gets a call, and what guards each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PoolConfig {
@@ -40,35 +44,34 @@ pub struct PoolConfig {
     pub probe: Option<ProbeConfig>,
     /// How long a call waits for a member when all are closed. 5 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub patience: Duration,
 }
 
 /// A member of a pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Named", into = "Named")]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = schema::by_name)]
 #[non_exhaustive]
 pub struct MemberConfig {
     /// The provider.
     pub provider: String,
     /// Its share of the traffic, beside 1 for the others. 1 by default.
+    #[serde(default = "one")]
     pub weight: f64,
     /// Which tier it belongs to: a higher number is asked only while the lower ones are not well. 0 by default.
+    #[serde(default)]
     pub tier: u32,
     /// Labels, for metrics and strategies.
+    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Limits of this member.
+    #[serde(default)]
     pub limits: LimitsConfig,
 }
 
-/// As a name, or with more.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Name(String),
-    More(More),
-}
-
-#[derive(Serialize, Deserialize)]
+/// A member of which more is said than its name.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct More {
     provider: String,
@@ -87,7 +90,7 @@ const fn one() -> f64 {
 }
 
 /// Who of a pool's members gets a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StrategyConfig {
@@ -111,15 +114,17 @@ pub enum StrategyConfig {
 }
 
 /// How members are probed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProbeConfig {
     /// How often. 15 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub interval: Duration,
     /// How long a probe may take. 5 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub timeout: Duration,
     /// The path that is asked, after the base of the provider's address. `/models` by default, with the provider's key.
     pub path: String,
@@ -167,30 +172,33 @@ impl From<&str> for MemberConfig {
     }
 }
 
-impl From<Named> for MemberConfig {
-    fn from(named: Named) -> Self {
-        match named {
-            Named::Name(provider) => provider.as_str().into(),
-            Named::More(more) => Self {
-                provider: more.provider,
-                weight: more.weight,
-                tier: more.tier,
-                labels: more.labels,
-                limits: more.limits,
-            },
-        }
-    }
-}
+impl<'de> Deserialize<'de> for MemberConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
 
-impl From<MemberConfig> for Named {
-    fn from(member: MemberConfig) -> Self {
-        Self::More(More {
-            provider: member.provider,
-            weight: member.weight,
-            tier: member.tier,
-            labels: member.labels,
-            limits: member.limits,
-        })
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = MemberConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a provider, or a map with `provider`")
+            }
+
+            fn visit_str<E: de::Error>(self, provider: &str) -> Result<MemberConfig, E> {
+                Ok(provider.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MemberConfig, A::Error> {
+                let more = More::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(MemberConfig {
+                    provider: more.provider,
+                    weight: more.weight,
+                    tier: more.tier,
+                    labels: more.labels,
+                    limits: more.limits,
+                })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 

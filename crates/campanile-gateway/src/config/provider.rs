@@ -5,10 +5,13 @@ use campanile_llm::{
     dialect::Api,
     provider::{ProviderConfig, Secret, TokenLimit},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{names, schema};
+
 /// A provider: where it is, what it speaks, with which key it is called. What is not said comes from its preset.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProviderSection {
@@ -24,10 +27,13 @@ pub struct ProviderSection {
     pub key: Option<Secret>,
     /// More headers to send.
     pub headers: BTreeMap<String, Secret>,
-    /// What it serves: callers' names of models, and its own. Names that are the same on both sides may have no value. It
+    /// What it serves: a list of models, or a map of callers' names to its own, which may be left out where they are the same. It
     /// serves whatever it is asked for, if there are none.
+    #[serde(deserialize_with = "names::deserialize")]
+    #[schemars(schema_with = "schema::models")]
     pub models: BTreeMap<String, Option<String>>,
-    /// What is asked for when a stage does not say and the caller named the stage. That of the preset by default.
+    /// What is asked for when the caller named a stage, and the stage says no model. The only one of `models` by default, or that
+    /// of the preset.
     pub default_model: Option<String>,
     /// Whether streams are asked to tell their usage.
     pub include_usage: Option<bool>,
@@ -35,10 +41,13 @@ pub struct ProviderSection {
     pub token_limit: Option<TokenLimit>,
     /// Answers by itself instead of calling anybody: for trying things out.
     pub simulated: Option<SimulatedConfig>,
+    /// What is asked for where a caller named a stage, by stage: filled in when settings are completed.
+    #[serde(skip)]
+    pub(crate) stages: BTreeMap<String, String>,
 }
 
 /// A provider that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -68,12 +77,13 @@ pub enum Preset {
 }
 
 /// A processor within the gateway, which makes up what it answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SimulatedConfig {
     /// How long it takes to the first word, usually. 200 ms by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub first_word: Duration,
     /// How far that varies: the deviation of its logarithm, from 0 for not at all to 2. 0.3 by default, by which two of three
     /// calls take between three quarters and four thirds of it.
@@ -92,6 +102,7 @@ pub struct SimulatedConfig {
     pub slots: u32,
     /// When those may come back that it refuses with 429: what `Retry-After` says, in whole seconds. 1 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub retry_after: Duration,
     /// What it draws by: with the same number the same calls in the same order get the same answers, delays and failures.
     /// Others each time by default.
@@ -231,14 +242,25 @@ impl ProviderSection {
         config.build()
     }
 
-    /// Callers' names of models and its own, where they differ.
+    /// What is asked for when the caller named a stage, by its own name.
+    pub(crate) fn model_by_default(&self, name: &str) -> Option<String> {
+        let only = || match self.models.len() {
+            1 => self.models.keys().next().cloned(),
+            _ => self.preset_of(name).model().map(str::to_owned),
+        };
+        let model = self.default_model.clone().or_else(only)?;
+        Some(self.models.get(&model).cloned().flatten().unwrap_or(model))
+    }
+
+    /// Names that it is asked for and its own, where they differ.
     fn renames(&self) -> BTreeMap<String, String> {
         let named = |(callers, its): (&String, &Option<String>)| {
             its.clone()
                 .filter(|its| its != callers)
                 .map(|its| (callers.clone(), its))
         };
-        self.models.iter().filter_map(named).collect()
+        let stages = self.stages.clone().into_iter();
+        stages.chain(self.models.iter().filter_map(named)).collect()
     }
 }
 
@@ -267,6 +289,22 @@ impl Preset {
         }
         let of = |(preset, known): &(Self, &str)| (*known == name).then_some(*preset);
         Self::ALL.iter().find_map(of)
+    }
+
+    /// What is asked for where nobody said: a small model that is there.
+    #[must_use]
+    pub const fn model(self) -> Option<&'static str> {
+        Some(match self {
+            Self::OpenAi => "gpt-5-mini",
+            Self::Anthropic => "claude-haiku-4-5",
+            Self::Gemini => "gemini-2.5-flash",
+            Self::Xai => "grok-4",
+            Self::OpenRouter => "openrouter/auto",
+            Self::Ollama | Self::OllamaNative => "llama3.2",
+            // It serves the one that it was started with, whatever it is asked for.
+            Self::LlamaCpp => "default",
+            Self::Vllm | Self::Compatible => return None,
+        })
     }
 
     /// The environment variable with the key, and the rule that it must be set.

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use campanile::config::seconds;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Limits of connections, heads and bodies, and how it stops.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ServerConfig {
@@ -16,21 +17,27 @@ pub struct ServerConfig {
     pub max_body: usize,
     /// How long a client may take to send a head, from its first byte. 10 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub head_timeout: Duration,
     /// How long a client may take to send a body. 60 s by default; answered with 408 beyond.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub body_timeout: Duration,
     /// How long a connection may be idle between calls. 120 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub idle_timeout: Duration,
     /// How long a client may leave the answer unread before its call is given up. 60 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub write_timeout: Duration,
     /// After how long without a word a stream says that it is alive, by a comment. 15 s by default; 0 for never.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub heartbeat: Duration,
     /// How long running answers may take when it stops; what is left then is cut, and said. 30 s by default.
     #[serde(with = "seconds")]
+    #[schemars(with = "Duration")]
     pub stop_within: Duration,
 }
 

@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use campanile::{config::seconds, spend_limit::SpendBudget};
 use campanile_llm::route::Fallbacks;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LimitsConfig;
 
 /// Which models go to which pool, within which limits.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StageConfig {
@@ -28,5 +29,6 @@ pub struct StageConfig {
     pub budgets: Vec<SpendBudget>,
     /// How long a call may take altogether, all attempts included. Open by default.
     #[serde(with = "seconds::optional", alias = "timeout_seconds")]
+    #[schemars(with = "Option<Duration>")]
     pub deadline: Option<Duration>,
 }

@@ -42,18 +42,22 @@ type Roots = ();
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HttpConfig {
     /// How long a TCP connection may take. 10 s by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub connect_timeout: Duration,
     /// How long an idle connection is kept. 90 s by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub idle_timeout: Duration,
     /// How many idle connections are kept to one host. 256 by default.
     pub max_idle: usize,
     /// After how long without a word the other side is asked whether it is there: by TCP, and over HTTP/2 by a ping while calls
     /// are under way, which fails them if it is not answered in as long again. 60 s by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub keepalive: Duration,
     /// How many bytes of an answer that nobody reads are held, on a connection of HTTP/1 or in a stream of HTTP/2; also the
     /// most that the head of an answer may have. 16 KiB by default, 8 KiB at least.

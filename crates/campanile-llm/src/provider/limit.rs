@@ -9,6 +9,7 @@ use crate::chat::ChatRequest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TokenLimit {
     /// As the caller wrote it.
     #[default]

@@ -168,6 +168,28 @@ enum Elsewhere {
     File(PathBuf),
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Secret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let place = |name: &str| {
+            schemars::json_schema!({
+                "type": "object",
+                "properties": { name: { "type": "string" } },
+                "required": [name],
+                "additionalProperties": false
+            })
+        };
+        schemars::json_schema!({
+            "description": "A secret: a text, `{ env: NAME }` or `{ file: PATH }`.",
+            "anyOf": [{ "type": "string" }, place("env"), place("file")]
+        })
+    }
+}
+
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {

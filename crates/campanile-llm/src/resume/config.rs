@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResumeConfig {
     /// How often an answer is resumed. Once by default.
     pub max_resumes: u32,
@@ -28,6 +29,7 @@ pub struct ResumeConfig {
     pub max_text: usize,
     /// How long a resumption waits for the inner service to be ready. 5 s by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub patience: Duration,
     /// Fields to set on the request that goes on. None by default.
     pub fields: Map<String, Value>,

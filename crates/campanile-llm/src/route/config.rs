@@ -65,6 +65,7 @@ pub struct GroupConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fallbacks {
     /// The group for every class that is not named, but for those by which the request itself is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -46,6 +46,7 @@ const ONE: u64 = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BudgetConfig {
     /// What a success earns: the most that extra attempts may be of successes, in the long run. 0.2 by default; from 0
     /// to 1.

@@ -25,6 +25,7 @@ mod tests;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CircuitBreakerConfig {
     /// Trips after so many failures in a row; `None` for never. 5 by default. A success starts the count anew. An
     /// endpoint that fails every second call gets there within some 60 calls too; of one that fails less often, the
@@ -41,6 +42,7 @@ pub struct CircuitBreakerConfig {
     pub slow_rate: Option<f64>,
     /// A call that takes at least so long is slow. None is by default.
     #[serde(alias = "slow_call_duration", with = "seconds::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub slow_call: Option<Duration>,
     /// Up to where a call is timed to tell whether it is slow. Its end by default.
     pub slow_until: SlowUntil,
@@ -57,18 +59,22 @@ pub struct CircuitBreakerConfig {
     pub cancelled: CancelledPolicy,
     /// How long it stays open. 30 s by default.
     #[serde(alias = "recovery_timeout", alias = "reset_timeout", with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub open_for: Duration,
     /// By how much that grows with each trip that follows another without a [calm](Self::calm) between them. 2 by
     /// default.
     pub open_factor: f64,
     /// What it grows to, unless `open_for` is above it. 5 min by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub open_max: Duration,
     /// Once it has been closed for so long, earlier trips are forgotten. 1 min by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub calm: Duration,
     /// An upstream that asks to be left alone for longer is asked again after this. 5 min by default.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub retry_after_max: Duration,
     /// How many calls half-open admits at once, and how many must succeed before it closes. 3 by default.
     pub half_open_max_calls: u32,
@@ -78,6 +84,7 @@ pub struct CircuitBreakerConfig {
     /// How long a call may keep its place in half-open before another is let in. 1 min by default. It is not cut short,
     /// and its result counts whenever it comes.
     #[serde(with = "seconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub half_open_lease: Duration,
     /// Whether a call that was throttled parks the endpoint until the time that the upstream said. It does by default;
     /// switch it off where another layer of the same endpoint does that.
@@ -87,16 +94,22 @@ pub struct CircuitBreakerConfig {
 /// Which calls a breaker's rates are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WindowKind {
     /// The latest so many calls, at most 100,000. A byte of memory each.
     Calls(u32),
     /// The calls of the latest so long, in ten steps.
-    Time(#[serde(with = "human")] Duration),
+    Time(
+        #[serde(with = "human")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
+        Duration,
+    ),
 }
 
 /// Up to where a call is timed to tell whether it is slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SlowUntil {
     /// The response head.
     Head,
@@ -111,6 +124,7 @@ pub enum SlowUntil {
 /// as nothing: the loser of a hedge says nothing about the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CancelledPolicy {
     /// Nothing.
     Ignore,

@@ -24,6 +24,7 @@ use crate::{config::Invalid, time::human};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConcurrencyLimitConfig {
     /// How the limit adapts, and where it starts. [`Elastic`](super::algorithm::Elastic) by default.
     pub algorithm: AlgorithmConfig,
@@ -43,12 +44,14 @@ pub struct ConcurrencyLimitConfig {
     pub max_waiting: usize,
     /// How long a call waits before it is refused; a deadline of its own may end the wait earlier. 5 s by default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub max_wait: Duration,
 }
 
 /// What happens to a call that finds the limit reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WhenFull {
     /// It waits in its own future, behind those that came before.
     #[default]
@@ -61,6 +64,7 @@ pub enum WhenFull {
 /// itself are no part of it. Only calls that were served have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Signal {
     /// To the head of the answer.
     Head,

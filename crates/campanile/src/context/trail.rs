@@ -46,6 +46,7 @@ const UNLIMITED: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum KeepTrail {
     /// Every call whose protocol has a place for it. An HTTP request without a context gets one, which allocates.
     #[default]

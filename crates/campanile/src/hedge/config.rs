@@ -18,6 +18,7 @@ use crate::{budget::BudgetConfig, config::Invalid, context::KeepTrail, time::hum
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HedgeConfig {
     /// When a call is hedged. Learned by default.
     pub delay: Delay,
@@ -40,12 +41,14 @@ pub struct HedgeConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Delay {
     /// Always so long.
     #[non_exhaustive]
     Fixed {
         /// How long.
         #[serde(with = "human")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         after: Duration,
     },
     /// As long as this share of the calls takes, as lately seen. Nothing is hedged before enough is known.
@@ -59,9 +62,11 @@ pub enum Delay {
         min_samples: u32,
         /// How far back it looks: once and twice so long. 60 s by default; longer where calls are too few.
         #[serde(with = "human", default = "window")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         window: Duration,
         /// The shortest delay. 1 ms by default.
         #[serde(with = "human", default = "floor")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         floor: Duration,
     },
 }
@@ -70,6 +75,7 @@ pub enum Delay {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Unit {
     /// Calls.
     #[default]

@@ -16,6 +16,7 @@ use crate::{config::Invalid, time::human};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Backoff {
     /// Between `base` and three times the wait before, at random, `cap` at most: long waits follow long ones, and no
     /// two callers keep step. The default. (Marc Brooker, *Exponential Backoff and Jitter*, 2015.)
@@ -23,9 +24,11 @@ pub enum Backoff {
     Decorrelated {
         /// The shortest wait. 200 ms by default.
         #[serde(with = "human", default = "base")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         base: Duration,
         /// The longest wait. 5 s by default.
         #[serde(with = "human", default = "cap")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         cap: Duration,
     },
     /// Between nothing and `base`, doubled for each retry before, at random, `cap` at most. (The same source.)
@@ -33,9 +36,11 @@ pub enum Backoff {
     Full {
         /// The longest first wait. 200 ms by default.
         #[serde(with = "human", default = "base")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         base: Duration,
         /// The longest wait. 5 s by default.
         #[serde(with = "human", default = "cap")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         cap: Duration,
     },
     /// `base`, doubled for each retry before, `cap` at most; a share of it at random.
@@ -43,9 +48,11 @@ pub enum Backoff {
     Exponential {
         /// The first wait. 200 ms by default.
         #[serde(with = "human", default = "base")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         base: Duration,
         /// The longest wait. 5 s by default.
         #[serde(with = "human", default = "cap")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         cap: Duration,
         /// How much of each wait is random, from 0 to 1. 0.5 by default: between a half and the whole.
         #[serde(default = "half")]
@@ -56,6 +63,7 @@ pub enum Backoff {
     Fixed {
         /// The wait. 200 ms by default.
         #[serde(with = "human", default = "base")]
+        #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
         wait: Duration,
         /// How much of each wait is random, from 0 to 1. 0 by default.
         #[serde(default)]

@@ -21,6 +21,7 @@ use crate::{budget::BudgetConfig, config::Invalid, context::KeepTrail, time::hum
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetryConfig {
     /// How often this layer tries a call again. 2 by default; 0 for never.
     pub max_retries: u32,
@@ -31,10 +32,12 @@ pub struct RetryConfig {
     /// The longest `Retry-After` that is waited for, whatever the deadline; a longer one ends the call at once. 60 s by
     /// default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub max_retry_after: Duration,
     /// How long a retry waits, after its back-off, for the inner service to be ready; then the failed answer is the
     /// answer. 1 s by default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub patience: Duration,
     /// What retries may add to the calls of all. `None` for no bound, which is for tests. 0.2 for each success, 3 at
     /// most, by default.
@@ -54,6 +57,7 @@ pub struct RetryConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RetryAfter {
     /// The retry waits so long, if that fits the deadline.
     #[default]

@@ -71,6 +71,7 @@ pub struct SpendLimitConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpendBudget {
     /// What it is called in snapshots, metrics and events. `None` for the unit and the period: `tokens_per_minute`.
     pub name: Option<String>,
@@ -93,6 +94,7 @@ pub struct SpendBudget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Enforce {
     /// It is refused: a hard limit.
     #[default]

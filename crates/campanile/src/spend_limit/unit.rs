@@ -7,6 +7,7 @@ use crate::cost::{Cost, Usage};
 /// What a budget is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SpendUnit {
     /// Tokens, of the prompt and of the answer together.
     Tokens,

@@ -25,19 +25,24 @@ mod tests;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimeoutConfig {
     /// From the begin of the call to the head of its answer; of an answer without a body or stream, to the answer.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub head: Option<Duration>,
     /// From the begin of the call to the first data of its answer.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub first_data: Option<Duration>,
     /// How long data may be waited for. It counts only while the reader waits: a slow reader does not use it up. Without
     /// a limit for the first data, that is waited for no longer either, once the head is there.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub between_data: Option<Duration>,
     /// From the begin of the call to the end of its answer, slow readers included.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub total: Option<Duration>,
     /// Whether time spent in `poll_ready` counts as time of the call. True by default.
     pub readiness: bool,

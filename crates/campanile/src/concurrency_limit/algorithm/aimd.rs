@@ -25,6 +25,7 @@ pub struct Aimd {
 /// The settings of [`Aimd`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AimdConfig {
     /// The limit at the start. 20 by default.
     pub initial: f64,
@@ -38,6 +39,7 @@ pub struct AimdConfig {
     pub utilisation: f64,
     /// A latency over which a call counts as dropped. None by default.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Duration>"))]
     pub slow: Option<Duration>,
 }
 

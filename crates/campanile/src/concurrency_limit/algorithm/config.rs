@@ -25,6 +25,8 @@ use crate::config::Invalid;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::schema::by_name))]
 pub enum AlgorithmConfig {
     /// [`Elastic`], the default.
     Elastic(ElasticConfig),
@@ -49,7 +51,8 @@ impl Default for AlgorithmConfig {
 }
 
 impl AlgorithmConfig {
-    const NAMES: [&str; 6] = [
+    /// The names of all.
+    pub(crate) const NAMES: [&str; 6] = [
         "elastic",
         "static",
         "aimd",

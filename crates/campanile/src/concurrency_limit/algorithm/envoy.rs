@@ -41,6 +41,7 @@ pub struct EnvoyGradient {
 /// The settings of [`EnvoyGradient`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnvoyGradientConfig {
     /// The limit after the first look at minRTT. 20 by default.
     pub initial: f64,
@@ -52,11 +53,13 @@ pub struct EnvoyGradientConfig {
     pub buffer: f64,
     /// What a window is at least, besides a round trip. 100 ms by default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub window: Duration,
     /// Calls that a window has at least. 10 by default.
     pub samples: u64,
     /// From one look at minRTT to the next, at least. 60 s by default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub min_rtt_interval: Duration,
     /// Calls that a look at minRTT takes. 50 by default.
     pub min_rtt_samples: u64,

@@ -21,6 +21,7 @@ pub struct Static {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StaticConfig {
     /// Calls at once. 32 by default.
     pub limit: u32,

@@ -29,6 +29,7 @@ pub struct Gradient2 {
 /// The settings of [`Gradient2`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gradient2Config {
     /// The limit at the start. 20 by default.
     pub initial: f64,
@@ -36,6 +37,7 @@ pub struct Gradient2Config {
     pub min: f64,
     /// What a window is at least, besides a round trip. 1 s by default.
     #[serde(with = "human")]
+    #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub window: Duration,
     /// Calls that a window has at least. 10 by default.
     pub samples: u64,

@@ -40,6 +40,7 @@ pub struct Vegas {
 /// The settings of [`Vegas`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VegasConfig {
     /// The limit at the start. 20 by default.
     pub initial: f64,

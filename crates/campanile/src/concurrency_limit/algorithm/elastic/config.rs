@@ -7,6 +7,7 @@ use crate::config::Invalid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Work {
     /// Streamed pieces where calls have eight of them or more on average, else finished calls.
     #[default]
@@ -31,6 +32,7 @@ pub enum Work {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ElasticConfig {
     /// The limit at the start. 4 by default.
     pub initial: f64,
