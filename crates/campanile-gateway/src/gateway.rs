@@ -1,11 +1,12 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use campanile::metrics::{Metrics, MetricsConfig};
 use campanile_llm::account::{Ledger, LedgerConfig};
+use serde::Serialize;
 
 use crate::{
-    build::{BuildError, Live},
+    build::{BuildError, Live, Reloaded},
     config::Config,
 };
 
@@ -18,7 +19,18 @@ pub struct Gateway {
 /// What outlives a change of the settings, and what the settings make.
 struct Shared {
     live: ArcSwap<Live>,
+    last: ArcSwapOption<LastReload>,
     kept: Kept,
+}
+
+/// How a change of the settings went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub(crate) struct LastReload {
+    /// What was changed, or why nothing was.
+    pub(crate) result: Result<Reloaded, String>,
+    /// When that was.
+    pub(crate) at: SystemTime,
 }
 
 /// What outlives a change of the settings.
@@ -46,7 +58,11 @@ impl Gateway {
         let live = Live::new(config, &kept, None)?;
         let live = ArcSwap::from_pointee(live);
         Ok(Self {
-            shared: Arc::new(Shared { live, kept }),
+            shared: Arc::new(Shared {
+                live,
+                last: ArcSwapOption::empty(),
+                kept,
+            }),
         })
     }
 
@@ -56,11 +72,16 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`new`](Self::new); then nothing has changed.
-    pub fn reload(&self, config: Config) -> Result<(), BuildError> {
+    pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
         let before = self.shared.live.load_full();
         let live = Live::new(config, &self.shared.kept, Some(&before))?;
         self.shared.live.store(Arc::new(live));
-        Ok(())
+        Ok(Reloaded::default())
+    }
+
+    /// How the latest change of the settings went; `None` before there was one.
+    pub(crate) fn last_reload(&self) -> Option<Arc<LastReload>> {
+        self.shared.last.load_full()
     }
 
     /// What calls go by now.

@@ -20,7 +20,8 @@ mod gateway;
 mod operate;
 mod serve;
 mod simulated;
+pub mod watch;
 
-pub use build::BuildError;
+pub use build::{BuildError, Reloaded};
 pub use gateway::Gateway;
 pub use serve::{Server, Stopped};

@@ -7,7 +7,7 @@ use campanile_llm::{Error, dialect::Dialect};
 use http::HeaderMap;
 
 use crate::{
-    build::{BuildError, Chats},
+    build::{BuildError, Chats, Embeds},
     config::Config,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Caller {
     pub(crate) priority: Priority,
     /// The router, within this caller's limits and budgets.
     pub(crate) chats: Chats,
+    pub(crate) embeds: Embeds,
 }
 
 // ===== impl Access =====
@@ -32,6 +33,7 @@ impl Access {
     pub(crate) fn new(
         _config: &Config,
         chats: &Chats,
+        embeds: &Embeds,
         _before: Option<&Self>,
     ) -> Result<Self, BuildError> {
         let anybody: Arc<str> = "anybody".into();
@@ -41,6 +43,7 @@ impl Access {
                 tenant: anybody,
                 priority: Priority::Normal,
                 chats: chats.clone(),
+                embeds: embeds.clone(),
             }),
         })
     }

@@ -10,19 +10,24 @@ use campanile_llm::{
     provider::HttpClient,
     route::{GroupConfig, Router, RouterConfig},
 };
+use serde::Serialize;
 use thiserror::Error as ThisError;
-use tower::util::BoxCloneSyncService;
 
 use crate::{access::Access, config::Config, gateway::Kept};
 
+mod member;
 mod pool;
+mod stash;
 
+#[allow(unused_imports)] // for those who show them
+pub(crate) use member::{Guards, Member, MemberSnapshot};
 pub(crate) use pool::Pool;
+pub(crate) use stash::Stashed;
 
 /// A service of chats, whatever is in it.
-pub(crate) type Chats = BoxCloneSyncService<Call<ChatRequest>, ChatResponse, Error>;
+pub(crate) type Chats = Stashed<Call<ChatRequest>, ChatResponse, Error>;
 /// A service of embeddings, whatever is in it.
-pub(crate) type Embeds = BoxCloneSyncService<Call<EmbeddingRequest>, EmbeddingResponse, Error>;
+pub(crate) type Embeds = Stashed<Call<EmbeddingRequest>, EmbeddingResponse, Error>;
 
 /// What calls go by: made of the settings, and replaced as a whole when they change.
 pub(crate) struct Live {
@@ -31,6 +36,17 @@ pub(crate) struct Live {
     pub(crate) access: Access,
     pub(crate) pools: BTreeMap<String, Pool>,
     pub(crate) chats: Router<Chats>,
+    pub(crate) embeds: Router<Embeds>,
+}
+
+/// What a change of the settings has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// What happened to each pool, stage and member of which anything changed, a sentence each.
+    pub changes: Vec<String>,
+    /// What was changed in the settings and goes on as before until the next start.
+    pub ignored: Vec<String>,
 }
 
 /// Why a gateway cannot be made.
@@ -58,6 +74,7 @@ impl Live {
         }
         let mut routes = RouterConfig::default();
         let mut services = Vec::new();
+        let mut embeds = Vec::new();
         for (name, stage) in &config.stages {
             let mut group = GroupConfig::default();
             group.models = stage.models.clone();
@@ -67,14 +84,17 @@ impl Live {
             let pool = stage.pool.as_deref().unwrap_or(name);
             if let Some(pool) = pools.get(pool) {
                 services.push((name.clone(), pool.chats.clone()));
+                embeds.push((name.clone(), pool.embeds.clone()));
             }
         }
         routes.aliases = config.aliases.clone();
         routes.default = config.default_stage.clone();
-        let chats = Router::new(routes, services)?;
+        let chats = Router::new(routes.clone(), services)?;
+        let embeds = Router::new(routes, embeds)?;
         let access = Access::new(
             &config,
             &Chats::new(chats.clone()),
+            &Embeds::new(embeds.clone()),
             before.map(|live| &live.access),
         )?;
         Ok(Self {
@@ -82,6 +102,7 @@ impl Live {
             access,
             pools,
             chats,
+            embeds,
         })
     }
 }
