@@ -103,16 +103,155 @@ impl Default for SimulatedConfig {
 // ===== impl ProviderSection =====
 
 impl ProviderSection {
+    /// What is known of a provider of this name that says no [`preset`](Self::preset).
+    #[must_use]
+    pub fn preset_of(&self, name: &str) -> Preset {
+        let named = || Preset::named(name).unwrap_or(Preset::Compatible);
+        self.preset.unwrap_or_else(named)
+    }
+
     /// Everything that is known of this provider, of this name.
     ///
     /// # Errors
     ///
-    /// When it cannot be: see [`ProviderConfig::build`].
+    /// When it cannot be: see [`ProviderConfig::build`]. When the preset is that of a paid provider, and there is no key; when
+    /// there is no preset, and no address.
     pub fn resolve(&self, name: &str) -> Result<ProviderConfig, Invalid> {
-        let mut config = ProviderConfig::default().with_name(name);
-        if let Some(url) = &self.base_url {
-            config.base_url.clone_from(url);
+        self.resolve_in(name, &|name| std::env::var(name).ok())
+    }
+
+    /// The same in an environment that `env` tells of.
+    pub(crate) fn resolve_in(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ProviderConfig, Invalid> {
+        let preset = self.preset_of(name);
+        let simulated = self.simulated.is_some();
+        let mut config = preset.provider(self.base_url.as_deref());
+        config.name = name.to_owned();
+        if let Some(api) = self.api {
+            config.api = api;
+        }
+        // A key of the environment goes only where the preset says: a changed address must name the key that it gets.
+        let known = self.base_url.is_none() && !simulated;
+        config.key = match (&self.key, preset.key_variable()) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some((variable, rule))) if known => {
+                let found = env(variable).filter(|key| !key.trim().is_empty());
+                let missing = || Invalid {
+                    concern: "provider",
+                    field: "key",
+                    value: "not there".to_owned(),
+                    rule,
+                };
+                Some(found.ok_or_else(missing)?.into())
+            }
+            _ => None,
+        };
+        if preset == Preset::Compatible && self.base_url.is_none() && !simulated {
+            return Err(Invalid {
+                concern: "provider",
+                field: "base_url",
+                value: "not there".to_owned(),
+                rule: "a provider whose name is no preset's says `preset` or `base_url`",
+            });
+        }
+        config.headers.clone_from(&self.headers);
+        config.models = self.renames();
+        if let Some(include) = self.include_usage {
+            config.include_usage = include;
+        }
+        if let Some(limit) = self.token_limit {
+            config.token_limit = limit;
         }
         config.build()
+    }
+
+    /// Callers' names of models and its own, where they differ.
+    fn renames(&self) -> BTreeMap<String, String> {
+        let named = |(callers, its): (&String, &Option<String>)| {
+            its.clone()
+                .filter(|its| its != callers)
+                .map(|its| (callers.clone(), its))
+        };
+        self.models.iter().filter_map(named).collect()
+    }
+}
+
+// ===== impl Preset =====
+
+impl Preset {
+    /// All of them, with their names.
+    pub const ALL: [(Self, &'static str); 10] = [
+        (Self::OpenAi, "openai"),
+        (Self::Anthropic, "anthropic"),
+        (Self::Gemini, "gemini"),
+        (Self::Xai, "xai"),
+        (Self::OpenRouter, "openrouter"),
+        (Self::Ollama, "ollama"),
+        (Self::OllamaNative, "ollama_native"),
+        (Self::Vllm, "vllm"),
+        (Self::LlamaCpp, "llama_cpp"),
+        (Self::Compatible, "compatible"),
+    ];
+
+    /// The preset of this name; `grok` is that of xAI.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "grok" {
+            return Some(Self::Xai);
+        }
+        let of = |(preset, known): &(Self, &str)| (*known == name).then_some(*preset);
+        Self::ALL.iter().find_map(of)
+    }
+
+    /// The environment variable with the key, and the rule that it must be set.
+    const fn key_variable(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::OpenAi => (
+                "OPENAI_API_KEY",
+                "set the environment variable OPENAI_API_KEY, or write `key`",
+            ),
+            Self::Anthropic => (
+                "ANTHROPIC_API_KEY",
+                "set the environment variable ANTHROPIC_API_KEY, or write `key`",
+            ),
+            Self::Gemini => (
+                "GEMINI_API_KEY",
+                "set the environment variable GEMINI_API_KEY, or write `key`",
+            ),
+            Self::Xai => (
+                "XAI_API_KEY",
+                "set the environment variable XAI_API_KEY, or write `key`",
+            ),
+            Self::OpenRouter => (
+                "OPENROUTER_API_KEY",
+                "set the environment variable OPENROUTER_API_KEY, or write `key`",
+            ),
+            _ => return None,
+        })
+    }
+
+    /// What is known, at this address or at the usual one.
+    fn provider(self, url: Option<&str>) -> ProviderConfig {
+        let with = |config: ProviderConfig| match url {
+            Some(url) => config.with_base_url(url),
+            None => config,
+        };
+        match self {
+            Self::OpenAi => with(ProviderConfig::openai("")),
+            Self::Anthropic => with(ProviderConfig::anthropic("")),
+            Self::Gemini => with(ProviderConfig::gemini("")),
+            Self::Xai => with(ProviderConfig::xai("")),
+            Self::OpenRouter => with(ProviderConfig::openrouter("")),
+            Self::Ollama => ProviderConfig::ollama(url.unwrap_or("http://127.0.0.1:11434")),
+            Self::OllamaNative => {
+                ProviderConfig::ollama_native(url.unwrap_or("http://127.0.0.1:11434"))
+            }
+            Self::Vllm => ProviderConfig::vllm(url.unwrap_or("http://127.0.0.1:8000")),
+            Self::LlamaCpp => ProviderConfig::llama_cpp(url.unwrap_or("http://127.0.0.1:8080")),
+            Self::Compatible => with(ProviderConfig::default()),
+        }
     }
 }

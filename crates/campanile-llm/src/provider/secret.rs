@@ -1,4 +1,8 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use campanile::config::Invalid;
 use http::HeaderValue;
@@ -49,15 +53,48 @@ impl Secret {
         Self(Place::File(path.into()))
     }
 
-    /// Reads it.
+    /// What it is. For those who compare or send it: nothing else may hold it for long.
     ///
     /// # Errors
     ///
     /// When it is not there, is empty, or cannot stand in a header. The error shows where it was looked for, not what was
     /// there.
+    pub fn reveal(&self) -> Result<Arc<str>, Invalid> {
+        self.text("secret", "value", Path::new(""), &|name| {
+            std::env::var(name).ok()
+        })
+    }
+
+    /// The same secret as it is now, read from where it lies: an environment as `env` tells it, and files, whose paths are
+    /// relative to `folder`. Two that were read differ if what was read does, which tells that a key was changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`reveal`](Self::reveal).
+    pub fn fetched(
+        &self,
+        folder: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Invalid> {
+        Ok(Self::new(self.text("secret", "value", folder, env)?))
+    }
+
+    /// Reads it, for a field of a provider.
     pub(crate) fn read(&self, field: &'static str) -> Result<Arc<str>, Invalid> {
+        self.text("provider", field, Path::new(""), &|name| {
+            std::env::var(name).ok()
+        })
+    }
+
+    fn text(
+        &self,
+        concern: &'static str,
+        field: &'static str,
+        folder: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Arc<str>, Invalid> {
         let invalid = |rule| Invalid {
-            concern: "provider",
+            concern,
             field,
             value: self.to_string(),
             rule,
@@ -67,10 +104,10 @@ impl Secret {
                 return Err(invalid("it was hidden when these settings were written"));
             }
             Place::Here(text) => Arc::clone(text),
-            Place::Env(name) => std::env::var(name)
-                .map_err(|_| invalid("the environment variable must be set, to UTF-8"))?
+            Place::Env(name) => env(name)
+                .ok_or_else(|| invalid("the environment variable must be set, to UTF-8"))?
                 .into(),
-            Place::File(path) => std::fs::read_to_string(path)
+            Place::File(path) => std::fs::read_to_string(folder.join(path))
                 .map_err(|_| invalid("the file must be there, be readable, and hold UTF-8"))?
                 .into(),
         };
