@@ -1,4 +1,11 @@
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use campanile::metrics::{Metrics, MetricsConfig};
@@ -21,6 +28,7 @@ struct Shared {
     live: ArcSwap<Live>,
     last: ArcSwapOption<LastReload>,
     kept: Kept,
+    stopping: AtomicBool,
 }
 
 /// How a change of the settings went.
@@ -62,6 +70,7 @@ impl Gateway {
                 live,
                 last: ArcSwapOption::empty(),
                 kept,
+                stopping: AtomicBool::new(false),
             }),
         })
     }
@@ -82,6 +91,17 @@ impl Gateway {
     /// How the latest change of the settings went; `None` before there was one.
     pub(crate) fn last_reload(&self) -> Option<Arc<LastReload>> {
         self.shared.last.load_full()
+    }
+
+    /// Takes no new calls from now on, and says so to those who ask whether it is ready. Calls under way go on.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether it takes no new calls any more.
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire)
     }
 
     /// What calls go by now.

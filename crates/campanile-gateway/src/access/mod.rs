@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile::{Context, context::Priority};
-use campanile_llm::{Error, dialect::Dialect};
+use campanile_llm::{Error, dialect::Dialect, estimate::EstimateLayer, route::Router};
 use http::HeaderMap;
 
 use crate::{
@@ -11,29 +11,30 @@ use crate::{
     config::Config,
 };
 
+mod caller;
+
+pub(crate) use caller::Caller;
+
 /// Everybody who may call.
 pub(crate) struct Access {
     anybody: Arc<Caller>,
 }
 
-/// Who calls, and what it calls.
-pub(crate) struct Caller {
-    /// The name of its key.
-    pub(crate) name: Arc<str>,
-    pub(crate) tenant: Arc<str>,
-    pub(crate) priority: Priority,
-    /// The router, within this caller's limits and budgets.
-    pub(crate) chats: Chats,
-    pub(crate) embeds: Embeds,
+/// What all callers call, each within limits of its own.
+pub(crate) struct Routed<'a> {
+    pub(crate) chats: &'a Router<Chats>,
+    pub(crate) embeds: &'a Router<Embeds>,
+    /// Tells what calls will take, before any limit of a caller's: the outermost layer.
+    pub(crate) estimate: &'a EstimateLayer,
 }
 
 // ===== impl Access =====
 
 impl Access {
+    /// Callers as the settings say. What is equal in `before` keeps what it has counted.
     pub(crate) fn new(
         _config: &Config,
-        chats: &Chats,
-        embeds: &Embeds,
+        routed: &Routed<'_>,
         _before: Option<&Self>,
     ) -> Result<Self, BuildError> {
         let anybody: Arc<str> = "anybody".into();
@@ -42,8 +43,8 @@ impl Access {
                 name: Arc::clone(&anybody),
                 tenant: anybody,
                 priority: Priority::Normal,
-                chats: chats.clone(),
-                embeds: embeds.clone(),
+                chats: Chats::new(routed.chats.clone()),
+                embeds: Embeds::new(routed.embeds.clone()),
             }),
         })
     }

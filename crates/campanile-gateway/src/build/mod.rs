@@ -7,13 +7,18 @@ use campanile_llm::{
     Error,
     chat::{ChatRequest, ChatResponse},
     embed::{EmbeddingRequest, EmbeddingResponse},
+    estimate::{EstimateConfig, EstimateLayer},
     provider::HttpClient,
     route::{GroupConfig, Router, RouterConfig},
 };
 use serde::Serialize;
 use thiserror::Error as ThisError;
 
-use crate::{access::Access, config::Config, gateway::Kept};
+use crate::{
+    access::{Access, Routed},
+    config::Config,
+    gateway::Kept,
+};
 
 mod member;
 mod pool;
@@ -91,12 +96,12 @@ impl Live {
         routes.default = config.default_stage.clone();
         let chats = Router::new(routes.clone(), services)?;
         let embeds = Router::new(routes, embeds)?;
-        let access = Access::new(
-            &config,
-            &Chats::new(chats.clone()),
-            &Embeds::new(embeds.clone()),
-            before.map(|live| &live.access),
-        )?;
+        let routed = Routed {
+            chats: &chats,
+            embeds: &embeds,
+            estimate: &EstimateLayer::new(EstimateConfig::default())?,
+        };
+        let access = Access::new(&config, &routed, before.map(|live| &live.access))?;
         Ok(Self {
             config,
             access,

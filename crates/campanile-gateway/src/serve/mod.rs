@@ -28,6 +28,8 @@ pub struct Server {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
+    /// How many answers were under way when it was told to stop, and came to their end.
+    pub finished: usize,
     /// How many answers were cut, because they were not over in time.
     pub cut: usize,
 }
@@ -61,7 +63,10 @@ impl Server {
         axum::serve(self.listener, app)
             .with_graceful_shutdown(stop)
             .await?;
-        Ok(Stopped { cut: 0 })
+        Ok(Stopped {
+            finished: 0,
+            cut: 0,
+        })
     }
 }
 
