@@ -114,6 +114,7 @@ pub use conversation::ByChat;
 pub use conversation::{ConversationConfig, ConversationLayer, conversation_key};
 pub use future::ResponseFuture;
 pub use needs::{Capabilities, Needs};
+pub use pattern::Pattern;
 #[cfg(feature = "pool")]
 pub use prefix::{PrefixAware, PrefixConfig};
 pub use routed::Routed;
@@ -121,5 +122,3 @@ pub use router::{Router, RouterHandle};
 pub use routes::{GroupSnapshot, RouterSnapshot, Routes};
 #[cfg(feature = "pool")]
 pub use serving::{Serving, ServingLayer};
-
-pub(crate) use pattern::Pattern;

@@ -1,12 +1,21 @@
-/// A name with stars in it, each of which stands for any text: `gpt-*`.
+/// A name of models with stars in it, each of which stands for any text: `gpt-*`.
+///
+/// ```
+/// use campanile_llm::route::Pattern;
+///
+/// let pattern = Pattern::parse("gpt-*-mini").unwrap();
+/// assert!(pattern.matches("gpt-5-mini") && !pattern.matches("gpt-5"));
+/// assert_eq!(Pattern::parse("gpt-5"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(Box<str>);
+pub struct Pattern(Box<str>);
 
 // ===== impl Pattern =====
 
 impl Pattern {
     /// A pattern, if there is a star in the text.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         text.contains('*').then(|| Self(text.into()))
     }
 
@@ -16,7 +25,8 @@ impl Pattern {
     }
 
     /// Whether a name is of this form. In time proportional to the name, times the stars.
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = name.strip_prefix(first) else {
