@@ -15,7 +15,7 @@ use http::HeaderMap;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use crate::{gateway::Gateway, operate};
+use crate::{access::Said, gateway::Gateway, operate};
 
 /// A gateway and its listener.
 #[derive(Debug)]
@@ -80,10 +80,10 @@ pub(crate) fn routes(gateway: Gateway) -> Router {
 
 async fn openai(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
     let dialect = Dialect::OpenAi;
-    let caller = gateway.live().access.caller(&headers, dialect);
+    let caller = gateway.live().access.caller(&Said::read(&headers));
     let result = match (caller, ChatRequest::parse(dialect, body)) {
         (Ok(caller), Ok(message)) => {
-            let context = caller.context();
+            let context = caller.context(&Said::read(&headers)).unwrap_or_default();
             caller
                 .chats
                 .clone()
