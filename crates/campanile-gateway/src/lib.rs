@@ -9,7 +9,8 @@
 //! | `build` | makes pools, stages and routes of it, and makes them anew when it changes |
 //! | `access` | who calls, and within which limits |
 //! | `serve` | connections, requests and answers |
-//! | `operate` | health, metrics, status, operators' actions, trails |
+//! | `operate` | health, metrics, status, operators' actions, ids of calls, the access log |
+//! | `trail` | tells a caller where its call went, and why |
 //! | `simulated` | processors that make up what they answer |
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod operate;
 mod serve;
 mod simulated;
 pub mod watch;
+mod trail;
 
 pub use build::{BuildError, Reloaded};
 pub use gateway::Gateway;

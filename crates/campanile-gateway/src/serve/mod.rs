@@ -1,9 +1,9 @@
 //! Connections, requests and answers.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes},
     extract::State,
     response::Response,
@@ -15,7 +15,11 @@ use http::HeaderMap;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use crate::{access::Said, gateway::Gateway, operate};
+use crate::{
+    gateway::Gateway,
+    operate::{self, CallsLayer, RequestId},
+    trail::{self, Told},
+};
 
 /// A gateway and its listener.
 #[derive(Debug)]
@@ -28,8 +32,6 @@ pub struct Server {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// How many answers were under way when it was told to stop, and came to their end.
-    pub finished: usize,
     /// How many answers were cut, because they were not over in time.
     pub cut: usize,
 }
@@ -63,10 +65,7 @@ impl Server {
         axum::serve(self.listener, app)
             .with_graceful_shutdown(stop)
             .await?;
-        Ok(Stopped {
-            finished: 0,
-            cut: 0,
-        })
+        Ok(Stopped { cut: 0 })
     }
 }
 
@@ -75,15 +74,23 @@ pub(crate) fn routes(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(openai))
         .merge(operate::routes())
+        .layer(CallsLayer)
         .with_state(gateway)
 }
 
-async fn openai(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
+async fn openai(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let dialect = Dialect::OpenAi;
-    let caller = gateway.live().access.caller(&Said::read(&headers));
+    let caller = gateway.live().access.caller(&headers, dialect);
+    let mut told = Told::default();
     let result = match (caller, ChatRequest::parse(dialect, body)) {
         (Ok(caller), Ok(message)) => {
-            let context = caller.context(&Said::read(&headers)).unwrap_or_default();
+            let mut context = caller.context().with_id(Arc::clone(id.text()));
+            told = Told::begin(&headers, &mut context);
             caller
                 .chats
                 .clone()
@@ -92,5 +99,8 @@ async fn openai(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes)
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
     };
-    front::answer(result, dialect).map(Body::new)
+    let result = told.follow(result);
+    let mut response = front::answer(result, dialect).map(Body::new);
+    trail::header(&told, response.headers_mut());
+    response
 }
