@@ -21,8 +21,8 @@ mod gateway;
 mod operate;
 mod serve;
 mod simulated;
-pub mod watch;
 mod trail;
+pub mod watch;
 
 pub use build::{BuildError, Reloaded};
 pub use gateway::Gateway;
