@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use campanile::config::{Invalid, seconds};
 use campanile_llm::{
@@ -72,11 +72,16 @@ pub enum Preset {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SimulatedConfig {
-    /// How long it takes to the first word. 200 ms by default.
+    /// How long it takes to the first word, usually. 200 ms by default.
     #[serde(with = "seconds")]
     pub first_word: Duration,
+    /// How far that varies: the deviation of its logarithm, from 0 for not at all to 2. 0.3 by default, by which two of three
+    /// calls take between three quarters and four thirds of it.
+    pub spread: f64,
     /// How many words a second it writes. 50 by default.
     pub words_per_second: f64,
+    /// How many words an answer has, about. 50 by default.
+    pub words: u32,
     /// How many calls of a thousand fail with 500.
     pub failures_per_thousand: u32,
     /// How many calls of a thousand are refused with 429.
@@ -85,18 +90,73 @@ pub struct SimulatedConfig {
     pub cuts_per_thousand: u32,
     /// How many calls it takes at once before it refuses with 429. 16 by default.
     pub slots: u32,
+    /// When those may come back that it refuses with 429: what `Retry-After` says, in whole seconds. 1 s by default.
+    #[serde(with = "seconds")]
+    pub retry_after: Duration,
+    /// What it draws by: with the same number the same calls in the same order get the same answers, delays and failures.
+    /// Others each time by default.
+    pub seed: Option<u64>,
 }
 
 impl Default for SimulatedConfig {
     fn default() -> Self {
         Self {
             first_word: Duration::from_millis(200),
+            spread: 0.3,
             words_per_second: 50.0,
+            words: 50,
             failures_per_thousand: 0,
             throttled_per_thousand: 0,
             cuts_per_thousand: 0,
             slots: 16,
+            retry_after: Duration::from_secs(1),
+            seed: None,
         }
+    }
+}
+
+// ===== impl SimulatedConfig =====
+
+impl SimulatedConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// When a time or a number is beyond its bounds, or more calls fail than there are.
+    pub fn build(self) -> Result<Self, Invalid> {
+        let unless = |kept, field, value: &dyn fmt::Debug, rule| {
+            Invalid::unless(kept, "simulated", field, value, rule)
+        };
+        for (field, time) in [
+            ("first_word", self.first_word),
+            ("retry_after", self.retry_after),
+        ] {
+            let rule = "it must be at most an hour";
+            unless(time <= Duration::from_secs(3_600), field, &time, rule)?;
+        }
+        let (spread, speed) = (self.spread, self.words_per_second);
+        let rule = "it must be from 0 to 2";
+        unless((0.0..=2.0).contains(&spread), "spread", &spread, rule)?;
+        let rule = "it must be from 0.01 to 1000000";
+        let kept = (0.01..=1e6).contains(&speed);
+        unless(kept, "words_per_second", &speed, rule)?;
+        let rule = "it must be from 1 to 100000";
+        let kept = (1..=100_000).contains(&self.words);
+        unless(kept, "words", &self.words, rule)?;
+        for (field, rate) in [
+            ("failures_per_thousand", self.failures_per_thousand),
+            ("throttled_per_thousand", self.throttled_per_thousand),
+            ("cuts_per_thousand", self.cuts_per_thousand),
+        ] {
+            unless(rate <= 1_000, field, &rate, "it must be at most 1000")?;
+        }
+        unless(
+            self.slots > 0,
+            "slots",
+            &self.slots,
+            "it must be at least 1",
+        )?;
+        Ok(self)
     }
 }
 
@@ -126,6 +186,9 @@ impl ProviderSection {
         name: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ProviderConfig, Invalid> {
+        if let Some(simulated) = &self.simulated {
+            simulated.clone().build()?;
+        }
         let preset = self.preset_of(name);
         let simulated = self.simulated.is_some();
         let mut config = preset.provider(self.base_url.as_deref());
