@@ -1,15 +1,19 @@
 use std::{
     fmt,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use campanile::metrics::{Metrics, MetricsConfig};
-use campanile_llm::account::{Ledger, LedgerConfig};
+use campanile_llm::{
+    account::{Ledger, LedgerConfig},
+    price::Prices,
+    tokens::{Calibrated, OutputLengths},
+};
 use serde::Serialize;
 
 use crate::{
@@ -26,7 +30,11 @@ pub struct Gateway {
 /// What outlives a change of the settings, and what the settings make.
 struct Shared {
     live: ArcSwap<Live>,
+    /// One change at a time.
+    changing: Mutex<()>,
     last: ArcSwapOption<LastReload>,
+    reloads: AtomicU64,
+    refused: AtomicU64,
     kept: Kept,
     stopping: AtomicBool,
 }
@@ -39,6 +47,8 @@ pub(crate) struct LastReload {
     pub(crate) result: Result<Reloaded, String>,
     /// When that was.
     pub(crate) at: SystemTime,
+    /// When settings were put into force last.
+    pub(crate) last_success: Option<SystemTime>,
 }
 
 /// What outlives a change of the settings.
@@ -46,6 +56,11 @@ pub(crate) struct LastReload {
 pub(crate) struct Kept {
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
+    pub(crate) prices: Prices,
+    /// What is learned of bytes and tokens.
+    pub(crate) ratios: Calibrated,
+    /// What is learned of the lengths of answers.
+    pub(crate) lengths: OutputLengths,
 }
 
 // ===== impl Gateway =====
@@ -62,30 +77,72 @@ impl Gateway {
         let kept = Kept {
             ledger: Ledger::new(LedgerConfig::default())?,
             metrics: Metrics::new(MetricsConfig::default())?,
+            prices: Prices::default(),
+            ratios: Calibrated::default(),
+            lengths: OutputLengths::default(),
         };
-        let live = Live::new(config, &kept, None)?;
+        let (live, _) = Live::plan(config, &kept, None)?.commit();
         let live = ArcSwap::from_pointee(live);
         Ok(Self {
             shared: Arc::new(Shared {
                 live,
+                changing: Mutex::default(),
                 last: ArcSwapOption::empty(),
+                reloads: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
                 kept,
                 stopping: AtomicBool::new(false),
             }),
         })
     }
 
-    /// Goes on with these settings. Calls under way end by the old ones. What is equal in both keeps its state: members their
-    /// breakers and measurements, keys their budgets.
+    /// Goes on with these settings. Calls under way end by the old ones. What is equal in both keeps its state: pools and their
+    /// members, breakers, limits and budgets, what is measured and learned. What is not equal keeps what can be kept, and the
+    /// rest is [told](Reloaded::anew).
+    ///
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new); then nothing has changed.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
+        let changing = self.shared.changing.lock();
+        let _changing = changing.unwrap_or_else(PoisonError::into_inner);
         let before = self.shared.live.load_full();
-        let live = Live::new(config, &self.shared.kept, Some(&before))?;
+        let planned = match Live::plan(config, &self.shared.kept, Some(&before)) {
+            Ok(planned) => planned,
+            Err(error) => {
+                self.refuse(&error.to_string());
+                return Err(error);
+            }
+        };
+        let (live, told) = planned.commit();
         self.shared.live.store(Arc::new(live));
-        Ok(Reloaded::default())
+        self.shared.reloads.fetch_add(1, Ordering::Relaxed);
+        let now = SystemTime::now();
+        self.shared.last.store(Some(Arc::new(LastReload {
+            result: Ok(told.clone()),
+            at: now,
+            last_success: Some(now),
+        })));
+        Ok(told)
+    }
+
+    /// Notes that settings were refused, and why.
+    pub(crate) fn refuse(&self, why: &str) {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        let before = self.last_reload();
+        self.shared.last.store(Some(Arc::new(LastReload {
+            result: Err(why.to_owned()),
+            at: SystemTime::now(),
+            last_success: before.and_then(|before| before.last_success),
+        })));
+    }
+
+    /// How often settings were put into force while it ran, and how often they were refused.
+    pub(crate) fn reloads(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.shared.reloads), read(&self.shared.refused))
     }
 
     /// How the latest change of the settings went; `None` before there was one.

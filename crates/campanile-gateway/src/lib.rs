@@ -24,6 +24,6 @@ mod simulated;
 mod trail;
 pub mod watch;
 
-pub use build::{BuildError, Reloaded};
+pub use build::{BuildError, Changes, Reloaded};
 pub use gateway::Gateway;
 pub use serve::{Server, Stopped};

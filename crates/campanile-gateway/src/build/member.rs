@@ -2,18 +2,23 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use campanile::{
     Endpoint,
-    circuit_breaker::{BreakerSnapshot, CircuitBreakerHandle},
-    concurrency_limit::{ConcurrencyLimitHandle, ConcurrencyLimitSnapshot},
-    discover::Roster,
-    endpoint::{EndpointSnapshot, InvalidWeight, Weight},
-    rate_limit::{RateLimitHandle, RateLimitSnapshot},
+    circuit_breaker::BreakerSnapshot,
+    concurrency_limit::ConcurrencyLimitSnapshot,
+    endpoint::{EndpointSnapshot, InvalidWeight, Reason, Weight},
+    rate_limit::RateLimitSnapshot,
     time::Timestamp,
 };
 use serde::Serialize;
 
-use super::pool::Target;
+use super::Guards;
+
+/// How often it is looked whether the last call of a member that was drained is over.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A member of a pool in the hand of an operator: to look at it, and to act on it. Clones are the same member.
+///
+/// What an operator does to it outlives changes of the settings, also where the member itself is made anew; but for its weight
+/// once the settings say another.
 #[derive(Clone)]
 pub(crate) struct Member {
     /// Its key, weight, labels, gate and measurements.
@@ -22,17 +27,9 @@ pub(crate) struct Member {
     pub(crate) provider: Arc<str>,
     /// The callers' names of the models that it serves; empty where it takes any.
     pub(crate) models: Arc<[String]>,
+    /// Which tier it belongs to.
     pub(crate) tier: u32,
     pub(super) guards: Guards,
-    pub(super) roster: Roster<Target>,
-}
-
-/// What guards a member, of all kinds of calls together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Guards {
-    pub(crate) breaker: Option<CircuitBreakerHandle>,
-    pub(crate) rate: Option<RateLimitHandle>,
-    pub(crate) concurrency: Option<ConcurrencyLimitHandle>,
 }
 
 /// Everything that is known of a member.
@@ -52,8 +49,8 @@ pub(crate) struct MemberSnapshot {
     pub(crate) endpoint: EndpointSnapshot,
     /// Its breaker, if it has one.
     pub(crate) breaker: Option<BreakerSnapshot>,
-    /// How much it is asked for in a time, if that is limited.
-    pub(crate) rate: Option<RateLimitSnapshot>,
+    /// How much it is asked for in a time, and whether its provider has asked for none. No units where nothing is limited.
+    pub(crate) rate: RateLimitSnapshot,
     /// How many calls it gets at once, if that is limited.
     pub(crate) concurrency: Option<ConcurrencyLimitSnapshot>,
 }
@@ -61,27 +58,33 @@ pub(crate) struct MemberSnapshot {
 // ===== impl Member =====
 
 impl Member {
-    /// What operators call it: its endpoint's key.
+    /// What operators call it: its endpoint's key, which is the name of its provider.
     pub(crate) fn name(&self) -> &str {
         self.endpoint.key()
     }
 
     /// Switches it off until [`enable`](Self::enable): no new calls; those under way go on.
     pub(crate) fn disable(&self) {
-        let _ = self.roster.disable(self.name());
+        self.endpoint.gate().close(Reason::Disabled);
     }
 
-    /// Switches it on again, and takes it back into service if it was drained.
+    /// Switches it on again, also after a drain.
     pub(crate) fn enable(&self) {
-        let _ = self.roster.enable(self.name());
+        self.endpoint.gate().open(Reason::Disabled);
     }
 
-    /// Takes it out of service: no new calls, and those under way have this long. Tells how many were not over then.
+    /// Whether an operator has switched it off.
+    pub(crate) fn is_disabled(&self) -> bool {
+        let gate = self.endpoint.gate();
+        gate.is_closed_for(Reason::Disabled, Timestamp::now())
+    }
+
+    /// Switches it off, and waits for the calls under way for this long at most. Tells how many were not over then; they go on.
     pub(crate) async fn drain(&self, within: Duration) -> u32 {
         self.disable();
         let over = async {
             while self.endpoint.in_flight() > 0 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(LOOK).await;
             }
         };
         let _ = tokio::time::timeout(within, over).await;
@@ -94,35 +97,30 @@ impl Member {
         Ok(())
     }
 
-    /// Closes its breaker and forgets what it has counted; says whether it has one.
+    /// Closes its breaker and forgets what that has counted; says whether it has one.
     pub(crate) fn reset_breaker(&self) -> bool {
-        self.guards
-            .breaker
-            .as_ref()
-            .map(CircuitBreakerHandle::reset)
-            .is_some()
+        let has = self.guards.terms().breaker.is_some();
+        if has {
+            self.guards.breaker.reset();
+        }
+        has
     }
 
     /// Everything that is known of it.
     pub(crate) fn snapshot(&self) -> MemberSnapshot {
         let now = Timestamp::now();
+        let guards = &self.guards;
+        let has_breaker = guards.terms().breaker.is_some();
+        let limited = guards.terms().limits_concurrency();
         MemberSnapshot {
             provider: Arc::clone(&self.provider),
             tier: self.tier,
             models: Arc::clone(&self.models),
             open: self.endpoint.gate().is_open(now),
             endpoint: self.endpoint.snapshot(now),
-            breaker: self
-                .guards
-                .breaker
-                .as_ref()
-                .map(CircuitBreakerHandle::snapshot),
-            rate: self.guards.rate.as_ref().map(|rate| rate.snapshot()),
-            concurrency: self
-                .guards
-                .concurrency
-                .as_ref()
-                .map(ConcurrencyLimitHandle::snapshot),
+            breaker: has_breaker.then(|| guards.breaker.snapshot()),
+            rate: guards.rate.snapshot(),
+            concurrency: limited.then(|| guards.concurrency.snapshot()),
         }
     }
 }

@@ -1,17 +1,24 @@
-//! Makes pools, stages and routes of the settings.
+//! Makes pools, stages and routes of the settings, and makes them anew when the settings change.
+//!
+//! A change is planned first: everything that can fail is tried, and everything new is built, while calls go on as before. Only
+//! then is it put into force: members join and leave, limits are moved, and the new whole takes the place of the old one in one
+//! step. So a setting that cannot be changes nothing.
+//!
+//! What outlives a change lies in handles, which stacks share: breakers, limits, budgets, measurements. Stacks themselves are
+//! kept where nothing of them changes, and are otherwise built anew over the same roster and the same handles. Calls that are
+//! under way hold what they need of the old ones.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use campanile::{Call, config::Invalid};
+use campanile::{BoxError, Call, config::Invalid};
 use campanile_llm::{
     Error,
     chat::{ChatRequest, ChatResponse},
     embed::{EmbeddingRequest, EmbeddingResponse},
-    estimate::{EstimateConfig, EstimateLayer},
-    provider::HttpClient,
-    route::{GroupConfig, Router, RouterConfig},
+    estimate::{EstimateConfig, EstimateLayer, Estimator},
+    price::{PriceList, Prices},
+    route::Router,
 };
-use serde::Serialize;
 use thiserror::Error as ThisError;
 
 use crate::{
@@ -20,19 +27,38 @@ use crate::{
     gateway::Kept,
 };
 
+mod guards;
+mod limits;
 mod member;
 mod pool;
+mod reloaded;
+mod routes;
+mod stack;
+mod stage;
 mod stash;
+mod strategy;
+mod target;
+#[cfg(test)]
+mod tests;
+mod wire;
 
+pub(crate) use guards::Guards;
+pub(crate) use limits::Limits;
 #[allow(unused_imports)] // for those who show them
-pub(crate) use member::{Guards, Member, MemberSnapshot};
+pub(crate) use member::{Member, MemberSnapshot};
 pub(crate) use pool::Pool;
-pub(crate) use stash::Stashed;
+pub use reloaded::{Changes, Reloaded};
+#[allow(unused_imports)] // for those who show them
+pub(crate) use stage::{Stage, StageSnapshot};
+pub(crate) use stash::Erased;
+pub(crate) use wire::{Wire, Wires};
+
+use pool::{Commit, Plans};
 
 /// A service of chats, whatever is in it.
-pub(crate) type Chats = Stashed<Call<ChatRequest>, ChatResponse, Error>;
+pub(crate) type Chats = Erased<Call<ChatRequest>, ChatResponse, Error>;
 /// A service of embeddings, whatever is in it.
-pub(crate) type Embeds = Stashed<Call<EmbeddingRequest>, EmbeddingResponse, Error>;
+pub(crate) type Embeds = Erased<Call<EmbeddingRequest>, EmbeddingResponse, Error>;
 
 /// What calls go by: made of the settings, and replaced as a whole when they change.
 pub(crate) struct Live {
@@ -40,18 +66,20 @@ pub(crate) struct Live {
     /// Who may call, each with the services that it calls.
     pub(crate) access: Access,
     pub(crate) pools: BTreeMap<String, Pool>,
+    pub(crate) stages: BTreeMap<String, Stage>,
+    /// The limits of all calls together.
+    pub(crate) limits: Limits,
     pub(crate) chats: Router<Chats>,
     pub(crate) embeds: Router<Embeds>,
+    pub(crate) estimator: Estimator,
+    wires: Wires,
 }
 
-/// What a change of the settings has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[non_exhaustive]
-pub struct Reloaded {
-    /// What happened to each pool, stage and member of which anything changed, a sentence each.
-    pub changes: Vec<String>,
-    /// What was changed in the settings and goes on as before until the next start.
-    pub ignored: Vec<String>,
+/// What is to take the place of what is.
+pub(crate) struct Planned {
+    pub(crate) live: Live,
+    pub(crate) told: Reloaded,
+    commits: Vec<Commit>,
 }
 
 /// Why a gateway cannot be made.
@@ -61,53 +89,149 @@ pub enum BuildError {
     /// A setting cannot be.
     #[error("{0}")]
     Invalid(#[from] Invalid),
+    /// The file with prices cannot be read, or breaks a rule.
+    #[error("prices: {}: {message}", path.display())]
+    Prices {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 // ===== impl Live =====
 
 impl Live {
-    pub(crate) fn new(
+    /// What the settings make; what is equal `before` keeps its state. Nothing is changed there.
+    pub(crate) fn plan(
         config: Config,
         kept: &Kept,
         before: Option<&Self>,
-    ) -> Result<Self, BuildError> {
-        let config = Arc::new(config);
-        let http = HttpClient::new(config.http)?;
+    ) -> Result<Planned, BuildError> {
+        let wires = Wires::new(config.http, before.map(|before| &before.wires))?;
+        let prices = prices(&config)?;
+        let mut plans = Plans {
+            config: &config,
+            wires: &wires,
+            kept,
+            told: Reloaded::default(),
+            commits: Vec::new(),
+        };
         let mut pools = BTreeMap::new();
         for name in config.pools.keys() {
-            pools.insert(name.clone(), Pool::new(name, &config, &http, kept)?);
+            let before = before.and_then(|before| before.pools.get(name));
+            pools.insert(name.clone(), Pool::plan(name, before, &mut plans)?);
         }
-        let mut routes = RouterConfig::default();
-        let mut services = Vec::new();
-        let mut embeds = Vec::new();
+        let limits = Limits::new(&config.limits, before.map(|before| &before.limits))?;
+        let mut stages = BTreeMap::new();
         for (name, stage) in &config.stages {
-            let mut group = GroupConfig::default();
-            group.models = stage.models.clone();
-            group.models.push(name.clone());
-            group.model = stage.model.clone();
-            routes = routes.with_group(name, group);
             let pool = stage.pool.as_deref().unwrap_or(name);
-            if let Some(pool) = pools.get(pool) {
-                services.push((name.clone(), pool.chats.clone()));
-                embeds.push((name.clone(), pool.embeds.clone()));
-            }
+            let rule = "it must be a pool";
+            let Some(pool) = pools.get(pool) else {
+                return Err(Invalid {
+                    concern: "stage",
+                    field: "pool",
+                    value: format!("{pool:?}"),
+                    rule,
+                }
+                .into());
+            };
+            let before = before.and_then(|before| before.stages.get(name));
+            let stage = Stage::plan(name, pool, &limits, before, &mut plans)?;
+            stages.insert(name.clone(), stage);
         }
-        routes.aliases = config.aliases.clone();
-        routes.default = config.default_stage.clone();
-        let chats = Router::new(routes.clone(), services)?;
-        let embeds = Router::new(routes, embeds)?;
+        let (chats, embeds) = routes::routers(&config, &stages, before)?;
+        let estimator = estimator(&config, kept)?;
         let routed = Routed {
             chats: &chats,
             embeds: &embeds,
-            estimate: &EstimateLayer::new(EstimateConfig::default())?,
+            estimate: &EstimateLayer::shared(&estimator),
         };
+        let Plans {
+            mut told,
+            mut commits,
+            ..
+        } = plans;
+        if let Some(before) = before {
+            compare(&before.config, &config, &mut told);
+            let (now, then) = (before.limits.clone(), limits.clone());
+            commits.push(Box::new(move || then.settle(&now)));
+        }
+        let known = kept.prices.clone();
+        commits.push(Box::new(move || {
+            // It was checked.
+            let _ = known.replace(&prices);
+        }));
+        // Last, as nothing may fail after it: it moves limits of keys where they are.
         let access = Access::new(&config, &routed, before.map(|live| &live.access))?;
-        Ok(Self {
-            config,
-            access,
-            pools,
-            chats,
-            embeds,
+        Ok(Planned {
+            live: Self {
+                config: Arc::new(config),
+                access,
+                pools,
+                stages,
+                limits,
+                chats,
+                embeds,
+                estimator,
+                wires,
+            },
+            told,
+            commits,
         })
+    }
+}
+
+// ===== impl Planned =====
+
+impl Planned {
+    /// Puts it into force, but for the whole, which is to take its place.
+    pub(crate) fn commit(self) -> (Live, Reloaded) {
+        self.commits.into_iter().for_each(|commit| commit());
+        (self.live, self.told)
+    }
+}
+
+/// The list of prices, checked.
+fn prices(config: &Config) -> Result<PriceList, BuildError> {
+    let Some(path) = &config.prices else {
+        return Ok(PriceList::default());
+    };
+    let read = || -> Result<PriceList, BoxError> {
+        let list = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+        Prices::new(&list)?;
+        Ok(list)
+    };
+    read().map_err(|error| BuildError::Prices {
+        path: path.clone(),
+        message: error.to_string(),
+    })
+}
+
+/// What tells calls what they will take, and goes on to learn where it stands.
+fn estimator(config: &Config, kept: &Kept) -> Result<Estimator, Invalid> {
+    let mut estimates = EstimateConfig::default();
+    for (asked, serves) in routes::serves(config) {
+        estimates = estimates.with_serves(asked, serves);
+    }
+    Ok(Estimator::new(estimates)?
+        .calibrated(&kept.ratios)
+        .lengths(&kept.lengths)
+        .prices(&kept.prices))
+}
+
+/// Tells what is another in the settings.
+fn compare(before: &Config, after: &Config, told: &mut Reloaded) {
+    told.pools = Changes::between(&before.pools, &after.pools);
+    told.stages = Changes::between(&before.stages, &after.stages);
+    told.keys = Changes::between(&before.keys, &after.keys);
+    if before.listen != after.listen {
+        let (now, then) = (before.listen, after.listen);
+        let what = format!("listen: it goes on to listen at {now}, and not at {then}");
+        told.ignored.push(what);
+    }
+    if before.log != after.log {
+        let what = "log: what is logged goes on as it was".to_owned();
+        told.ignored.push(what);
     }
 }

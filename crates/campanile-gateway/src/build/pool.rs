@@ -1,38 +1,113 @@
-use std::sync::Arc;
+//! A pool, and how it is made to follow the settings.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use campanile::{
     Endpoint,
-    balance::{AvoidTried, BalanceLayer, Ebw, LeastLoaded},
-    circuit_breaker::{CircuitBreakerHandle, CircuitBreakerLayer},
-    discover::{PerEndpointLayer, Roster},
+    budget::Budget,
+    config::Invalid,
+    discover::Roster,
+    endpoint::Weight,
+    health::{HealthConfig, HealthHandle, HealthLayer},
+    hedge::HedgeHandle,
     retry::RetryLayer,
+    time::Timestamp,
     timeout::TimeoutLayer,
 };
 use campanile_llm::{
-    Chat, ContentData,
-    chat::ChatResponse,
-    commit::CommitLayer,
-    embed::Embeddings,
-    provider::{HttpClient, Provider},
+    account::AccountLayer,
+    resume::ResumeLayer,
+    route::{Catalogue, ConversationConfig, ConversationLayer, ServingLayer},
 };
-use tower::ServiceBuilder;
+use tower_layer::Layer;
 
-use super::{BuildError, Chats, Embeds, Guards, Member};
-use crate::{config::Config, gateway::Kept};
+use super::{
+    BuildError, Chats, Embeds, Guards, Member, Reloaded, Wires,
+    guards::Terms,
+    stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
+    strategy::picks,
+    target::{self, ANY_MODEL, Target},
+};
+use crate::{
+    config::{Config, MemberConfig, PoolConfig, ProviderSection, StrategyConfig},
+    gateway::Kept,
+};
 
-/// A pool, with what operators see and change of it.
+/// A pool, with what operators see and change of it. Clones are the same pool.
+#[derive(Clone)]
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
-    members: Vec<Member>,
+    /// By themselves, without what stages put around.
     pub(crate) chats: Chats,
     pub(crate) embeds: Embeds,
+    pub(super) chat_plug: ChatPlug,
+    pub(super) embed_plug: EmbedPlug,
+    shape: Shape,
+    handles: Handles,
+    directory: Directory,
+    core: Arc<Core>,
 }
 
-/// What a member's stacks are built around.
-#[derive(Clone)]
-pub(crate) struct Target {
-    provider: Provider<HttpClient>,
+/// What outlives a pool's stacks.
+struct Core {
+    roster: Roster<Target>,
+    members: Mutex<BTreeMap<String, Enrolled>>,
+}
+
+/// A member, and what it was made of.
+struct Enrolled {
+    member: Member,
+    config: MemberConfig,
+    target: Target,
+}
+
+/// What the stacks of a pool are made of: where it changes, they are built anew.
+#[derive(Debug, Clone, PartialEq)]
+struct Shape {
+    /// Without members, and without what their guards are made of.
+    config: PoolConfig,
+    /// Whether members serve different models.
+    differ: bool,
+}
+
+/// What is known of a pool beside its members.
+#[derive(Debug, Clone, Default)]
+struct Handles {
+    budget: Option<Budget>,
+    hedge: Option<HedgeHandle>,
+    health: Option<HealthHandle>,
+}
+
+/// A member that is to be.
+struct Planned {
+    config: MemberConfig,
+    weight: Weight,
+    labels: BTreeMap<String, String>,
+    target: Target,
+    models: Arc<[String]>,
+    terms: Terms,
     guards: Guards,
+    /// Whether it goes on with its measurements.
+    stays: bool,
+    /// Whether its guards go on.
+    guarded: bool,
+    disabled: bool,
+}
+
+/// What is done once nothing can fail any more.
+pub(super) type Commit = Box<dyn FnOnce() + Send>;
+
+/// What pools are made of, and what is told of how they change.
+pub(super) struct Plans<'a> {
+    pub(super) config: &'a Config,
+    pub(super) wires: &'a Wires,
+    pub(super) kept: &'a Kept,
+    pub(super) told: Reloaded,
+    pub(super) commits: Vec<Commit>,
 }
 
 // ===== impl Pool =====
@@ -40,108 +115,377 @@ pub(crate) struct Target {
 impl Pool {
     /// Its members, in the order of their names.
     pub(crate) fn members(&self) -> Vec<Member> {
-        self.members.clone()
+        let members = self.core.members();
+        members.values().map(|one| one.member.clone()).collect()
     }
 
-    pub(crate) fn new(
+    /// A member of this name.
+    pub(crate) fn member(&self, name: &str) -> Option<Member> {
+        let members = self.core.members();
+        members.get(name).map(|one| one.member.clone())
+    }
+
+    /// What probes have found, if there are any.
+    pub(crate) const fn health(&self) -> Option<&HealthHandle> {
+        self.handles.health.as_ref()
+    }
+
+    /// Whether somebody may be picked now.
+    pub(crate) fn is_open(&self) -> bool {
+        let now = Timestamp::now();
+        let members = self.core.members();
+        let mut gates = members.values().map(|one| one.member.endpoint.gate());
+        gates.any(|gate| gate.is_open(now))
+    }
+
+    /// A pool as the settings say. What of `before` can be kept goes on: its members with their measurements and guards, and
+    /// its stacks, where nothing of them changes. Nothing is changed there but by the commits.
+    pub(super) fn plan(
         name: &str,
-        config: &Config,
-        http: &HttpClient,
-        _kept: &Kept,
+        before: Option<&Self>,
+        plans: &mut Plans<'_>,
     ) -> Result<Self, BuildError> {
-        let pool = &config.pools[name];
-        let roster: Roster<Target> = Roster::new();
-        let mut members = Vec::new();
-        for member in &pool.members {
-            let section = &config.providers[&member.provider];
-            let guards = Guards {
-                breaker: pool
-                    .breaker
-                    .clone()
-                    .map(CircuitBreakerHandle::new)
-                    .transpose()?,
-                ..Guards::default()
-            };
-            let target = Target {
-                provider: Provider::new(http.clone(), &section.resolve(&member.provider)?)?,
-                guards: guards.clone(),
-            };
-            let endpoint = roster
-                .insert(
-                    Endpoint::builder(member.provider.as_str()).weight(member.weight),
-                    target,
-                )
-                .expect("checked");
-            members.push(Member {
-                endpoint,
-                provider: member.provider.as_str().into(),
-                models: section.models.keys().cloned().collect(),
-                tier: member.tier,
-                guards,
-                roster: roster.clone(),
-            });
+        let config = &plans.config.pools[name];
+        let mut planned: Vec<Planned> = Vec::with_capacity(config.members.len());
+        let mut removed = Vec::new();
+        {
+            let known = before.map(|before| before.core.members());
+            let known = known.as_deref();
+            for member in &config.members {
+                let known = known.and_then(|members| members.get(&member.provider));
+                let twice = planned
+                    .iter()
+                    .any(|other| other.config.provider == member.provider);
+                let rule = "a provider is a member once; give a server two names to have it twice";
+                Invalid::unless(!twice, "pool", "members", &member.provider, rule)?;
+                planned.push(Planned::new(config, member, known, plans)?);
+            }
+            for key in known.into_iter().flat_map(BTreeMap::keys) {
+                if !planned.iter().any(|one| one.config.provider == *key) {
+                    removed.push(key.clone());
+                }
+            }
+            tell_members(name, known, &planned, &removed, &mut plans.told);
         }
-        let clocks = TimeoutLayer::new(pool.timeouts.clone())?;
-        let retries = RetryLayer::new(pool.retry.clone().unwrap_or_default())?;
-        let chat_clocks = clocks.clone().protocol(Chat).counting(ContentData);
-        let chats = ServiceBuilder::new()
-            .map_response(ChatResponse::boxed)
-            .layer(retries.clone().protocol(Chat))
-            .layer(
-                BalanceLayer::new(AvoidTried::new(Ebw::default()))
-                    .protocol(Chat)
-                    .patience(pool.patience),
-            )
-            .layer(PerEndpointLayer::new(
-                move |endpoint: &Endpoint, target: Target| {
-                    let breaker = target.guards.breaker.expect("for now");
-                    ServiceBuilder::new()
-                        .layer(
-                            CircuitBreakerLayer::shared(&breaker)
-                                .protocol(Chat)
-                                .gate(endpoint),
-                        )
-                        .layer(CommitLayer::default())
-                        .layer(chat_clocks.clone())
-                        .service(target.provider)
-                },
-            ))
-            .service(roster.changes());
-        let clocks = clocks.protocol(Embeddings);
-        let embeds = ServiceBuilder::new()
-            .layer(retries.protocol(Embeddings))
-            .layer(
-                BalanceLayer::new(AvoidTried::new(LeastLoaded::two_choices()))
-                    .protocol(Embeddings)
-                    .patience(pool.patience),
-            )
-            .layer(PerEndpointLayer::new(
-                move |endpoint: &Endpoint, target: Target| {
-                    let breaker = target.guards.breaker.expect("for now");
-                    ServiceBuilder::new()
-                        .layer(
-                            CircuitBreakerLayer::shared(&breaker)
-                                .protocol(Embeddings)
-                                .gate(endpoint),
-                        )
-                        .layer(clocks.clone())
-                        .service(target.provider)
-                },
-            ))
-            .service(roster.changes());
+        let shape = Shape::new(config, &planned);
+        let reguarded = planned.iter().any(|one| one.stays && !one.guarded);
+        let pool = match before {
+            Some(before) if before.shape == shape && !reguarded => before.clone(),
+            _ => Self::build(name, shape, &planned, before, plans)?,
+        };
+        let directories = [
+            before.map_or(&pool.directory, |before| &before.directory),
+            &pool.directory,
+        ];
+        let directories = directories.map(Arc::clone);
+        let core = Arc::clone(&pool.core);
+        plans.commits.push(Box::new(move || {
+            core.enrol(planned, &removed, &directories)
+        }));
+        Ok(pool)
+    }
+
+    /// Builds the stacks, over the members that there are.
+    fn build(
+        name: &str,
+        shape: Shape,
+        planned: &[Planned],
+        before: Option<&Self>,
+        plans: &mut Plans<'_>,
+    ) -> Result<Self, BuildError> {
+        if before.is_some_and(|before| before.shape != shape) {
+            let what = "it is built anew; its members keep what is measured of them, not what its strategy and its probes know";
+            plans.told.anew.push(format!("pool {name}: {what}"));
+        }
+        let Kept {
+            ledger,
+            prices,
+            metrics,
+            ..
+        } = plans.kept;
+        let metrics = metrics.stage(name);
+        let config = &shape.config;
+        let mut handles = Handles::new(config, before)?;
+        let core = before.map_or_else(Arc::default, |before| Arc::clone(&before.core));
+        // Those that leave with the commits are members yet.
+        let mut directory: BTreeMap<_, _> = core
+            .members()
+            .iter()
+            .map(|(key, one)| (key.clone(), one.member.guards.clone()))
+            .collect();
+        for one in planned {
+            directory.insert(one.config.provider.clone(), one.guards.clone());
+        }
+        let directory = Arc::new(Mutex::new(directory));
+        let mut members: Discovery = Box::pin(core.roster.changes());
+        if let Some(probe) = &config.probe {
+            let checks = HealthConfig::default()
+                .with_interval(probe.interval)
+                .with_unhealthy_interval(probe.interval)
+                .with_timeout(probe.timeout);
+            let layer = HealthLayer::with_config(target::probe, checks)?;
+            handles.health = Some(layer.handle());
+            metrics.collect(layer.handle());
+            members = Box::pin(layer.layer(members));
+        }
+        if let Some(budget) = &handles.budget {
+            metrics.collect(budget.clone());
+        }
+        if let Some(hedge) = &handles.hedge {
+            metrics.collect(hedge.clone());
+        }
+        let catalogue = shape.differ.then(Catalogue::default);
+        let conversation = config.strategy == StrategyConfig::Conversation;
+        let conversation =
+            conversation.then(|| ConversationLayer::new(ConversationConfig::default()));
+        let layers = Layers {
+            retry: config.retry.clone().map(RetryLayer::new).transpose()?,
+            budget: handles.budget.clone(),
+            hedge: handles.hedge.clone(),
+            resume: config.resume.clone().map(ResumeLayer::new).transpose()?,
+            conversation: conversation.transpose()?,
+            serving: catalogue.as_ref().map(ServingLayer::new),
+            picks: picks(config.strategy, prices, catalogue.as_ref())?,
+            clocks: TimeoutLayer::new(config.timeouts.clone())?,
+            account: AccountLayer::new(ledger, prices).unanswered(&plans.kept.ratios),
+            patience: config.patience,
+            metrics,
+            directory: Arc::clone(&directory),
+        };
+        let (embeds, embed_plug) = stack::embeds(&layers, Box::pin(core.roster.changes()));
+        let (chats, chat_plug) = stack::chats(layers, members);
         Ok(Self {
             name: name.into(),
-            members,
-            chats: Chats::new(chats),
-            embeds: Embeds::new(embeds),
+            chats,
+            embeds,
+            chat_plug,
+            embed_plug,
+            shape,
+            handles,
+            directory,
+            core,
         })
     }
 }
 
-// ===== impl Target =====
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.name)
+            .field("members", &self.members())
+            .finish_non_exhaustive()
+    }
+}
 
-impl PartialEq for Target {
-    fn eq(&self, other: &Self) -> bool {
-        self.provider == other.provider
+/// Tells what becomes of members.
+fn tell_members(
+    name: &str,
+    known: Option<&BTreeMap<String, Enrolled>>,
+    planned: &[Planned],
+    removed: &[String],
+    told: &mut Reloaded,
+) {
+    let Some(known) = known else { return };
+    let full = |key: &str| format!("{name}/{key}");
+    for one in planned {
+        let key = &one.config.provider;
+        let Some(before) = known.get(key) else {
+            told.members.added.push(full(key));
+            continue;
+        };
+        let moved = before.member.guards.terms() != &one.terms;
+        if before.config != one.config || !one.stays || moved {
+            told.members.changed.push(full(key));
+        }
+        if !one.stays {
+            let what =
+                "its provider, or what is said of it, is another: it begins with nothing measured";
+            told.anew.push(format!("member {}: {what}", full(key)));
+        } else if !one.guarded {
+            let what = "its limits are of another kind: they begin anew, and so does its breaker";
+            told.anew.push(format!("member {}: {what}", full(key)));
+        }
+    }
+    told.members
+        .removed
+        .extend(removed.iter().map(|key| full(key)));
+}
+
+// ===== impl Planned =====
+
+impl Planned {
+    fn new(
+        pool: &PoolConfig,
+        member: &MemberConfig,
+        known: Option<&Enrolled>,
+        plans: &Plans<'_>,
+    ) -> Result<Self, BuildError> {
+        let name = &member.provider;
+        let providers = &plans.config.providers;
+        let section = providers.get(name).ok_or_else(|| Invalid {
+            concern: "pool",
+            field: "members",
+            value: format!("{name:?}"),
+            rule: "it must be a provider",
+        })?;
+        let wire = plans.wires.of(name, section);
+        let probe = pool.probe.as_ref().map(|probe| probe.path.as_str());
+        let target = Target::new(name, section, wire, &plans.kept.ratios, probe)?;
+        let labels = labels(member, section);
+        let terms = Terms::of(pool, member)?;
+        let stays = known.is_some_and(|known| {
+            known.target == target && *known.member.endpoint.labels() == labels
+        });
+        let going_on = known.filter(|known| stays && known.member.guards.can_move(&terms));
+        let guards = match going_on {
+            Some(known) => known.member.guards.clone(),
+            None => Guards::new(terms.clone())?,
+        };
+        // What an operator has set stands until the settings say something else.
+        let weight = match known {
+            Some(known) if known.config.weight == member.weight => known.member.endpoint.weight(),
+            _ => Weight::new(member.weight).map_err(|_| Invalid {
+                concern: "member",
+                field: "weight",
+                value: member.weight.to_string(),
+                rule: "it must be from 0.000001 to 1000000; to send no traffic, leave it out or disable it",
+            })?,
+        };
+        Ok(Self {
+            config: member.clone(),
+            weight,
+            labels,
+            models: section.models.keys().cloned().collect(),
+            terms,
+            guarded: going_on.is_some(),
+            guards,
+            stays,
+            disabled: known.is_some_and(|known| known.member.is_disabled()),
+            target,
+        })
+    }
+}
+
+/// What strategies and metrics read of a member.
+fn labels(member: &MemberConfig, section: &ProviderSection) -> BTreeMap<String, String> {
+    let mut labels = member.labels.clone();
+    labels.insert("provider".to_owned(), member.provider.clone());
+    if member.tier > 0 {
+        labels.insert("tier".to_owned(), member.tier.to_string());
+    }
+    if !section.models.is_empty() {
+        let names = section.models.keys().map(String::as_str);
+        let models: Vec<_> = names.chain([ANY_MODEL]).collect();
+        labels
+            .entry("models".to_owned())
+            .or_insert(models.join(","));
+    }
+    labels
+}
+
+// ===== impl Shape =====
+
+impl Shape {
+    fn new(config: &PoolConfig, planned: &[Planned]) -> Self {
+        let mut offers = planned.iter().map(|one| {
+            let said = ["models", "capabilities", "context_window", "max_output"];
+            said.map(|name| one.labels.get(name))
+        });
+        let first = offers.next();
+        let differ = first.is_some_and(|first| {
+            // What a member says beside its models is looked at where it is alone, too.
+            first[1..].iter().any(Option::is_some) || offers.any(|other| other != first)
+        });
+        let config = PoolConfig {
+            members: Vec::new(),
+            breaker: None,
+            concurrency: None,
+            ..config.clone()
+        };
+        Self { config, differ }
+    }
+}
+
+// ===== impl Handles =====
+
+impl Handles {
+    /// Those of `before`, where what they were made of is equal.
+    fn new(config: &PoolConfig, before: Option<&Pool>) -> Result<Self, Invalid> {
+        let same_retry = before.filter(|before| before.shape.config.retry == config.retry);
+        let same_hedge = before.filter(|before| before.shape.config.hedge == config.hedge);
+        let budget = config.retry.as_ref().and_then(|retry| retry.budget);
+        Ok(Self {
+            budget: match same_retry {
+                Some(before) => before.handles.budget.clone(),
+                None => budget.map(Budget::new),
+            },
+            hedge: match same_hedge {
+                Some(before) => before.handles.hedge.clone(),
+                None => config.hedge.clone().map(HedgeHandle::new).transpose()?,
+            },
+            health: None,
+        })
+    }
+}
+
+// ===== impl Core =====
+
+impl Core {
+    fn members(&self) -> MutexGuard<'_, BTreeMap<String, Enrolled>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a plan into force.
+    fn enrol(&self, planned: Vec<Planned>, removed: &[String], directories: &[Directory]) {
+        let mut members = self.members();
+        for one in planned {
+            let key = one.config.provider.clone();
+            let guards = match one.guarded {
+                true => one.guards.moved(one.terms),
+                false => one.guards,
+            };
+            for directory in directories {
+                stack::lock(directory).insert(key.clone(), guards.clone());
+            }
+            let mut builder = Endpoint::builder(key.as_str()).weight(one.weight.get());
+            for (name, value) in one.labels {
+                builder = builder.label(name, value);
+            }
+            let Ok(endpoint) = self.roster.insert(builder, one.target.clone()) else {
+                unreachable!("key and weight were checked");
+            };
+            if one.disabled {
+                endpoint.gate().close(campanile::endpoint::Reason::Disabled);
+            }
+            let member = Member {
+                endpoint,
+                provider: key.as_str().into(),
+                models: one.models,
+                tier: one.config.tier,
+                guards,
+            };
+            let enrolled = Enrolled {
+                member,
+                config: one.config,
+                target: one.target,
+            };
+            members.insert(key, enrolled);
+        }
+        for key in removed {
+            members.remove(key);
+            let _ = self.roster.remove(key);
+            for directory in directories {
+                stack::lock(directory).remove(key);
+            }
+        }
+    }
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            roster: Roster::new(),
+            members: Mutex::default(),
+        }
     }
 }

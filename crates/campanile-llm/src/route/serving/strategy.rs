@@ -137,6 +137,13 @@ impl<T: Routed, St: Pick<Call<T>>> Pick<Call<T>> for Serving<St> {
 // ===== impl ServingState =====
 
 impl<T> ServingState<T> {
+    /// What the strategy within keeps of the endpoint: for a strategy that is one of these at times.
+    #[inline]
+    #[must_use]
+    pub const fn inner(&self) -> &T {
+        &self.inner
+    }
+
     /// The models that the member has, of those that some member names.
     pub(super) fn models(&self, table: &Table, tell: impl FnMut(u32)) {
         if let Some(place) = self.place.get() {

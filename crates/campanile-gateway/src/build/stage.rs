@@ -1,0 +1,365 @@
+//! What stands between the router and a pool.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use campanile::{
+    Call,
+    concurrency_limit::{ConcurrencyLimitLayer, ConcurrencyLimitSnapshot},
+    config::Invalid,
+    metrics::{Metrics, StageMetrics},
+    rate_limit::{RateLimitLayer, RateLimitSnapshot},
+    spend_limit::{
+        SpendBudget, SpendLimitConfig, SpendLimitHandle, SpendLimitLayer, SpendSnapshot,
+    },
+    trace::TraceLayer,
+};
+use campanile_llm::{
+    Chat, Error,
+    chat::{ChatEvent, ChatRequest, ChatResponse},
+    embed::{EmbeddingRequest, EmbeddingResponse, Embeddings},
+};
+use futures_util::Stream;
+use serde::Serialize;
+use tokio::time::Instant;
+use tower::ServiceBuilder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Chats, Embeds, Limits, Pool, pool::Plans};
+use crate::config::StageConfig;
+
+/// A stage: a pool, and what stands around it for the calls of some models. Clones are the same stage.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) name: String,
+    /// The name of its pool.
+    pub(crate) pool: String,
+    pub(crate) chats: Chats,
+    pub(crate) embeds: Embeds,
+    config: StageConfig,
+    around: Around,
+    plug: super::stack::ChatPlug,
+}
+
+/// Everything that is known of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub(crate) struct StageSnapshot {
+    pub(crate) name: String,
+    /// The name of its pool.
+    pub(crate) pool: String,
+    /// How much it is asked for in a time, if that is limited.
+    pub(crate) rate: Option<RateLimitSnapshot>,
+    /// How many calls it has at once, if that is limited.
+    pub(crate) concurrency: Option<ConcurrencyLimitSnapshot>,
+    /// What its budgets are, and what is spent of them.
+    pub(crate) budgets: Vec<SpendSnapshot>,
+}
+
+/// What stands around a stage's pool, from the outside in: its span and its metrics, the deadline, the budgets, the limits of
+/// the whole and its own. A call for which there is no budget left takes no turn from others.
+#[derive(Debug, Clone)]
+pub(crate) struct Around {
+    pub(super) name: String,
+    pub(super) metrics: StageMetrics,
+    pub(super) deadline: Option<Duration>,
+    pub(super) budgets: Option<SpendLimitHandle>,
+    /// Those of the whole, then its own.
+    pub(super) limits: [Limits; 2],
+}
+
+/// A pool's stack, around which stages can be built without a box between.
+pub(super) trait Pluggable<C>: Send + Sync {
+    fn stage(&self, around: &Around) -> C;
+}
+
+// ===== impl Stage =====
+
+impl Stage {
+    /// A stage as the settings say. What of `before` can be kept goes on; nothing is changed there but by the commits.
+    pub(super) fn plan(
+        name: &str,
+        pool: &Pool,
+        whole: &Limits,
+        before: Option<&Self>,
+        plans: &mut Plans<'_>,
+    ) -> Result<Self, Invalid> {
+        let config = &plans.config.stages[name];
+        let limits = Limits::new(
+            &config.limits,
+            before.map(|before| &before.around.limits[1]),
+        )?;
+        let known = before.and_then(|before| {
+            let budgets = before.around.budgets.as_ref()?;
+            Some((&before.config.budgets[..], budgets))
+        });
+        let budgets = budgets(&config.budgets, known)?;
+        let metrics = collected(&plans.kept.metrics, name, &limits, budgets.as_ref());
+        let around = Around {
+            name: name.to_owned(),
+            metrics,
+            deadline: config.deadline,
+            budgets,
+            limits: [whole.clone(), limits],
+        };
+        if let Some(before) = before {
+            let (now, then) = (before.clone(), around.clone());
+            let after = config.budgets.clone();
+            plans.commits.push(Box::new(move || {
+                then.limits[1].settle(&now.around.limits[1]);
+                settle(&then, &now.config.budgets, &after);
+            }));
+            let same = before.config == *config
+                && before.around.limits[0].is(whole)
+                && Arc::ptr_eq(&before.plug, &pool.chat_plug);
+            if same {
+                return Ok(before.clone());
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            pool: pool.name.to_string(),
+            chats: pool.chat_plug.stage(&around),
+            embeds: pool.embed_plug.stage(&around),
+            config: config.clone(),
+            around,
+            plug: Arc::clone(&pool.chat_plug),
+        })
+    }
+
+    /// Whether it is the very same service.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.chats.is(&other.chats)
+    }
+
+    /// Everything that is known of it.
+    pub(crate) fn snapshot(&self) -> StageSnapshot {
+        let limits = &self.around.limits[1];
+        StageSnapshot {
+            name: self.name.clone(),
+            pool: self.pool.clone(),
+            rate: limits.rate.as_ref().map(|rate| rate.snapshot()),
+            concurrency: limits.concurrency.as_ref().map(|limit| limit.snapshot()),
+            budgets: self
+                .around
+                .budgets
+                .as_ref()
+                .map_or_else(Vec::new, SpendLimitHandle::snapshot),
+        }
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("name", &self.name)
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The metrics of a stage, which tell what its limits and budgets know, too.
+fn collected(
+    metrics: &Metrics,
+    name: &str,
+    limits: &Limits,
+    budgets: Option<&SpendLimitHandle>,
+) -> StageMetrics {
+    let metrics = metrics.stage(name);
+    if let Some(rate) = &limits.rate {
+        metrics.collect(rate.clone());
+    }
+    if let Some(concurrency) = &limits.concurrency {
+        metrics.collect(concurrency.clone());
+    }
+    if let Some(budgets) = budgets {
+        metrics.collect(budgets.clone());
+    }
+    metrics
+}
+
+/// Budgets as the settings say: those of before where only limits have changed, which [`settle`] sets; otherwise new ones, in
+/// which what was spent before is spent.
+fn budgets(
+    config: &[SpendBudget],
+    before: Option<(&[SpendBudget], &SpendLimitHandle)>,
+) -> Result<Option<SpendLimitHandle>, Invalid> {
+    if config.is_empty() {
+        return Ok(None);
+    }
+    let mut limits = SpendLimitConfig::default();
+    limits.budgets = config.to_vec();
+    let limits = limits.build()?;
+    let Some((known, handle)) = before else {
+        return SpendLimitHandle::new(limits).map(Some);
+    };
+    let without = |budgets: &[SpendBudget]| {
+        let mut budgets = budgets.to_vec();
+        budgets.iter_mut().for_each(|budget| budget.limit = 0);
+        budgets
+    };
+    if without(known) == without(config) {
+        return Ok(Some(handle.clone()));
+    }
+    let new = SpendLimitHandle::new(limits)?;
+    new.import(&handle.export());
+    Ok(Some(new))
+}
+
+/// Sets the limits of budgets that were kept.
+fn settle(around: &Around, before: &[SpendBudget], after: &[SpendBudget]) {
+    let Some(handle) = &around.budgets else {
+        return;
+    };
+    for budget in after {
+        let name = budget.name();
+        let known = before.iter().find(|known| known.name() == name);
+        if known.is_some_and(|known| known.limit != budget.limit) {
+            // It was checked with the others.
+            let _ = handle.set_limit(&name, budget.limit);
+        }
+    }
+}
+
+// ===== impl Around =====
+
+impl Around {
+    /// The whole stage for chats. One type for each combination of layers, and one box around it.
+    pub(super) fn chats<S, T>(&self, pool: S) -> Chats
+    where
+        S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
+    {
+        let concurrent = self.limits.each_ref().map(|limits| {
+            let handle = limits.concurrency.as_ref()?;
+            Some(ConcurrencyLimitLayer::shared(handle).protocol(Chat))
+        });
+        match concurrent {
+            [None, None] => self.rated(pool),
+            [Some(one), None] | [None, Some(one)] => self.rated(one.layer(pool)),
+            [Some(whole), Some(own)] => self.rated(Chats::new(
+                ServiceBuilder::new()
+                    .map_response(ChatResponse::boxed)
+                    .layer(whole)
+                    .layer(own)
+                    .service(pool),
+            )),
+        }
+    }
+
+    fn rated<S, T>(&self, inner: S) -> Chats
+    where
+        S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
+    {
+        let rate = self.limits.each_ref().map(|limits| {
+            let handle = limits.rate.as_ref()?;
+            Some(RateLimitLayer::shared(handle).protocol(Chat))
+        });
+        match rate {
+            [None, None] => self.budgeted(inner),
+            [Some(one), None] | [None, Some(one)] => self.budgeted(one.layer(inner)),
+            [Some(whole), Some(own)] => self.budgeted(Chats::new(
+                ServiceBuilder::new()
+                    .map_response(ChatResponse::boxed)
+                    .layer(whole)
+                    .layer(own)
+                    .service(inner),
+            )),
+        }
+    }
+
+    fn budgeted<S, T>(&self, inner: S) -> Chats
+    where
+        S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
+    {
+        match &self.budgets {
+            None => self.outermost(inner),
+            Some(budgets) => {
+                let layer = SpendLimitLayer::shared(budgets).protocol(Chat);
+                self.outermost(layer.layer(inner))
+            }
+        }
+    }
+
+    fn outermost<S, T>(&self, inner: S) -> Chats
+    where
+        S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
+    {
+        let deadline = self.deadline;
+        Chats::new(
+            ServiceBuilder::new()
+                .map_response(ChatResponse::boxed)
+                .layer(TraceLayer::stage(self.name.as_str()).protocol(Chat))
+                .layer(self.metrics.layer().stamp(true).protocol(Chat))
+                .map_request(move |call| within(call, deadline))
+                .service(inner),
+        )
+    }
+
+    /// The whole stage for embeddings. Boxed at each layer that is there: what they take is worth a box.
+    pub(super) fn embeds<S>(&self, pool: S) -> Embeds
+    where
+        S: Service<Call<EmbeddingRequest>, Response = EmbeddingResponse, Error = Error>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        let mut service = Embeds::new(pool);
+        for limits in self.limits.iter().rev() {
+            if let Some(handle) = &limits.concurrency {
+                let layer = ConcurrencyLimitLayer::shared(handle).protocol(Embeddings);
+                service = Embeds::new(layer.layer(service));
+            }
+        }
+        for limits in self.limits.iter().rev() {
+            if let Some(handle) = &limits.rate {
+                let layer = RateLimitLayer::shared(handle).protocol(Embeddings);
+                service = Embeds::new(layer.layer(service));
+            }
+        }
+        if let Some(budgets) = &self.budgets {
+            let layer = SpendLimitLayer::shared(budgets).protocol(Embeddings);
+            service = Embeds::new(layer.layer(service));
+        }
+        let deadline = self.deadline;
+        Embeds::new(
+            ServiceBuilder::new()
+                .layer(TraceLayer::stage(self.name.as_str()).protocol(Embeddings))
+                .layer(self.metrics.layer().stamp(true).protocol(Embeddings))
+                .map_request(move |call| within(call, deadline))
+                .service(service),
+        )
+    }
+}
+
+/// Gives a call a deadline, unless it has an earlier one.
+fn within<T>(mut call: Call<T>, deadline: Option<Duration>) -> Call<T> {
+    if let Some(deadline) = deadline {
+        let then = Instant::now() + deadline;
+        let earlier = call.context.deadline.is_some_and(|known| known <= then);
+        if !earlier {
+            call.context.deadline = Some(then);
+        }
+    }
+    call
+}

@@ -1,0 +1,1 @@
+//! Pools, stages and changes of both.
