@@ -26,4 +26,4 @@ pub mod watch;
 
 pub use build::{BuildError, Changes, Reloaded};
 pub use gateway::Gateway;
-pub use serve::{Server, Stopped};
+pub use serve::{Server, Stopped, runtime};

@@ -106,10 +106,8 @@ impl Models {
             return None;
         }
         let named = key.models.iter();
-        let of_stages = named
-            .clone()
-            .filter_map(|name| config.stages.get(name))
-            .flat_map(|stage| &stage.models);
+        let stages = named.clone();
+        let of_stages = stages.flat_map(|name| models_of_stage(config, name));
         let mut models = Self {
             names: Vec::new(),
             patterns: Vec::new(),
@@ -131,4 +129,20 @@ impl Models {
         self.names.iter().any(|name| **name == *model)
             || self.patterns.iter().any(|pattern| pattern.matches(model))
     }
+}
+
+/// The models of a stage, if there is one of this name; those of its pool's members where it says none.
+fn models_of_stage<'a>(config: &'a Config, name: &'a str) -> Vec<&'a String> {
+    let Some(stage) = config.stages.get(name) else {
+        return Vec::new();
+    };
+    if !stage.models.is_empty() {
+        return stage.models.iter().collect();
+    }
+    let pool = config.pools.get(stage.pool.as_deref().unwrap_or(name));
+    let members = pool.into_iter().flat_map(|pool| &pool.members);
+    members
+        .filter_map(|member| config.providers.get(&member.provider))
+        .flat_map(|provider| provider.models.keys())
+        .collect()
 }

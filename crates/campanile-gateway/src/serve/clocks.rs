@@ -34,7 +34,7 @@ pub(super) enum Stage {
     Head,
     /// A request is worked on, or its answer is sent.
     Call,
-    /// The last answer is sent; what the client still sends is thrown away.
+    /// The last answer is sent; since then, or since the client sent something that was thrown away.
     Closing,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Expired {
     Closing,
 }
 
-/// How long a client has to take note of the last answer and to close: 2 s.
+/// How long a client may be silent that has the last answer, before it closes: 2 s.
 const CLOSING: Duration = Duration::from_secs(2);
 
 // ===== impl Clocks =====

@@ -3,6 +3,7 @@ use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use campanile::time::Timestamp;
 use futures_util::FutureExt;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -122,12 +123,15 @@ impl Server {
 /// The next connection, when there is room for it.
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
     let permit = Arc::clone(room).acquire_owned().await;
+    let mut is_told = false;
     loop {
         match listener.accept().await {
             Ok((socket, _)) => return (socket, permit.ok()),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted; it is tried again");
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(%error, "no connection can be accepted; it is tried again");
+                }
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
         }
@@ -148,13 +152,20 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Serves a connection in a task of its own.
 fn begin(served: &Arc<Served>, (socket, permit): Accepted) {
     let _ = socket.set_nodelay(true);
-    let config = served.gateway.live().config.clone();
-    let clocks = Arc::new(Clocks::new(Timestamp::now()));
-    let stop = Arc::clone(&served.stop);
-    let service = calls::of_connection(served, Arc::clone(&clocks));
-    let connection = Connection::new(socket, service, clocks, config, stop);
+    let connection = serve(served, socket);
     tokio::spawn(async move {
         connection.await;
         drop(permit);
     });
+}
+
+/// Serves a connection.
+pub(super) fn serve<T>(served: &Arc<Served>, socket: T) -> impl Future<Output = ()> + Send + use<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = Arc::clone(&served.gateway.live().config);
+    let clocks = Arc::new(Clocks::new(Timestamp::now()));
+    let service = calls::of_connection(served, Arc::clone(&clocks));
+    Connection::new(socket, service, clocks, config, Arc::clone(&served.stop))
 }

@@ -30,12 +30,16 @@ mod models;
 mod path;
 mod read;
 mod refuse;
+mod runtime;
 mod stage;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod told;
 mod transport;
 
 pub use listen::{Server, Stopped};
+pub use runtime::runtime;
 
 /// Everything that is served, as a service of any server's. Limits of connections are that server's.
 #[allow(dead_code)] // for programs that have a server

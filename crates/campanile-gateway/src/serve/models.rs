@@ -56,8 +56,9 @@ fn told(
             .get(name)
             .filter(|_| caller.may_see(name))
         {
-            Some(stage) => {
-                names.retain(|model| model == name || stage.models.contains(model));
+            Some(_) => {
+                let routes = live.chats.handle().routes();
+                names.retain(|model| routes.owner(model) == Some(name));
                 tell(&caller, &names)
             }
             None => {

@@ -1,10 +1,11 @@
 //! Which model a call asks for, where its path or a header names a stage; and whether its caller may.
 
-use campanile_llm::{Error, error::Class, route::Pattern};
+use campanile_llm::{Error, error::Class};
 
 use super::refuse;
 use crate::{
     access::{Caller, quoted},
+    build::Live,
     config::{Config, StageConfig},
     gateway::Gateway,
 };
@@ -29,7 +30,7 @@ pub(super) fn model(
     let live = gateway.live();
     let model = match stage {
         Some(name) => match live.config.stages.get(name) {
-            Some(stage) if has(&live.config, stage, asked) => None,
+            Some(stage) if takes(&live, name, stage, asked) => None,
             Some(_) => Some(name.to_owned()),
             None => return Err(no_stage(caller, &live.config, name)),
         },
@@ -43,13 +44,12 @@ pub(super) fn model(
     Ok(model)
 }
 
-/// Whether a model is a stage's own.
-fn has(config: &Config, stage: &StageConfig, asked: &str) -> bool {
-    let asked = config.aliases.get(asked).map_or(asked, String::as_str);
-    stage
-        .models
-        .iter()
-        .any(|model| Pattern::parse(model).map_or(model == asked, |pattern| pattern.matches(asked)))
+/// Whether a model can be asked for at a stage as it is: its own, or one that it takes for want of another's.
+fn takes(live: &Live, name: &str, stage: &StageConfig, asked: &str) -> bool {
+    match live.chats.handle().routes().owner(asked) {
+        Some(owner) => owner == name,
+        None => live.config.default_stage.as_deref() == Some(name) && stage.model.is_none(),
+    }
 }
 
 #[cold]

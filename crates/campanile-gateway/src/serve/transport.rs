@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -27,15 +28,14 @@ pin_project! {
         is_dirty: bool,
         // What is written in place of a refusal that hyper wrote.
         instead: Bytes,
-        // Whether the socket is shut down for writing.
-        is_shut: bool,
-        // How much was thrown away since.
-        thrown_away: usize,
+        // When the socket was shut down for writing.
+        shut: Option<Timestamp>,
     }
 }
 
-/// How much of what a client goes on sending is thrown away at most, before it is cut off.
-const THROWN_AWAY: usize = 64 << 20;
+/// How long what a client goes on sending is thrown away at most, before it is cut off: 30 s. It is cut off earlier when it
+/// sends nothing for a while, see [`Stage::Closing`].
+const HEARD_OUT: Duration = Duration::from_secs(30);
 
 // ===== impl Transport =====
 
@@ -46,8 +46,7 @@ impl<T> Transport<T> {
             clocks,
             is_dirty: false,
             instead: Bytes::new(),
-            is_shut: false,
-            thrown_away: 0,
+            shut: None,
         }
     }
 
@@ -152,20 +151,25 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_instead(cx))?;
         let mut this = self.project();
-        if !*this.is_shut {
-            ready!(this.socket.as_mut().poll_shutdown(cx))?;
-            *this.is_shut = true;
-            this.clocks.written(true);
-            this.clocks.enter(Stage::Closing, Timestamp::now());
-        }
+        let shut = match *this.shut {
+            Some(shut) => shut,
+            None => {
+                ready!(this.socket.as_mut().poll_shutdown(cx))?;
+                let now = Timestamp::now();
+                this.clocks.written(true);
+                this.clocks.enter(Stage::Closing, now);
+                *this.shut.insert(now)
+            }
+        };
         let mut space = [0; 4096];
-        while this.clocks.is_unread() && *this.thrown_away < THROWN_AWAY {
+        while this.clocks.is_unread() {
             let mut buf = ReadBuf::new(&mut space);
             ready!(this.socket.as_mut().poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
+            let now = Timestamp::now();
+            if buf.filled().is_empty() || now.since(shut) > HEARD_OUT {
                 break;
             }
-            *this.thrown_away += buf.filled().len();
+            this.clocks.enter(Stage::Closing, now);
         }
         Poll::Ready(Ok(()))
     }
