@@ -11,6 +11,8 @@
 //! | `serve` | connections, requests and answers |
 //! | `operate` | health, metrics, status, operators' actions, trails |
 //! | [`quickstart`] | what is started without a file |
+//! | `operate` | health, metrics, status, operators' actions, ids of calls, the access log |
+//! | `trail` | tells a caller where its call went, and why |
 //! | `simulated` | processors that make up what they answer |
 //! | `local` | servers of models on this machine |
 #![forbid(unsafe_code)]
@@ -28,5 +30,7 @@ pub mod watch;
 
 pub use build::{BuildError, Changes, Reloaded};
 pub use build::{BuildError, Reloaded};
+mod trail;
+
 pub use gateway::Gateway;
-pub use serve::{Server, Stopped};
+pub use serve::{Server, Stopped, runtime};

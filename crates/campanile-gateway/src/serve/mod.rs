@@ -1,96 +1,64 @@
 //! Connections, requests and answers.
+//!
+//! HTTP/1.1 by hyper, without a framework in between: callers' paths are matched by hand, operators' go to a router. A
+//! connection is one task with one timer, whatever it is doing; a request that is refused is read no further than needed.
+//!
+//! **Limits.** Those of [`ServerConfig`](crate::config::ServerConfig): connections, heads (431, 408), bodies (413, 408), idle
+//! connections, clients that do not read. **Cancellation.** When a client goes, its call and that of the provider are dropped.
+//! **Panics** are answered with 500, and end nothing else. **Stop.** No new calls; answers under way have
+//! their time; then streams end with an error that says so, and the others with 503.
 
-use std::{io, net::SocketAddr};
+use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::State,
-    response::Response,
-    routing::post,
-};
-use campanile::Call;
-use campanile_llm::{chat::ChatRequest, dialect::Dialect, front};
-use http::HeaderMap;
-use tokio::net::TcpListener;
+use axum::Router;
+use http::Request;
 use tower::ServiceExt;
 
 use crate::{gateway::Gateway, operate};
+use calls::Served;
 
-/// A gateway and its listener.
-#[derive(Debug)]
-pub struct Server {
-    gateway: Gateway,
-    listener: TcpListener,
-}
+mod answer;
+mod body;
+mod calls;
+mod chat;
+mod clocks;
+mod connection;
+mod embed;
+mod follow;
+mod listen;
+mod models;
+mod path;
+mod read;
+mod refuse;
+mod runtime;
+mod stage;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod told;
+mod transport;
 
-/// How it stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stopped {
-    /// How many answers were under way when it was told to stop, and came to their end.
-    pub finished: usize,
-    /// How many answers were cut, because they were not over in time.
-    pub cut: usize,
-}
+pub use listen::{Server, Stopped};
+pub use runtime::runtime;
 
-// ===== impl Server =====
-
-impl Server {
-    /// Listens where the settings say.
-    ///
-    /// # Errors
-    ///
-    /// When the address cannot be had.
-    pub async fn bind(gateway: Gateway) -> io::Result<Self> {
-        let listen = gateway.live().config.listen;
-        let listener = TcpListener::bind(listen).await?;
-        Ok(Self { gateway, listener })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves until `stop` is ready, then ends what is under way.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<Stopped> {
-        let app = routes(self.gateway);
-        axum::serve(self.listener, app)
-            .with_graceful_shutdown(stop)
-            .await?;
-        Ok(Stopped {
-            finished: 0,
-            cut: 0,
-        })
-    }
-}
-
-/// Everything that is served.
+/// Everything that is served, as a service of any server's. Limits of connections are that server's.
+#[allow(dead_code)] // for programs that have a server
 pub(crate) fn routes(gateway: Gateway) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(openai))
-        .merge(operate::routes())
-        .with_state(gateway)
+    let served = Arc::new(Served {
+        operate: operate(gateway.clone()),
+        gateway,
+        stop: Arc::default(),
+    });
+    let service = calls::all::<axum::body::Body>(served);
+    Router::new().fallback(async move |request: Request<axum::body::Body>| {
+        let Ok(response) = service.clone().oneshot(request).await;
+        response.map(axum::body::Body::new)
+    })
 }
 
-async fn openai(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
-    let dialect = Dialect::OpenAi;
-    let caller = gateway.live().access.caller(&headers, dialect);
-    let result = match (caller, ChatRequest::parse(dialect, body)) {
-        (Ok(caller), Ok(message)) => {
-            let context = caller.context();
-            caller
-                .chats
-                .clone()
-                .oneshot(Call { context, message })
-                .await
-        }
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    };
-    front::answer(result, dialect).map(Body::new)
+/// What is not for callers, and what is nowhere.
+fn operate(gateway: Gateway) -> Router {
+    operate::routes()
+        .fallback(answer::nowhere)
+        .with_state(gateway)
 }

@@ -145,6 +145,16 @@ impl<S> Routes<S> {
         aliases.chain(self.models.keys()).map(String::as_str)
     }
 
+    /// The group that has a model, or what an alias stands for, by name or by pattern; not the one that takes by default what no
+    /// other has.
+    #[must_use]
+    pub fn owner(&self, model: &str) -> Option<&str> {
+        let model = self.canonical(model);
+        let named = self.models.get(model).copied();
+        let group = named.or_else(|| self.by_pattern(model))?;
+        Some(&self.groups[group].name)
+    }
+
     /// What is known, and what has happened since the routes were made.
     #[must_use]
     pub fn snapshot(&self) -> RouterSnapshot {

@@ -59,8 +59,9 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
     sound.then_some(id)
 }
 
-/// A new id: 128 random bits, in hexadecimal, which also is a trace id.
-pub(super) fn generate() -> Arc<str> {
+/// A new id: 128 random bits, in hexadecimal, which also is a trace id. Made without a lock.
+#[must_use]
+pub fn new_id() -> Arc<str> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut bits = fastrand::u128(1..);
     let text: [u8; 32] = std::array::from_fn(|_| {

@@ -43,7 +43,7 @@ pub(super) fn write(record: &Record, now: Timestamp, outcome: Outcome) {
                 target: CALL,
                 $level,
                 stage = &**stage,
-                id = &**facts.id.get_or_init(id::generate),
+                id = &**facts.id.get_or_init(id::new_id),
                 outcome = outcome.name(),
                 failure = failure(outcome).map(FailureKind::name),
                 error = record.error.as_deref(),

@@ -110,7 +110,7 @@ mod text;
 pub use self::http::HttpIds;
 pub use config::{LogLevel, TraceConfig};
 pub use future::TraceFuture;
-pub use id::{ContextIds, Correlate, is_id, trace_id};
+pub use id::{ContextIds, Correlate, is_id, new_id, trace_id};
 pub use layer::TraceLayer;
 pub use record::Traced;
 pub use service::Trace;

@@ -143,11 +143,11 @@ impl<S, P, I> Trace<S, P, I> {
         let found = self.ids.find(request);
         match self.protocol.context_mut(request) {
             Some(context) => {
-                let id = found.unwrap_or_else(id::generate);
+                let id = found.unwrap_or_else(id::new_id);
                 context.id = Some(Arc::clone(&id));
                 Some(id)
             }
-            None => found.or_else(|| self.place.stage().map(|_| id::generate())),
+            None => found.or_else(|| self.place.stage().map(|_| id::new_id())),
         }
     }
 }

@@ -32,7 +32,11 @@ async fn names_aliases_patterns_and_default_find_their_group() {
         assert_eq!(answer(&router, ask(model)).await.unwrap(), expected);
     }
     assert_eq!(router.models(), ["best", "fast", "gpt-5", "gpt-5-mini"]);
-    assert_eq!(router.handle().routes().group_of("fast"), Some("b"));
+    let routes = router.handle().routes();
+    assert_eq!(routes.group_of("fast"), Some("b"));
+    for (model, owner) in [("fast", Some("b")), ("gpt-4", Some("a")), ("llama", None)] {
+        assert_eq!(routes.owner(model), owner, "{model}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::trace::id::generate;
+use crate::trace::id::new_id;
 
 type Seen = Arc<Mutex<Vec<Option<Arc<str>>>>>;
 
@@ -79,7 +79,7 @@ async fn requests_that_carry_no_context_have_one_id_and_not_several() {
 
 #[test]
 fn ids_are_random_and_serve_as_trace_ids() {
-    let ids: HashSet<_> = (0..1_000).map(|_| generate()).collect();
+    let ids: HashSet<_> = (0..1_000).map(|_| new_id()).collect();
     assert_eq!(ids.len(), 1_000);
     for id in ids {
         assert_eq!(

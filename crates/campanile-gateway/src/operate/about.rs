@@ -1,0 +1,20 @@
+use std::sync::Arc;
+
+use campanile_llm::error::Class;
+
+/// What a handler tells of a call to those who log it: put into the extensions of its answer, where
+/// [somebody logs](RequestId::logs).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// The name of the caller's key.
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) tenant: Option<Arc<str>>,
+    /// The model that was asked for, as the caller wrote it.
+    pub(crate) model: Option<Arc<str>>,
+    /// Who answered.
+    pub(crate) provider: Option<Arc<str>>,
+    /// What was wrong.
+    pub(crate) error: Option<Class>,
+    /// The text of the error.
+    pub(crate) message: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! Bodies of requests: so large at most, and within so long.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use campanile_llm::Error;
+use http::HeaderValue;
+use http_body::Body;
+
+use super::refuse;
+
+/// How much room is made at first for a body of which only the client says how long it is.
+const ROOM: usize = 1 << 20;
+
+/// Reads a body. One that says that it is too large is not read at all.
+///
+/// # Errors
+///
+/// 413 where it is larger, 408 where it takes longer, 400 where it breaks off.
+pub(super) async fn whole<B>(
+    body: B,
+    length: Option<&HeaderValue>,
+    most: usize,
+    within: Duration,
+) -> Result<Bytes, Error>
+where
+    B: Body<Data = Bytes>,
+{
+    let length = length
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > most) {
+        return Err(refuse::too_large(most));
+    }
+    let mut body = pin!(body);
+    // Armed when a body is first waited for: most come with their head.
+    let mut timer = None;
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)))
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(refuse::too_slow(within.as_secs_f64()))),
+        })
+        .await?;
+        let data = match frame {
+            None if rest.is_empty() => return Ok(first),
+            None => return Ok(rest.freeze()),
+            Some(Err(_)) => return Err(refuse::broken_off()),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => data,
+                // Trailers tell nothing.
+                Err(_) => continue,
+            },
+        };
+        if first.len().max(rest.len()) + data.len() > most {
+            return Err(refuse::too_large(most));
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(
+                length
+                    .unwrap_or(0)
+                    .clamp(first.len() + data.len(), ROOM.max(first.len() + data.len())),
+            );
+            rest.extend_from_slice(&first);
+        }
+        rest.extend_from_slice(&data);
+    }
+}

@@ -1,0 +1,176 @@
+//! What lies between a socket and hyper: it sees when a head begins and when nothing can be written, gives words to the
+//! refusals of heads that hyper writes by itself, and hears a client out before it closes.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use campanile::time::Timestamp;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    clocks::{Clocks, Stage},
+    refuse,
+};
+
+pin_project! {
+    pub(super) struct Transport<T> {
+        #[pin]
+        socket: T,
+        clocks: Arc<Clocks>,
+        // Whether bytes were written that are not flushed.
+        is_dirty: bool,
+        // What is written in place of a refusal that hyper wrote.
+        instead: Bytes,
+        // When the socket was shut down for writing.
+        shut: Option<Timestamp>,
+    }
+}
+
+/// How long what a client goes on sending is thrown away at most, before it is cut off: 30 s. It is cut off earlier when it
+/// sends nothing for a while, see [`Stage::Closing`].
+const HEARD_OUT: Duration = Duration::from_secs(30);
+
+// ===== impl Transport =====
+
+impl<T> Transport<T> {
+    pub(super) fn new(socket: T, clocks: Arc<Clocks>) -> Self {
+        Self {
+            socket,
+            clocks,
+            is_dirty: false,
+            instead: Bytes::new(),
+            shut: None,
+        }
+    }
+
+    /// Writes this, and then no more.
+    pub(super) fn refuse(&mut self, answer: Bytes) {
+        self.instead = answer;
+        self.clocks.leaves_unread(true);
+        self.clocks.enter(Stage::Closing, Timestamp::now());
+    }
+
+    /// The answer to put in the place of what hyper writes when it cannot read a head: a head of its own, without a word.
+    fn in_place_of(&self, head: &[u8]) -> Option<Bytes> {
+        if self.is_dirty || self.clocks.stage() != Stage::Head {
+            return None;
+        }
+        let status = head.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+        refuse::unread_head(status)
+    }
+}
+
+impl<T: AsyncWrite> Transport<T> {
+    fn poll_instead(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut this = self.project();
+        while !this.instead.is_empty() {
+            let written = ready!(this.socket.as_mut().poll_write(cx, this.instead))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            this.instead.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn wrote(self: Pin<&mut Self>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        *this.is_dirty = true;
+        this.clocks.written(result.is_ready());
+        result
+    }
+}
+
+impl<T: AsyncRead> AsyncRead for Transport<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let result = this.socket.poll_read(cx, buf);
+        if buf.filled().len() > before && this.clocks.stage() == Stage::Idle {
+            this.clocks.enter(Stage::Head, Timestamp::now());
+        }
+        result
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(answer) = self.in_place_of(buf) {
+            let this = self.project();
+            *this.instead = answer;
+            this.clocks.leaves_unread(true);
+            this.clocks.enter(Stage::Closing, Timestamp::now());
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = self.as_mut().project().socket.poll_write(cx, buf);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = bufs.first().map_or(&[][..], |buf| buf);
+        if self.in_place_of(first).is_some() {
+            return self.poll_write(cx, first);
+        }
+        let result = self.as_mut().project().socket.poll_write_vectored(cx, bufs);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_instead(cx))?;
+        let this = self.project();
+        let result = this.socket.poll_flush(cx);
+        *this.is_dirty &= result.is_pending();
+        result
+    }
+
+    /// Shuts down. A client that may still be sending is read to its end, for a while: were the socket closed before, the
+    /// system would tell it of that and not of the answer.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_instead(cx))?;
+        let mut this = self.project();
+        let shut = match *this.shut {
+            Some(shut) => shut,
+            None => {
+                ready!(this.socket.as_mut().poll_shutdown(cx))?;
+                let now = Timestamp::now();
+                this.clocks.written(true);
+                this.clocks.enter(Stage::Closing, now);
+                *this.shut.insert(now)
+            }
+        };
+        let mut space = [0; 4096];
+        while this.clocks.is_unread() {
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(this.socket.as_mut().poll_read(cx, &mut buf))?;
+            let now = Timestamp::now();
+            if buf.filled().is_empty() || now.since(shut) > HEARD_OUT {
+                break;
+            }
+            this.clocks.enter(Stage::Closing, now);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
