@@ -25,7 +25,7 @@ mod workflow;
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
 pub use load::{LoadError, Loaded, Warning, load, read};
-pub use log::{LogConfig, LogFormat};
+pub use log::{AccessLog, LogConfig, LogFormat};
 pub use pool::{MemberConfig, PoolConfig, ProbeConfig, StrategyConfig};
 pub use provider::{Preset, ProviderSection, SimulatedConfig};
 pub use server::ServerConfig;
