@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,7 +19,8 @@ use serde::Serialize;
 
 use crate::{
     build::{BuildError, Live, Reloaded},
-    config::Config,
+    config::{Config, Warning},
+    operate::Standing,
 };
 
 /// The gateway: everything but its listener. Clones are the same gateway.
@@ -61,6 +63,8 @@ pub(crate) struct Kept {
     pub(crate) ratios: Calibrated,
     /// What is learned of the lengths of answers.
     pub(crate) lengths: OutputLengths,
+    /// What operators are told of the program itself.
+    pub(crate) standing: Arc<Standing>,
 }
 
 // ===== impl Gateway =====
@@ -80,6 +84,7 @@ impl Gateway {
             prices: Prices::default(),
             ratios: Calibrated::default(),
             lengths: OutputLengths::default(),
+            standing: Arc::default(),
         };
         let (live, _) = Live::plan(config, &kept, None)?.commit();
         let live = ArcSwap::from_pointee(live);
@@ -137,6 +142,20 @@ impl Gateway {
             at: SystemTime::now(),
             last_success: before.and_then(|before| before.last_success),
         })));
+    }
+
+    /// Tells operators what is to be said of the settings in force.
+    #[must_use]
+    pub fn with_warnings(self, warnings: Vec<Warning>) -> Self {
+        self.shared.kept.standing.warn(warnings);
+        self
+    }
+
+    /// Tells from which file the settings were read, and are read again when an operator asks for it.
+    #[must_use]
+    pub fn with_file(self, file: &Path) -> Self {
+        self.shared.kept.standing.read_from(file);
+        self
     }
 
     /// How often settings were put into force while it ran, and how often they were refused.

@@ -10,11 +10,15 @@ use tokio::time::Instant;
 
 use crate::{cost::Cost, time::Timestamp};
 
+mod explain;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 mod trail;
 
 // The layers that keep one are features.
+#[cfg_attr(not(feature = "balance"), allow(unused_imports))]
+pub(crate) use explain::{CLOSED, LOOKED_AT};
+pub use explain::{Candidates, ClosedMember, Explained, Place, Refused};
 #[cfg_attr(
     not(any(
         feature = "retry",

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use campanile::{
     config::Invalid,
-    spend_limit::{SpendLimitConfig, SpendLimitHandle},
+    spend_limit::{SpendLimitConfig, SpendLimitHandle, SpendSnapshot},
 };
 
 use crate::{build::BuildError, config::KeyConfig};
@@ -42,6 +42,14 @@ impl Budgets {
             }
         }
         Ok(())
+    }
+
+    /// What is spent and left, by tenant.
+    pub(super) fn snapshots(&self) -> Vec<(Arc<str>, Vec<SpendSnapshot>)> {
+        let budgets = self.0.iter();
+        budgets
+            .map(|(tenant, budget)| (Arc::clone(tenant), budget.handle.snapshot()))
+            .collect()
     }
 
     pub(super) fn of(&self, tenant: &str) -> Option<&SpendLimitHandle> {

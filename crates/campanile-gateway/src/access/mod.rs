@@ -20,6 +20,7 @@ mod context;
 mod key;
 mod limits;
 pub(crate) mod quota;
+mod report;
 mod said;
 mod within;
 
@@ -28,6 +29,7 @@ use caller::Models;
 pub(crate) use caller::{Caller, quoted};
 use key::{Absent, Fingerprint};
 use limits::Limits;
+pub(crate) use report::KeySnapshot;
 pub(crate) use said::Said;
 
 /// Everybody who may call.

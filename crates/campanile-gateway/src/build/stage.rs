@@ -26,7 +26,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Chats, Embeds, Limits, Pool, pool::Plans};
-use crate::config::StageConfig;
+use crate::{config::StageConfig, trail::AtLayer};
 
 /// A stage: a pool, and what stands around it for the calls of some models. Clones are the same stage.
 #[derive(Clone)]
@@ -61,6 +61,8 @@ pub(crate) struct StageSnapshot {
 #[derive(Debug, Clone)]
 pub(crate) struct Around {
     pub(super) name: String,
+    /// Tell trails that explain which stage and which pool it is.
+    pub(super) at: [AtLayer; 2],
     pub(super) metrics: StageMetrics,
     pub(super) deadline: Option<Duration>,
     pub(super) budgets: Option<SpendLimitHandle>,
@@ -102,6 +104,7 @@ impl Stage {
         let metrics = collected(&plans.kept.metrics, name, &limits, budgets.as_ref());
         let around = Around {
             name: name.to_owned(),
+            at: [AtLayer::stage(name), AtLayer::pool(Arc::clone(&pool.name))],
             metrics,
             deadline: config.deadline,
             budgets,
@@ -316,6 +319,8 @@ impl Around {
                 .layer(TraceLayer::stage(self.name.as_str()).protocol(Chat))
                 .layer(self.metrics.layer().stamp(true).protocol(Chat))
                 .map_request(move |call| within(call, deadline))
+                .layer(&self.at[0])
+                .layer(&self.at[1])
                 .service(inner),
         )
     }
@@ -352,6 +357,8 @@ impl Around {
                 .layer(TraceLayer::stage(self.name.as_str()).protocol(Embeddings))
                 .layer(self.metrics.layer().stamp(true).protocol(Embeddings))
                 .map_request(move |call| within(call, deadline))
+                .layer(&self.at[0])
+                .layer(&self.at[1])
                 .service(service),
         )
     }

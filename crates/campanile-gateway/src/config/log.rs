@@ -10,6 +10,23 @@ pub struct LogConfig {
     pub filter: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// Which calls have a line of their own in the access log: target `campanile::access`, level `info`, once their answers
+    /// have come to their end. `off` by default; what fails is logged apart, by the target `campanile::call`.
+    pub access: AccessLog,
+}
+
+/// Which calls have a line in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AccessLog {
+    /// None.
+    #[default]
+    Off,
+    /// Those whose status is no success, and those that broke off or were given up.
+    Failed,
+    /// All of them.
+    All,
 }
 
 /// How lines are written.
@@ -29,6 +46,7 @@ impl Default for LogConfig {
         Self {
             filter: "info".to_owned(),
             format: LogFormat::Text,
+            access: AccessLog::Off,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use campanile_llm::error::Class;
 
 /// What a handler tells of a call to those who log it: put into the extensions of its answer, where
-/// [somebody logs](RequestId::logs).
+/// [the access log](super::access_log) wants to know.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct About {
     /// The name of the caller's key.

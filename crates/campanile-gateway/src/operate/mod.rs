@@ -1,21 +1,62 @@
 //! Health, metrics, status, operators' actions; ids of calls, and the access log.
+//!
+//! | path | what | who |
+//! |---|---|---|
+//! | `/` | what is here | everybody |
+//! | `/healthz` | 200 while the process answers | everybody |
+//! | `/readyz`, `/readyz?stage=chat` | 200 while some stage, or this one, can serve; 503 otherwise and while it stops | everybody |
+//! | `/metrics` | [Prometheus and OpenMetrics text](metrics) | everybody where there is no token, or where `admin.open` says so; operators otherwise |
+//! | `/status`, `/status?format=table` | [everything at one moment](status) | the same |
+//! | `/admin/...` | [actions](admin) | operators |
 
-use axum::{Router, extract::State, routing::get};
+use axum::{Router, routing::get};
 
 use crate::gateway::Gateway;
 
 mod about;
+mod access_log;
+mod admin;
+mod answer;
 mod calls;
+mod health;
+mod metrics;
 mod request_id;
+mod standing;
+mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use about::About;
 pub(crate) use calls::CallsLayer;
 pub(crate) use request_id::RequestId;
+pub(crate) use standing::Standing;
+
+/// What is here.
+const INDEX: &str = "\
+campanile-gateway, a gateway for language models
+
+  POST /v1/chat/completions   OpenAI's interface
+  POST /v1/messages           Anthropic's interface
+  POST /v1/embeddings
+  GET  /v1/models
+
+  GET  /healthz               whether the process answers
+  GET  /readyz                whether it can serve; ?stage=NAME
+  GET  /status                everything at one moment; ?format=table
+  GET  /metrics               for Prometheus
+  GET  /admin                 operators' actions
+";
 
 /// What is served to operators.
 pub(crate) fn routes() -> Router<Gateway> {
-    Router::new().route("/healthz", get(async || "ok\n")).route(
-        "/metrics",
-        get(async |State(gateway): State<Gateway>| gateway.kept().metrics.prometheus()),
-    )
+    Router::new()
+        .route(
+            "/",
+            get(async || answer::text("text/plain; charset=utf-8", INDEX)),
+        )
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::scrape))
+        .route("/status", get(status::status))
+        .merge(admin::routes())
 }

@@ -36,6 +36,12 @@ impl RequestId {
         &self.text
     }
 
+    /// The same, of a call that is logged.
+    pub(super) const fn logged(mut self) -> Self {
+        self.logs = true;
+        self
+    }
+
     /// Whether somebody logs the call, and wants to know [about](super::About) it.
     pub(crate) const fn logs(&self) -> bool {
         self.logs

@@ -63,7 +63,8 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    CallsLayer.layer(tower::service_fn(move |request| {
+    let layer = CallsLayer::new(served.gateway.clone());
+    layer.layer(tower::service_fn(move |request| {
         let served = Arc::clone(&served);
         async move {
             let (gateway, operate) = (&served.gateway, &served.operate);

@@ -66,7 +66,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
     #[inline(always)]
     pub(super) fn begin<Req>(
         &self,
-        request: Req,
+        mut request: Req,
         rng: &mut u64,
         until: Option<Timestamp>,
     ) -> ResponseFuture<S, St, P, Req>
@@ -100,6 +100,9 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
                                 // Before the call, which may panic.
                                 let completion = Completion::new(follow);
                                 completion.observer().tell();
+                                if completion.observer().explaining().is_some() {
+                                    self.explain(&mut request, completion.observer());
+                                }
                                 let future = instance.service.call(request);
                                 slot.put_back(lane, instance);
                                 return ResponseFuture::new(
@@ -306,7 +309,7 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         &self,
         slot: &Slot<S, St>,
         mut instance: Box<Instance<S>>,
-        request: Req,
+        mut request: Req,
         cost: &Cost,
     ) -> Result<Called<S::Future, St>, Req>
     where
@@ -321,6 +324,9 @@ impl<S, St: Strategy, P> Attempt<'_, S, St, P> {
         // Before the call, which may panic.
         let completion = Completion::new(follow);
         completion.observer().tell();
+        if completion.observer().explaining().is_some() {
+            self.explain(&mut request, completion.observer());
+        }
         let future = instance.service.call(request);
         slot.put_back(lane, instance);
         Ok(Called { future, completion })

@@ -68,6 +68,12 @@ impl<St: Strategy> Follow<St> {
         );
     }
 
+    /// The entry in a trail that is to explain this attempt.
+    #[inline]
+    pub(super) fn explaining(&self) -> Option<&TrailEntry> {
+        self.trail.as_ref().filter(|entry| entry.explains())
+    }
+
     /// Where the call went.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
@@ -84,6 +90,10 @@ impl<St: Strategy> Observe for Follow<St> {
     #[inline]
     fn head(&mut self, now: Timestamp) {
         self.head = now;
+        if let Some(entry) = self.explaining() {
+            let head = Some(now.since(self.started));
+            entry.explain(|explained| explained.head = head);
+        }
     }
 
     #[inline]
@@ -93,6 +103,10 @@ impl<St: Strategy> Observe for Follow<St> {
             self.member
                 .strategy
                 .first_data(self.member.peer(), self.started, now);
+            if let Some(entry) = self.explaining() {
+                let first_data = Some(now.since(self.started));
+                entry.explain(|explained| explained.first_data = first_data);
+            }
         }
         self.units += units;
         self.member.strategy.data(self.member.peer(), now, units);

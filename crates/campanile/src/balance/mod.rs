@@ -63,6 +63,7 @@
 mod attempt;
 mod config;
 mod driver;
+mod explain;
 mod follow;
 mod future;
 mod layer;

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::{
     Pick, Strategy,
     attempt::{Attempt, Called, Pending, Search},
+    explain::candidates,
     members::{Members, Shared},
     strategy::{Prepare, Probed},
 };
@@ -111,7 +112,16 @@ where
             // Once more, now that the end of a call would be heard of; or after others had their turn.
             cx.waker().wake_by_ref();
         }
-        self.wait(&members, now, cx)
+        let waited = self.wait(&members, now, cx);
+        if matches!(waited, Poll::Ready(Err(_)))
+            && let Some(request) = &self.request
+            && let Some(context) = protocol.context(request)
+            && let Some(trail) = &context.trail
+            && trail.explains()
+        {
+            trail.refuse(candidates(&members, None, trail, now), now);
+        }
+        waited
     }
 
     /// Polls the instances that were not ready. Drops those whose members have closed or left or have another service

@@ -2,12 +2,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Context;
+use super::{
+    Candidates, Context, Explained, Place, Refused,
+    explain::{EXPLAINED, Explaining, PLACES, REFUSALS},
+};
 use crate::{
     cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
     sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock, unlocked},
+    time::Timestamp,
 };
 
 /// The attempts of one call, in order, and how many more it may make. A handle: clones share both.
@@ -25,6 +29,9 @@ use crate::{
 ///
 /// **Branches.** What all attempts together have taken is [charged](Self::charge) to the trail. Who has to know what one of
 /// several took, whatever happens beside it, gives that one a [branch](Self::branch).
+///
+/// **Explanations.** A trail that is made to [explain](Self::explaining) keeps of each attempt also among whom it was picked,
+/// who was closed and why, how long it waited, and what it took. Others keep nothing of that, and it costs them nothing.
 #[derive(Clone, Default)]
 pub struct Trail(pub(super) Arc<Shared>);
 
@@ -37,6 +44,10 @@ pub(super) struct Shared {
     /// What all attempts together have taken so far.
     tokens: AtomicU64,
     nano_dollars: AtomicU64,
+    /// What is kept besides, by a trail that explains.
+    explaining: Option<Box<Explaining>>,
+    /// Of a branch: the attempt that it is of, by its place.
+    attempt: Option<usize>,
 }
 
 const UNLIMITED: u32 = u32::MAX;
@@ -72,6 +83,8 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// How long it took, to the end of its body; `None` while it is under way.
     pub elapsed: Option<Duration>,
+    /// Why it went there, and what it has come to; where the trail [explains](Trail::explaining).
+    pub explained: Option<Box<Explained>>,
 }
 
 /// An entry in a trail, to be completed when its attempt ends.
@@ -79,6 +92,7 @@ pub struct Attempt {
 pub struct TrailEntry {
     trail: Trail,
     index: usize,
+    explains: bool,
 }
 
 // ===== impl Trail =====
@@ -96,6 +110,81 @@ impl Trail {
         let trail = Self::new();
         trail.limit(attempts);
         trail
+    }
+
+    /// An empty trail without a limit, which keeps why its attempts went where they went: see [`Explained`]. Bounded: 32
+    /// attempts are explained, and of a pool's members 16 that are closed are named.
+    ///
+    /// ```
+    /// use campanile::{Endpoint, Outcome, context::Trail};
+    /// use std::time::Duration;
+    ///
+    /// let trail = Trail::explaining();
+    /// trail.at("stage", &"chat".into());
+    /// // What a pool does.
+    /// trail.begin(&Endpoint::new("eu-1")).end(Outcome::Success, Duration::from_millis(5));
+    /// let explained = trail.attempts()[0].explained.clone().unwrap();
+    /// assert_eq!(&*explained.places[0].name, "chat");
+    /// ```
+    #[must_use]
+    pub fn explaining() -> Self {
+        Self(Arc::new(Shared {
+            explaining: Some(Box::new(Explaining::new())),
+            ..Shared::default()
+        }))
+    }
+
+    /// Whether it keeps why attempts went where they went.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.root().explaining.is_some()
+    }
+
+    /// Notes where the call is from now on, for the attempts that follow: `what` is `stage`, `pool` or the like. Another name
+    /// for the same takes the place of the one before. Only of trails that explain, and of 8 at most.
+    pub fn at(&self, what: &'static str, name: &Arc<str>) {
+        let Some(explaining) = &self.root().explaining else {
+            return;
+        };
+        let places = &mut lock(&explaining.notes).places;
+        if let Some(place) = places.iter_mut().find(|place| place.what == what) {
+            place.name = Arc::clone(name);
+        } else if places.len() < PLACES {
+            let name = Arc::clone(name);
+            places.push(Place { what, name });
+        }
+    }
+
+    /// Notes that a pool had nobody for the call.
+    #[cfg_attr(not(feature = "balance"), allow(dead_code))]
+    pub(crate) fn refuse(&self, candidates: Candidates, now: Timestamp) {
+        let Some(explaining) = &self.root().explaining else {
+            return;
+        };
+        let notes = &mut *lock(&explaining.notes);
+        if notes.refusals.len() < REFUSALS {
+            notes.refusals.push(Refused {
+                places: notes.places.clone(),
+                at: now.since(explaining.began),
+                candidates,
+            });
+        }
+    }
+
+    /// The pools that had nobody for the call, in order, 8 at most; where the trail [explains](Self::explaining).
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refused> {
+        let explaining = self.root().explaining.as_ref();
+        explaining.map_or_else(Vec::new, |explaining| {
+            lock(&explaining.notes).refusals.clone()
+        })
+    }
+
+    /// Since when it has been kept, if it explains.
+    #[must_use]
+    pub fn began(&self) -> Option<Timestamp> {
+        let explaining = self.root().explaining.as_ref();
+        explaining.map(|explaining| explaining.began)
     }
 
     /// A part of this trail that adds up on its own what its attempts take. All else it shares: it has the same attempts
@@ -175,15 +264,27 @@ impl Trail {
     /// Notes that an attempt goes to `endpoint`.
     #[must_use]
     pub fn begin(&self, endpoint: &Endpoint) -> TrailEntry {
-        let mut attempts = lock(&self.root().attempts);
+        let root = self.root();
+        let explaining = root.explaining.as_deref();
+        let places = explaining.map(|explaining| lock(&explaining.notes).places.clone());
+        let mut attempts = lock(&root.attempts);
+        let places = places.filter(|_| attempts.len() < EXPLAINED);
+        let explains = places.is_some();
         attempts.push(Attempt {
             endpoint: endpoint.clone(),
             outcome: None,
             elapsed: None,
+            explained: places.map(|places| {
+                Box::new(Explained {
+                    places,
+                    ..Explained::default()
+                })
+            }),
         });
         TrailEntry {
             trail: self.clone(),
             index: attempts.len() - 1,
+            explains,
         }
     }
 
@@ -202,6 +303,13 @@ impl Trail {
         while let Some(Self(trail)) = next {
             add(&trail.tokens, taken.tokens);
             add(&trail.nano_dollars, taken.nano_dollars);
+            if let Some(index) = trail.attempt {
+                self.explain(index, |explained| {
+                    let charged = &mut explained.charged;
+                    charged.tokens = charged.tokens.saturating_add(taken.tokens);
+                    charged.nano_dollars = charged.nano_dollars.saturating_add(taken.nano_dollars);
+                });
+            }
             next = trail.parent.as_ref();
         }
     }
@@ -213,7 +321,22 @@ impl Trail {
         while let Some(Self(trail)) = next {
             subtract(&trail.tokens, charged.tokens);
             subtract(&trail.nano_dollars, charged.nano_dollars);
+            if let Some(index) = trail.attempt {
+                self.explain(index, |explained| {
+                    explained.charged = explained.charged - charged
+                });
+            }
             next = trail.parent.as_ref();
+        }
+    }
+
+    /// Adds to what is explained of an attempt.
+    #[cold]
+    fn explain(&self, index: usize, change: impl FnOnce(&mut Explained)) {
+        let mut attempts = lock(&self.root().attempts);
+        let attempt = attempts.get_mut(index);
+        if let Some(explained) = attempt.and_then(|attempt| attempt.explained.as_deref_mut()) {
+            change(explained);
         }
     }
 
@@ -267,6 +390,8 @@ impl Default for Shared {
             extra: AtomicU32::new(UNLIMITED),
             tokens: AtomicU64::new(0),
             nano_dollars: AtomicU64::new(0),
+            explaining: None,
+            attempt: None,
         }
     }
 }
@@ -370,6 +495,30 @@ impl Clone for SpareTrail {
 // ===== impl TrailEntry =====
 
 impl TrailEntry {
+    /// Whether it is to be explained.
+    #[cfg_attr(not(feature = "balance"), allow(dead_code))]
+    #[inline]
+    pub(crate) const fn explains(&self) -> bool {
+        self.explains
+    }
+
+    /// Adds to what is explained of the attempt.
+    #[cfg_attr(not(feature = "balance"), allow(dead_code))]
+    #[cold]
+    pub(crate) fn explain(&self, change: impl FnOnce(&mut Explained)) {
+        self.trail.explain(self.index, change);
+    }
+
+    /// A branch of the trail that knows of which attempt it is, so that what is charged to it is explained as that one's.
+    #[cfg_attr(not(feature = "balance"), allow(dead_code))]
+    pub(crate) fn branch(&self) -> Trail {
+        Trail(Arc::new(Shared {
+            parent: Some(self.trail.clone()),
+            attempt: Some(self.index),
+            ..Shared::default()
+        }))
+    }
+
     /// Notes how the attempt ended.
     pub fn end(self, outcome: Outcome, elapsed: Duration) {
         if let Some(attempt) = lock(&self.trail.root().attempts).get_mut(self.index) {

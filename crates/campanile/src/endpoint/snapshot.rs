@@ -52,14 +52,7 @@ impl EndpointSnapshot {
             key: endpoint.key().to_owned(),
             weight: endpoint.weight(),
             labels: endpoint.labels().clone(),
-            closed: endpoint
-                .gate()
-                .reasons(now)
-                .map(|(reason, until)| Closed {
-                    reason,
-                    reopens_in: (until != Timestamp::MAX).then(|| until.since(now).as_secs_f64()),
-                })
-                .collect(),
+            closed: Closed::of(endpoint, now),
             gate: endpoint
                 .gate()
                 .history(now)
@@ -74,5 +67,20 @@ impl EndpointSnapshot {
                 .last_used()
                 .map(|used| now.since(used).as_secs_f64()),
         }
+    }
+}
+
+// ===== impl Closed =====
+
+impl Closed {
+    /// Why an endpoint is closed.
+    pub(crate) fn of(endpoint: &Endpoint, now: Timestamp) -> Vec<Self> {
+        let reasons = endpoint.gate().reasons(now);
+        reasons
+            .map(|(reason, until)| Self {
+                reason,
+                reopens_in: (until != Timestamp::MAX).then(|| until.since(now).as_secs_f64()),
+            })
+            .collect()
     }
 }

@@ -20,6 +20,7 @@ mod bodies;
 mod cancellation;
 mod discovery;
 mod errors;
+mod explained;
 mod readiness;
 mod refusal;
 mod removal;
