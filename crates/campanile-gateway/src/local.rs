@@ -132,7 +132,7 @@ fn llama_cpp(headers: &HeaderMap, body: &[u8]) -> Option<Vec<String>> {
     Some(list.data.into_iter().map(|model| model.id).collect())
 }
 
-/// Names that can be asked for.
+/// Names that can be asked for, and what they are called there: of a path of a file its name is enough.
 fn named(models: Vec<String>) -> BTreeMap<String, Option<String>> {
     let plain = |name: &String| {
         // A star would be a pattern.
@@ -141,5 +141,15 @@ fn named(models: Vec<String>) -> BTreeMap<String, Option<String>> {
             && !name.contains(|c: char| c.is_control() || c == '*')
     };
     let models = models.into_iter().filter(plain).take(MOST);
-    models.map(|name| (name, None)).collect()
+    let named = models.map(|its| match file(&its) {
+        Some(name) => (name.to_owned(), Some(its)),
+        None => (its, None),
+    });
+    named.collect()
+}
+
+/// The name of a file, without its folder and its ending.
+fn file(path: &str) -> Option<&str> {
+    let (_, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+    name.strip_suffix(".gguf").filter(|name| !name.is_empty())
 }

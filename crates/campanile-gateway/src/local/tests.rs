@@ -38,7 +38,8 @@ fn place(name: &'static str, preset: Preset, port: u16) -> Place {
 async fn an_ollama_and_a_llama_cpp_are_found_with_their_models() {
     let tags =
         r#"{"models": [{"name": "qwen3:4b", "model": "qwen3:4b", "size": 1}, {"name": "*"}]}"#;
-    let list = r#"{"object": "list", "data": [{"id": "smol", "object": "model", "meta": {}}]}"#;
+    let list =
+        r#"{"object": "list", "data": [{"id": "/m/smol.gguf", "object": "model", "meta": {}}]}"#;
     let ollama = server("/api/tags", "", tags).await;
     let llama = server("/v1/models", "llama.cpp", list).await;
     let found = find_at(&[
@@ -50,6 +51,11 @@ async fn an_ollama_and_a_llama_cpp_are_found_with_their_models() {
     assert_eq!(names, ["ollama", "llama-cpp"]);
     assert_eq!(found[0].1.models.keys().collect::<Vec<_>>(), ["qwen3:4b"]);
     assert_eq!(found[1].1.models.keys().collect::<Vec<_>>(), ["smol"]);
+    assert_eq!(
+        found[1].1.models["smol"].as_deref(),
+        Some("/m/smol.gguf"),
+        "it is asked for by its own name"
+    );
     let resolved = found[1].1.resolve("llama-cpp").unwrap();
     assert_eq!(resolved.base_url, format!("http://127.0.0.1:{llama}/v1"));
 }

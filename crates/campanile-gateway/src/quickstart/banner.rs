@@ -1,4 +1,7 @@
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use super::{Local, PORTS, SIMULATED};
 
@@ -22,7 +25,14 @@ pub struct Banner {
 
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = format!("http://{}", self.address);
+        let mut reached = self.address;
+        // Not an address that one could ask.
+        match reached.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => reached.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => reached.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        let url = format!("http://{reached}");
         writeln!(
             f,
             "Campanile gateway {}, without a file: to try it out",
@@ -34,6 +44,12 @@ impl fmt::Display for Banner {
             write!(f, "  ({} is taken)", PORTS.start())?;
         }
         writeln!(f)?;
+        if !self.address.ip().is_loopback() {
+            writeln!(
+                f,
+                "                WITHOUT KEYS: whoever reaches this machine may call"
+            )?;
+        }
         writeln!(f, "  OpenAI SDKs   base URL {url}/v1, any key")?;
         writeln!(f, "  Anthropic's   base URL {url}, any key")?;
         writeln!(f)?;
@@ -58,10 +74,8 @@ impl fmt::Display for Banner {
         writeln!(f)?;
         writeln!(f, "Ask it something:")?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "curl {url}/v1/chat/completions -d '{{\"model\": \"{SIMULATED}\","
-        )?;
+        let head = format!("{url}/v1/chat/completions \\\n  -H content-type:application/json -d");
+        writeln!(f, "curl {head} '{{\"model\": \"{SIMULATED}\",")?;
         writeln!(
             f,
             "  \"messages\": [{{\"role\": \"user\", \"content\": \"Why do bells ring?\"}}]}}'"
@@ -71,11 +85,11 @@ impl fmt::Display for Banner {
         writeln!(f)?;
         writeln!(
             f,
-            "curl -N {url}/v1/chat/completions -d '{{\"model\": \"{SIMULATED}\","
+            "curl -N {head} '{{\"model\": \"{SIMULATED}\", \"stream\": true,"
         )?;
         writeln!(
             f,
-            "  \"stream\": true, \"messages\": [{{\"role\": \"user\", \"content\": \"And why now?\"}}]}}'"
+            "  \"messages\": [{{\"role\": \"user\", \"content\": \"Why do bells ring?\"}}]}}'"
         )?;
         writeln!(f)?;
         writeln!(f, "What became of it:")?;
@@ -90,7 +104,7 @@ impl fmt::Display for Banner {
         }
         writeln!(
             f,
-            "Your own providers: campanile-gateway --config examples/gateway-small.yaml"
+            "Your own providers: start it with --config examples/gateway-small.yaml"
         )?;
         writeln!(
             f,

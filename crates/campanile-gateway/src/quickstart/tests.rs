@@ -140,3 +140,13 @@ fn the_banners_commands_send_json() {
         assert_eq!(body["model"], "simulated");
     }
 }
+
+#[test]
+fn the_banner_warns_where_others_may_call() {
+    let mut banner = banner(Vec::new(), false);
+    assert!(!banner.to_string().contains("WITHOUT KEYS"));
+    banner.address = ([0, 0, 0, 0], 9_000).into();
+    let text = banner.to_string();
+    assert!(text.contains("WITHOUT KEYS"));
+    assert!(text.contains("http://127.0.0.1:9000/v1"), "{text}");
+}
