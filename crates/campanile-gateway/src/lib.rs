@@ -23,6 +23,8 @@ pub mod config;
 mod gateway;
 mod local;
 mod operate;
+#[cfg(test)]
+mod pages;
 pub mod quickstart;
 mod serve;
 mod simulated;

@@ -154,7 +154,7 @@ async fn try_out(listen: Option<std::net::SocketAddr>, options: &Options) -> Res
     log(&LogConfig::default(), false, options)?;
     let started = quickstart::start(listen).await.map_err(|error| {
         let code = match error {
-            quickstart::StartError::Listen(_) => exit::LISTEN,
+            quickstart::StartError::Listen { .. } => exit::LISTEN,
             _ => exit::SETTINGS,
         };
         Failed(code, error.to_string())

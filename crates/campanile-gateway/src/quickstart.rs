@@ -1,6 +1,12 @@
 //! What is started without a file: three simulated processors, and the servers of models on this machine.
+//!
+//! Keys in the environment are not used: what costs money is asked for in a file.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    env, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use thiserror::Error;
 
@@ -10,20 +16,37 @@ use crate::{
     local,
 };
 
+mod banner;
+#[cfg(test)]
+mod tests;
+
+pub use banner::Banner;
+
+/// The model, the pool and the stage of the simulated processors.
+const SIMULATED: &str = "simulated";
+/// The ports that are tried.
+const PORTS: std::ops::RangeInclusive<u16> = 8_080..=8_179;
+/// How long a local server may load a model before it says a word.
+const LOADING: Duration = Duration::from_secs(300);
+/// Keys of which a person may think that they are used.
+const KEYS: [&str; 5] = [
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "XAI_API_KEY",
+    "OPENROUTER_API_KEY",
+];
+
 /// A gateway that was started without a file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Started {
+    /// The gateway.
+    pub gateway: Gateway,
     /// It listens, and waits to be [run](Server::run).
     pub server: Server,
     /// What to tell the person who started it.
     pub banner: Banner,
-}
-
-/// What to tell the person who started it: several lines, of at most 80 columns.
-#[derive(Debug)]
-pub struct Banner {
-    address: SocketAddr,
 }
 
 /// Why it could not be started.
@@ -33,32 +56,65 @@ pub enum StartError {
     /// The gateway cannot be made.
     #[error("{0}")]
     Build(#[from] BuildError),
-    /// There is no address to listen at.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] io::Error),
+    /// The address cannot be had.
+    #[error("cannot listen at {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
 }
 
-/// Starts a gateway without a file. Listens at `listen`, or at the first port from 8080 that is free.
+/// Starts a gateway without a file, of [`quickstart`] and of the local servers that answer within 300 ms. It listens at
+/// `listen`; without one on the loopback interface, at 8080 or the next port that is free.
+///
+/// Must be called within a tokio runtime.
 ///
 /// # Errors
 ///
 /// When it cannot listen.
 pub async fn start(listen: Option<SocketAddr>) -> Result<Started, StartError> {
+    // Before it listens, so that it does not find itself.
+    let found = local::find().await;
     let mut config = quickstart();
-    for (name, section) in local::find().await {
-        config.providers.insert(name, section);
-    }
-    if let Some(listen) = listen {
-        config.listen = listen;
-    }
-    let server = Server::bind(Gateway::new(config)?).await?;
+    let local = add(&mut config, found);
+    config.listen = listen.unwrap_or_else(free);
+    let address = config.listen;
+    let gateway = Gateway::new(config)?;
+    let failed = |error| StartError::Listen { address, error };
+    let server = Server::bind(gateway.clone()).await.map_err(failed)?;
     let banner = Banner {
-        address: server.address()?,
+        address: server.address().map_err(failed)?,
+        taken: listen.is_none() && address.port() != *PORTS.start(),
+        local,
+        keys: KEYS
+            .into_iter()
+            .filter(|key| env::var_os(key).is_some())
+            .collect(),
     };
-    Ok(Started { server, banner })
+    Ok(Started {
+        gateway,
+        server,
+        banner,
+    })
+}
+
+/// The first port that is free. Another program may be quicker: then listening fails, and says so.
+fn free() -> SocketAddr {
+    let mut ports = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let first = SocketAddr::from((Ipv4Addr::LOCALHOST, *PORTS.start()));
+    ports
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap_or(first)
 }
 
 /// The settings of a gateway that needs nothing: a pool of three simulated processors, behind the model `simulated`.
+///
+/// ```
+/// let config = campanile_gateway::quickstart::quickstart();
+/// assert_eq!(config.pools["simulated"].members.len(), 3);
+/// ```
 #[must_use]
 pub fn quickstart() -> Config {
     let mut config = Config::default();
@@ -71,21 +127,63 @@ pub fn quickstart() -> Config {
         let mut simulated = SimulatedConfig::default();
         simulated.first_word = Duration::from_millis(first_word);
         simulated.words_per_second = words_per_second;
+        if name == "simulated-flaky" {
+            simulated.failures_per_thousand = 150;
+            simulated.throttled_per_thousand = 50;
+            simulated.cuts_per_thousand = 20;
+        }
         let mut section = ProviderSection::default();
         section.simulated = Some(simulated);
         config.providers.insert(name.to_owned(), section);
         pool.members.push(name.into());
     }
-    config.pools.insert("simulated".to_owned(), pool);
+    config.pools.insert(SIMULATED.to_owned(), pool);
     let stage = StageConfig::default();
-    config.stages.insert("simulated".to_owned(), stage);
+    config.stages.insert(SIMULATED.to_owned(), stage);
     config
 }
 
-// ===== impl Banner =====
+/// A local server, and the models that go to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Local {
+    names: Vec<String>,
+    models: Vec<String>,
+}
 
-impl fmt::Display for Banner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.address)
+/// Adds a pool and a stage for each local server. Servers of the same models share a pool; a model that several have goes to the
+/// first.
+fn add(config: &mut Config, found: Vec<(String, ProviderSection)>) -> Vec<Local> {
+    let mut locals: Vec<(Vec<String>, Local)> = Vec::new();
+    let mut taken: Vec<String> = vec![SIMULATED.to_owned()];
+    taken.extend(found.iter().map(|(name, _)| name.clone()));
+    for (name, section) in found {
+        let all: Vec<String> = section.models.keys().cloned().collect();
+        config.providers.insert(name.clone(), section);
+        if let Some((_, same)) = locals.iter_mut().find(|(models, _)| *models == all) {
+            same.names.push(name);
+            continue;
+        }
+        let free = all.iter().filter(|model| !taken.contains(model));
+        let models: Vec<String> = free.cloned().collect();
+        taken.extend(models.iter().cloned());
+        let names = vec![name];
+        locals.push((all, Local { names, models }));
     }
+    let locals = locals.into_iter().map(|(_, local)| local);
+    let locals: Vec<Local> = locals.filter(|local| !local.models.is_empty()).collect();
+    for local in &locals {
+        let mut pool = PoolConfig::default();
+        pool.members = local
+            .names
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect();
+        pool.timeouts = pool.timeouts.with_first_data(LOADING);
+        let mut stage = StageConfig::default();
+        stage.models.clone_from(&local.models);
+        stage.model = local.models.first().cloned();
+        config.pools.insert(local.names[0].clone(), pool);
+        config.stages.insert(local.names[0].clone(), stage);
+    }
+    locals
 }

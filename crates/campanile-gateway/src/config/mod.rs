@@ -37,6 +37,8 @@ mod workflow;
 
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
+#[cfg(test)]
+pub(crate) use load::load_in;
 pub use listen::address;
 pub use load::{Loaded, load, read};
 pub use log::{LogConfig, LogFormat};

@@ -3,7 +3,7 @@
 //! Types, `enum`, `const`, `default`, `examples`, bounds, formats, `anyOf`, `oneOf`, `allOf`, and references within the schema are kept.
 //! `pattern`, `not`, `if` and `uniqueItems` are not.
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Number, Value};
 
 use super::hints::Hints;
 
@@ -34,16 +34,20 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn make(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
-        if depth > DEEPEST || self.left == 0 {
+        // What is left out counts too: lists would be filled with nothing for ever.
+        let Some(left) = self.left.checked_sub(1) else {
+            return Value::Null;
+        };
+        self.left = left;
+        if depth > DEEPEST {
             return Value::Null;
         }
-        self.left -= 1;
         if let Some(target) = schema["$ref"]
             .as_str()
             .and_then(|path| path.strip_prefix('#'))
         {
-            let target = self.root.pointer(target).cloned().unwrap_or_default();
-            return self.make(&target, name, depth + 1);
+            let target = self.root.pointer(target).unwrap_or(&Value::Null);
+            return self.make(target, name, depth + 1);
         }
         for given in [&schema["const"], &schema["default"], &schema["examples"][0]] {
             if !given.is_null() {
@@ -56,8 +60,7 @@ impl Maker<'_> {
         for several in ["anyOf", "oneOf"] {
             if let Some(schemas) = schema[several].as_array() {
                 let some = schemas.iter().find(|schema| schema["type"] != "null");
-                let schema = some.cloned().unwrap_or(json!({ "type": "null" }));
-                return self.make(&schema, name, depth + 1);
+                return some.map_or(Value::Null, |schema| self.make(schema, name, depth + 1));
             }
         }
         if let Some(all) = schema["allOf"].as_array() {
@@ -123,13 +126,15 @@ impl Maker<'_> {
         let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
         // Lists of lists that contain themselves come to an end.
         let wanted = if depth < OPTIONAL { 1 } else { 0 };
-        let count = least
-            .unwrap_or(wanted)
-            .max(wanted)
-            .min(most)
-            .min(MOST as u64);
-        let items = (0..count).map(|_| self.make(&schema["items"], name, depth + 1));
-        items.collect()
+        let count = least.unwrap_or(wanted).max(wanted).min(most);
+        let mut items = Vec::new();
+        for _ in 0..count {
+            if self.left == 0 {
+                break;
+            }
+            items.push(self.make(&schema["items"], name, depth + 1));
+        }
+        items.into()
     }
 
     fn number(&mut self, schema: &Value, whole: bool) -> Value {
@@ -194,7 +199,7 @@ impl Maker<'_> {
             .hints
             .name()
             .unwrap_or_else(|| format!("example {name}"));
-        let least = schema["minLength"].as_u64().unwrap_or(0).min(10_000) as usize;
+        let least = schema["minLength"].as_u64().unwrap_or(0).min(1_000) as usize;
         let most = schema["maxLength"].as_u64().unwrap_or(u64::MAX);
         let missing = least.saturating_sub(text.chars().count());
         text.extend(std::iter::repeat_n('.', missing));
