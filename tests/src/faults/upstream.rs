@@ -1,6 +1,6 @@
 use std::{
     collections::VecDeque,
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,12 +33,16 @@ pub struct Upstream {
 
 #[derive(Debug)]
 struct Shared {
+    script: Script,
     state: Mutex<State>,
     /// Changes with each change of the state.
     changed: watch::Sender<()>,
     /// Connections end when this ends.
     stop: watch::Sender<bool>,
 }
+
+/// Answers by what is asked.
+struct Script(Box<dyn Fn(&Exchange) -> Option<Answer> + Send + Sync>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -68,9 +72,22 @@ impl Upstream {
     ///
     /// When there is no port.
     pub async fn start() -> io::Result<Self> {
+        Self::scripted(|_| None).await
+    }
+
+    /// Starts one that answers by what it is asked; as others do where the script has no answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port.
+    pub async fn scripted<F>(script: F) -> io::Result<Self>
+    where
+        F: Fn(&Exchange) -> Option<Answer> + Send + Sync + 'static,
+    {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
+            script: Script(Box::new(script)),
             state: Mutex::default(),
             changed: watch::Sender::default(),
             stop: watch::Sender::default(),
@@ -178,6 +195,12 @@ impl Shared {
     }
 }
 
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script").finish_non_exhaustive()
+    }
+}
+
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
@@ -217,12 +240,15 @@ struct Gone;
 impl Connection<'_> {
     async fn serve(&mut self) -> io::Result<()> {
         while let Some(exchange) = self.request().await? {
+            let scripted = (self.shared.script.0)(&exchange);
             let (index, answer) = self.shared.change(|state| {
                 state.exchanges.push(exchange);
                 state.counts.requests += 1;
                 state.counts.active += 1;
                 state.counts.most_active = state.counts.most_active.max(state.counts.active);
-                let answer = state.next.pop_front().or_else(|| state.always.clone());
+                let answer = scripted
+                    .or_else(|| state.next.pop_front())
+                    .or_else(|| state.always.clone());
                 (state.exchanges.len() - 1, answer)
             });
             let answer = answer.unwrap_or_else(Answer::reset);

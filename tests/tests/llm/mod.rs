@@ -13,6 +13,7 @@ use campanile_llm::{
 use futures_util::{Stream, StreamExt};
 
 pub(crate) mod body;
+pub(crate) mod campaign;
 pub(crate) mod seen;
 pub(crate) mod site;
 

@@ -1,0 +1,142 @@
+// Anthropic's SDK for JavaScript, unchanged but for the base URL.
+import assert from "node:assert/strict";
+import { GATEWAY, QUESTION, SAID, counting, counts, fresh, load, raises, run, until } from "./checks.mjs";
+
+const Anthropic = load("@anthropic-ai/sdk").default;
+const client = new Anthropic({ baseURL: GATEWAY, apiKey: "key-of-app" });
+const ask = { messages: [{ role: "user", content: QUESTION }], max_tokens: 24 };
+const tools = [
+  {
+    name: "get_weather",
+    input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  },
+];
+const create = (options, of = client) => of.messages.create({ ...ask, ...options });
+const counted = (more) => {
+  const { times, options } = counting(more);
+  return [new Anthropic({ baseURL: GATEWAY, ...options }), times];
+};
+const text = (message) => message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
+
+await run("anthropic, JavaScript", {
+  async chat() {
+    for (const model of ["smollm2", "smollm2-messages"]) {
+      const answer = await create({ model, temperature: 0 });
+      assert.match(text(answer), /Paris/);
+      assert.ok(answer.usage.input_tokens > 5 && answer.usage.output_tokens > 2);
+    }
+  },
+
+  async "streaming with usage"() {
+    for (const model of ["smollm2", "smollm2-messages"]) {
+      const final = await client.messages.stream({ model, temperature: 0, ...ask }).finalMessage();
+      assert.match(text(final), /Paris/);
+      assert.ok(final.usage.input_tokens > 5 && final.usage.output_tokens > 2);
+    }
+  },
+
+  async tools() {
+    for (const model of ["tools", "claude-tools"]) {
+      const whole = await create({ model, tools });
+      const streamed = await client.messages.stream({ model, tools, ...ask }).finalMessage();
+      for (const answer of [whole, streamed]) {
+        const call = answer.content.find((block) => block.type === "tool_use");
+        assert.ok(call.id && call.name === "get_weather" && call.input.city, JSON.stringify(answer));
+        assert.equal(answer.stop_reason, "tool_use");
+      }
+    }
+  },
+
+  async "model list"() {
+    const ids = [];
+    for await (const model of client.models.list()) ids.push(model.id);
+    for (const id of ["smollm2", "claude-text"]) assert.ok(ids.includes(id), `${ids}`);
+  },
+
+  async "wrong key"() {
+    const [stranger, times] = counted({ apiKey: "key-of-nobody" });
+    const error = await raises(Anthropic.AuthenticationError, create({ model: "smollm2" }, stranger));
+    assert.equal(error.error.error.type, "authentication_error");
+    assert.equal(times.length, 1);
+  },
+
+  async "unknown model"() {
+    const error = await raises(Anthropic.NotFoundError, create({ model: "smolm2" }));
+    assert.match(error.error.error.message, /smollm2/);
+  },
+
+  async "bad requests"() {
+    const [of, times] = counted();
+    await raises(Anthropic.BadRequestError, create({ model: "smollm2", messages: "nothing" }, of));
+    await raises(Anthropic.BadRequestError, create({ model: "claude-status-400" }, of));
+    assert.equal(times.length, 2);
+  },
+
+  async "too large"() {
+    const large = [{ role: "user", content: "x".repeat(200_000) }];
+    const error = await raises(Anthropic.APIError, create({ model: "smollm2", messages: large }));
+    assert.equal(error.status, 413);
+  },
+
+  async "provider's errors are sent once"() {
+    for (const [model, kind] of [
+      ["status-500", Anthropic.InternalServerError],
+      ["status-529", Anthropic.InternalServerError],
+      ["silent", Anthropic.InternalServerError],
+      ["rate", Anthropic.RateLimitError],
+    ]) {
+      const [of, times] = counted();
+      const error = await raises(kind, create({ model: model === "rate" ? "rate.anthropic-js" : fresh(model) }, of));
+      assert.equal(error.headers.get("x-should-retry"), "false");
+      assert.equal(times.length, 1, model);
+    }
+  },
+
+  async "own limits are waited for"() {
+    const [of, times] = counted({ apiKey: "key-of-slow" });
+    for (let call = 0; call < 6; call++) {
+      const before = times.length;
+      assert.ok(text(await create({ model: "text" }, of)));
+      if (times.length > before + 1) {
+        const waited = times.at(-1) - times.at(-2);
+        assert.ok(waited > 50, `${waited} ms`);
+        return;
+      }
+    }
+    assert.fail("it was never refused");
+  },
+
+  async "broken streams raise"() {
+    for (const model of ["cut", "cut-reset", "cut-terminated", "broken", "garbage", "stall"]) {
+      for (const name of [model, `claude-${model}`]) {
+        let said = "";
+        let stopped = false;
+        const all = async () => {
+          for await (const event of await create({ model: name, stream: true })) {
+            if (event.delta?.type === "text_delta") said += event.delta.text;
+            stopped ||= event.type === "message_delta" || event.type === "message_stop";
+          }
+        };
+        await raises(Anthropic.APIError, all());
+        assert.ok(said && SAID.startsWith(said) && !stopped, `${name}: ${said}`);
+        await raises(Anthropic.AnthropicError, client.messages.stream({ model: name, ...ask }).finalMessage());
+      }
+    }
+  },
+
+  async "leaving cancels"() {
+    const name = fresh("slower");
+    for await (const event of await create({ model: name, stream: true })) {
+      if (event.delta?.type === "text_delta") break;
+    }
+    await until(async () => (await counts(name)).cancelled === 1);
+  },
+
+  async "its own time limit"() {
+    const [of, times] = counted({ timeout: 400, maxRetries: 1 });
+    const name = fresh("silent");
+    await raises(Anthropic.APIConnectionTimeoutError, create({ model: name }, of));
+    assert.equal(times.length, 2);
+    await until(async () => (await counts(name)).cancelled === 2);
+  },
+});
