@@ -134,6 +134,10 @@ impl ChatRequest {
         Arc::clone(&self.shared.model)
     }
 
+    pub(crate) fn model_ref(&self) -> &Arc<str> {
+        &self.shared.model
+    }
+
     /// Whether it is answered event by event.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
