@@ -89,6 +89,7 @@ impl<S> Protocol<Call<ChatRequest>, ChatResponse<S>, Error> for Chat {
         request.message.prompt_bytes()
     }
 
+    #[inline]
     fn classify(&self, result: Result<&ChatResponse<S>, &Error>) -> Outcome {
         result.map_or_else(Error::outcome, |_| Outcome::Success)
     }
@@ -104,36 +105,71 @@ impl<S> Protocol<Call<ChatRequest>, ChatResponse<S>, Error> for Chat {
     fn complete<O: Observe>(
         &self,
         result: Result<ChatResponse<S>, Error>,
-        mut completion: Completion<O>,
+        completion: Completion<O>,
         now: Timestamp,
     ) -> Result<Self::Response<O>, Error> {
+        let mut completion = Some(completion);
+        Protocol::<Call<ChatRequest>, _, _>::arrived(self, &result, &mut completion, now);
+        Protocol::<Call<ChatRequest>, _, _>::complete_in(self, result, &mut completion, now)
+    }
+
+    /// Whatever is no stream is over with this.
+    #[inline(always)]
+    fn arrived<O: Observe>(
+        &self,
+        result: &Result<ChatResponse<S>, Error>,
+        completion: &mut Option<Completion<O>>,
+        now: Timestamp,
+    ) {
+        let Some(call) = completion else {
+            return;
+        };
         match result {
             Ok(response) => {
-                completion.head(now);
-                let answer = match response.answer {
-                    Answer::Whole(whole) => {
-                        let usage = whole.usage();
-                        completion.data(now, usage.output_tokens.unwrap_or(1));
-                        completion.usage(usage);
-                        completion.end(now, Outcome::Success);
-                        Answer::Whole(whole)
-                    }
-                    Answer::Stream(stream) => Answer::Stream(GuardedStream::new(
-                        stream,
-                        completion,
-                        EventMeter,
-                        Outcome::Success,
-                    )),
+                call.head(now);
+                let Answer::Whole(whole) = &response.answer else {
+                    return;
                 };
+                let usage = whole.usage();
+                call.data(now, usage.output_tokens.unwrap_or(1));
+                call.usage(usage);
+                call.end_in_place(now, Outcome::Success);
+            }
+            Err(error) => call.end_in_place(now, error.outcome()),
+        }
+        *completion = None;
+    }
+
+    // An answer in each arm, so that one that is whole is not moved as large as a stream is with all that hangs on it.
+    #[inline(always)]
+    fn complete_in<O: Observe>(
+        &self,
+        result: Result<ChatResponse<S>, Error>,
+        completion: &mut Option<Completion<O>>,
+        _now: Timestamp,
+    ) -> Result<Self::Response<O>, Error> {
+        match result {
+            Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            }) => Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            }),
+            Ok(ChatResponse {
+                meta,
+                answer: Answer::Stream(stream),
+            }) => {
+                let Some(call) = completion.take() else {
+                    unreachable!("a stream goes on");
+                };
+                let stream = GuardedStream::new(stream, call, EventMeter, Outcome::Success);
                 Ok(ChatResponse {
-                    meta: response.meta,
-                    answer,
+                    meta,
+                    answer: Answer::Stream(stream),
                 })
             }
-            Err(error) => {
-                completion.end(now, error.outcome());
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 }

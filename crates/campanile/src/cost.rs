@@ -39,6 +39,21 @@ pub struct Usage {
     pub nano_dollars: Option<u64>,
 }
 
+/// What was reported so far, each part by the last report that had it: of [`Usage`] what is settled, in few bytes, since
+/// every call carries it along.
+#[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reported {
+    input: Told,
+    output: Told,
+    nano_dollars: Told,
+}
+
+/// A number, or that there is none.
+#[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told(u64);
+
 // ===== impl Cost =====
 
 impl Default for Cost {
@@ -126,5 +141,65 @@ impl Usage {
             (None, None) => None,
             (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
         }
+    }
+}
+
+// ===== impl Reported =====
+
+#[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
+impl Reported {
+    pub(crate) const NOTHING: Self = Self {
+        input: Told::NOTHING,
+        output: Told::NOTHING,
+        nano_dollars: Told::NOTHING,
+    };
+
+    #[inline]
+    pub(crate) fn report(&mut self, usage: &Usage) {
+        self.input.tell(usage.input_tokens);
+        self.output.tell(usage.output_tokens);
+        self.nano_dollars.tell(usage.nano_dollars);
+    }
+
+    /// Whether nothing was reported.
+    #[cfg_attr(not(feature = "rate_limit"), allow(dead_code))]
+    #[inline(always)]
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.input == Told::NOTHING
+            && self.output == Told::NOTHING
+            && self.nano_dollars == Told::NOTHING
+    }
+
+    /// Input and output tokens together, if either was reported.
+    #[inline]
+    pub(crate) fn tokens(&self) -> Option<u64> {
+        match (self.input.get(), self.output.get()) {
+            (None, None) => None,
+            (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn nano_dollars(&self) -> Option<u64> {
+        self.nano_dollars.get()
+    }
+}
+
+// ===== impl Told =====
+
+#[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
+impl Told {
+    const NOTHING: Self = Self(u64::MAX);
+
+    #[inline]
+    fn tell(&mut self, number: Option<u64>) {
+        if let Some(number) = number {
+            self.0 = number.min(u64::MAX - 1);
+        }
+    }
+
+    #[inline]
+    fn get(self) -> Option<u64> {
+        (self != Self::NOTHING).then_some(self.0)
     }
 }

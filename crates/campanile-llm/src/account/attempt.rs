@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use campanile::{
-    Cost, Outcome, Usage,
+    Completion, Cost, Outcome, Usage,
     completion::Observe,
     context::{Context, Trail},
     outcome::FailureKind,
     time::Timestamp,
 };
 
-use super::{Ledger, counts::Bill, ledger::Key};
+use super::{Ledger, counts::Bill, ledger::Whose};
 use crate::{
     chat::{ChatRequest, Meta},
     error::Begun,
@@ -29,73 +29,226 @@ pub(super) struct Accounts {
     pub(super) unanswered: Option<Calibrated>,
 }
 
-/// What a call may have taken of which nothing was ever told.
+/// What an attempt asks for.
 #[derive(Debug)]
-pub(super) enum Untold {
-    /// A chat. Its prompt is looked through only if it comes to that.
-    Chat {
-        request: ChatRequest,
-        /// What the call was estimated to take, if it asks for a whole answer: that may have been written.
-        whole: Option<u64>,
-    },
-    /// So many tokens of input.
-    Input(u64),
+pub(super) enum Asked {
+    /// A chat. Its prompt is looked through only if nothing is ever told of what it takes.
+    Chat(ChatRequest),
+    /// Something else, of a model.
+    Of(Arc<str>),
 }
 
-/// What one attempt takes, as it goes on. At its end, whatever that is, it is recorded.
+/// One attempt until its answer is there. It is small, since every future around it carries it along; what is known only of
+/// answers is in [`Answering`]. At its end, whatever that is, it is recorded.
 #[derive(Debug)]
 #[allow(unreachable_pub)]
 pub struct Attempt {
     accounts: Arc<Accounts>,
-    provider: Option<Arc<str>>,
-    model: Arc<str>,
+    asked: Asked,
+    /// Of a chat, what it may have taken in all if nothing is told: where it asks for a whole answer, that may have been written.
+    /// Of anything else its input. 0 where that is not known.
+    untold: u64,
     tenant: Option<Arc<str>>,
     trail: Option<Trail>,
+    /// It is recorded already.
+    recorded: bool,
+}
+
+/// What one attempt takes, as its answer goes on. At its end, whatever that is, it is recorded.
+#[derive(Debug)]
+#[allow(unreachable_pub)]
+pub struct Answering {
+    /// Recorded here, and not where it ends.
+    call: Completion<Attempt>,
+    provider: Option<Arc<str>>,
+    model: Option<Arc<str>>,
+    price: Option<Arc<Price>>,
     /// What the trail has been charged for this attempt.
     charged: Cost,
-    price: Option<Arc<Price>>,
     usage: Usage,
     reported: bool,
-    answered: bool,
-    /// Until something is told of what it takes; `None` where that does not count.
-    untold: Option<Untold>,
+    /// Something was told of its tokens.
+    told: bool,
+}
+
+// ===== impl Accounts =====
+
+impl Accounts {
+    /// Looks at the price of what was answered: of the model that answers, or else of the one that was asked for.
+    #[inline]
+    fn price<T>(&self, meta: &Meta, asked: &str, look: impl FnOnce(&Arc<Price>) -> T) -> Option<T> {
+        let provider = self.provider.as_ref().or(meta.provider.as_ref());
+        let models = [meta.model.as_deref(), Some(asked)];
+        self.prices
+            .first(provider.map(|name| &**name), models, look)
+    }
+}
+
+// ===== impl Asked =====
+
+impl Asked {
+    fn model(&self) -> &Arc<str> {
+        match self {
+            Self::Chat(request) => request.model_ref(),
+            Self::Of(model) => model,
+        }
+    }
 }
 
 // ===== impl Attempt =====
 
 impl Attempt {
-    pub(super) fn new(accounts: &Arc<Accounts>, context: &Context, model: Arc<str>) -> Self {
+    #[inline]
+    pub(super) fn new(
+        accounts: &Arc<Accounts>,
+        context: &Context,
+        asked: Asked,
+        untold: u64,
+    ) -> Self {
         Self {
-            provider: accounts.provider.clone(),
             accounts: Arc::clone(accounts),
-            model,
+            asked,
+            untold,
             tenant: context.tenant.clone(),
             trail: context.trail.clone(),
+            recorded: false,
+        }
+    }
+
+    /// It is answered as a whole, and took so much, which the usage is made to tell in money too. What a provider itself says
+    /// that it costs stands.
+    #[inline]
+    pub(super) fn whole(&mut self, meta: &Meta, usage: &mut Usage, reported: bool) {
+        // One that says nothing at all of what it took costs nobody knows what.
+        if usage.nano_dollars.is_none()
+            && (usage.total_tokens().is_some() || *usage != Usage::default())
+        {
+            let of = |price: &Arc<Price>| price.of(usage);
+            usage.nano_dollars = self.accounts.price(meta, self.asked.model(), of);
+        }
+        let mut charged = Cost::ZERO;
+        charge(self.trail.as_ref(), &mut charged, usage);
+        let bill = Bill {
+            outcome: Outcome::Success,
+            usage,
+            reported,
+            answered: true,
+        };
+        self.recorded = true;
+        self.record(meta.provider.as_ref(), meta.model.as_ref(), &bill);
+    }
+
+    /// What it took as far as can be told, if it was given up and that counts.
+    #[cold]
+    fn guess(&self) -> Option<Usage> {
+        let calibrated = self.accounts.unanswered.as_ref()?;
+        let (input, output) = match &self.asked {
+            Asked::Of(_) => (self.untold, None),
+            Asked::Chat(request) => {
+                let input = calibrated.prompt_tokens(request);
+                let output = self.untold.saturating_sub(input);
+                (input, (self.untold > 0).then_some(output))
+            }
+        };
+        Some(Usage {
+            input_tokens: Some(input),
+            output_tokens: output,
+            ..Usage::default()
+        })
+    }
+
+    #[inline]
+    fn record(&self, provider: Option<&Arc<str>>, model: Option<&Arc<str>>, bill: &Bill<'_>) {
+        let accounts = &*self.accounts;
+        let provider = accounts.provider.as_ref().or(provider);
+        let whose = Whose {
+            provider: provider.unwrap_or(&accounts.unknown),
+            model: model.unwrap_or_else(|| self.asked.model()),
+            tenant: self.tenant.as_ref(),
+        };
+        accounts.ledger.record(whose, bill);
+    }
+
+    /// It has no answer.
+    #[cold]
+    fn unanswered(&mut self, outcome: Outcome) {
+        let mut usage = Usage::default();
+        let mut answered = false;
+        // As budgets do: what failed for another reason before its head was not worked on.
+        if let Outcome::Cancelled | Outcome::Failure(FailureKind::Timeout) = outcome
+            && let Some(guess) = self.guess()
+        {
+            usage = guess;
+            let of = |price: &Arc<Price>| price.of(&guess);
+            usage.nano_dollars = self
+                .accounts
+                .price(&Meta::default(), self.asked.model(), of);
+            let mut charged = Cost::ZERO;
+            charge(self.trail.as_ref(), &mut charged, &usage);
+            answered = true;
+        }
+        let bill = Bill {
+            outcome,
+            usage: &usage,
+            reported: false,
+            answered,
+        };
+        self.record(None, None, &bill);
+    }
+}
+
+/// Has the trail know what the attempt has taken so far. A report may be lower than the estimate before it.
+#[inline]
+fn charge(trail: Option<&Trail>, charged: &mut Cost, usage: &Usage) {
+    let Some(trail) = trail else {
+        return;
+    };
+    let taken = Cost {
+        nano_dollars: usage.nano_dollars.unwrap_or(0),
+        ..Cost::tokens(usage.total_tokens().unwrap_or(0))
+    };
+    let (more, less) = (taken - *charged, *charged - taken);
+    if more.tokens > 0 || more.nano_dollars > 0 {
+        trail.charge(more);
+    }
+    if less.tokens > 0 || less.nano_dollars > 0 {
+        trail.refund(less);
+    }
+    *charged = taken;
+}
+
+impl Observe for Attempt {
+    /// What time it is matters to nobody here.
+    fn clock(&self) -> Timestamp {
+        Timestamp::ZERO
+    }
+
+    #[inline]
+    fn end(&mut self, _: Timestamp, outcome: Outcome) {
+        if !self.recorded {
+            self.unanswered(outcome);
+        }
+    }
+}
+
+// ===== impl Answering =====
+
+impl Answering {
+    /// An attempt is answered by a stream: now it is known by whom.
+    pub(super) fn new(call: Completion<Attempt>, meta: &Meta) -> Self {
+        let attempt = call.observer();
+        let price = attempt
+            .accounts
+            .price(meta, attempt.asked.model(), Arc::clone);
+        Self {
+            call,
+            provider: meta.provider.clone(),
+            model: meta.model.clone(),
+            price,
             charged: Cost::ZERO,
-            price: None,
             usage: Usage::default(),
             reported: false,
-            answered: false,
-            untold: None,
-        }
-    }
-
-    /// It counts also if nothing is ever told of what it takes.
-    pub(super) fn untold(&mut self, untold: Untold) {
-        self.untold = Some(untold);
-    }
-
-    /// It is answered: now it is known by whom.
-    pub(super) fn answered(&mut self, meta: &Meta) {
-        self.answered = true;
-        self.provider = self.provider.take().or_else(|| meta.provider.clone());
-        let find = |model: &str| self.accounts.prices.find(self.provider.as_deref(), model);
-        self.price = meta.model.as_deref().and_then(find);
-        if self.price.is_none() {
-            self.price = find(&self.model);
-        }
-        if let Some(model) = &meta.model {
-            self.model = Arc::clone(model);
+            told: false,
         }
     }
 
@@ -123,84 +276,37 @@ impl Attempt {
             usage.nano_dollars = self.price.as_ref().map(|price| price.of(usage));
         }
         self.usage = *usage;
-        if usage.total_tokens().is_some() {
-            self.untold = None;
-        }
-        self.charge();
-    }
-
-    /// It was given up, and nothing is known of what it took: it is estimated, if it counts.
-    fn guess(&mut self) {
-        let (Some(untold), Some(calibrated)) = (self.untold.take(), &self.accounts.unanswered)
-        else {
-            return;
-        };
-        let (input, output) = match untold {
-            Untold::Input(tokens) => (tokens, None),
-            Untold::Chat { request, whole } => {
-                let input = calibrated.prompt_tokens(&request);
-                (input, whole.map(|whole| whole.saturating_sub(input)))
-            }
-        };
-        if !self.answered {
-            self.answered(&Meta::default());
-        }
-        let mut usage = Usage {
-            input_tokens: Some(input),
-            output_tokens: output,
-            ..Usage::default()
-        };
-        self.took(&mut usage, false);
-    }
-
-    /// Has the trail know what the attempt has taken so far. A report may be lower than the estimate before it.
-    fn charge(&mut self) {
-        let Some(trail) = &self.trail else {
-            return;
-        };
-        let taken = Cost {
-            nano_dollars: self.usage.nano_dollars.unwrap_or(0),
-            ..Cost::tokens(self.usage.total_tokens().unwrap_or(0))
-        };
-        let (more, less) = (taken - self.charged, self.charged - taken);
-        if more.tokens > 0 || more.nano_dollars > 0 {
-            trail.charge(more);
-        }
-        if less.tokens > 0 || less.nano_dollars > 0 {
-            trail.refund(less);
-        }
-        self.charged = taken;
+        self.told |= usage.total_tokens().is_some();
+        let trail = self.call.observer().trail.as_ref();
+        charge(trail, &mut self.charged, usage);
     }
 }
 
-impl Observe for Attempt {
-    /// What time it is matters to nobody here.
+impl Observe for Answering {
     fn clock(&self) -> Timestamp {
         Timestamp::ZERO
     }
 
     fn end(&mut self, _: Timestamp, outcome: Outcome) {
-        // As budgets do: what failed for another reason before its head was not worked on.
-        let given_up = match outcome {
-            Outcome::Cancelled | Outcome::Failure(FailureKind::Timeout) => true,
-            Outcome::Failure(FailureKind::Interrupted) => self.answered,
-            _ => false,
-        };
-        if given_up {
-            self.guess();
+        self.call.observer_mut().recorded = true;
+        let given_up = matches!(
+            outcome,
+            Outcome::Cancelled | Outcome::Failure(FailureKind::Timeout | FailureKind::Interrupted)
+        );
+        // Nothing was ever told of what it takes: it is estimated, if it counts.
+        if given_up
+            && !self.told
+            && let Some(mut guess) = self.call.observer().guess()
+        {
+            self.took(&mut guess, false);
         }
-        let unknown = || Arc::clone(&self.accounts.unknown);
-        let key = Key {
-            provider: self.provider.take().unwrap_or_else(unknown),
-            model: Arc::clone(&self.model),
-            tenant: self.tenant.take(),
-        };
         let bill = Bill {
             outcome,
-            usage: self.usage,
+            usage: &self.usage,
             reported: self.reported,
-            answered: self.answered,
+            answered: true,
         };
-        self.accounts.ledger.record(key, &bill);
+        let (provider, model) = (self.provider.as_ref(), self.model.as_ref());
+        self.call.observer().record(provider, model, &bill);
     }
 }

@@ -41,9 +41,9 @@ pub struct Taken {
 
 /// What one attempt came to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bill {
+pub(super) struct Bill<'a> {
     pub(super) outcome: Outcome,
-    pub(super) usage: Usage,
+    pub(super) usage: &'a Usage,
     /// Whether the usage is the provider's.
     pub(super) reported: bool,
     /// Whether there is any usage: it was answered.
@@ -61,7 +61,7 @@ impl Counts {
         sum
     }
 
-    pub(super) fn add(&mut self, bill: &Bill) {
+    pub(super) fn add(&mut self, bill: &Bill<'_>) {
         self.calls += 1;
         match bill.outcome {
             Outcome::Success => self.outcomes.success += 1,
@@ -87,9 +87,9 @@ impl Counts {
         let told = bill.usage.total_tokens().is_some();
         self.unpriced += u64::from(told && bill.usage.nano_dollars.is_none());
         if bill.reported {
-            self.reported.add(&bill.usage);
+            self.reported.add(bill.usage);
         } else {
-            self.estimated.add(&bill.usage);
+            self.estimated.add(bill.usage);
         }
     }
 

@@ -2,13 +2,16 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use campanile::{Completion, Outcome, time::Timestamp};
 use pin_project_lite::pin_project;
 
-use super::{AccountStream, attempt::Attempt};
+use super::{
+    AccountStream,
+    attempt::{Answering, Attempt},
+};
 use crate::{
     chat::{Answer, ChatResponse},
     embed::EmbeddingResponse,
@@ -32,8 +35,11 @@ pub trait Answered {
     /// The answer with its attempt, if that goes on.
     type Accounted;
 
-    /// The answer is there.
-    fn account(self, completion: Completion<Attempt>) -> Self::Accounted;
+    /// The answer is there. Whether it is whole, and recorded therefore.
+    fn record(&mut self, attempt: &mut Attempt) -> bool;
+
+    /// Whatever goes on takes its attempt along.
+    fn account(self, completion: &mut Option<Completion<Attempt>>) -> Self::Accounted;
 }
 
 // ===== impl AccountFuture =====
@@ -62,7 +68,11 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             unreachable!("polled after it was ready");
         };
-        let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
+        // Looked at where it lies, and moved once: answers are large.
+        let mut polled = Completion::watch(this.completion, || future.poll(cx));
+        let Poll::Ready(result) = &mut polled else {
+            return Poll::Pending;
+        };
         this.future.set(None);
         let Some(mut completion) = this.completion.take() else {
             unreachable!("polled after it was ready");
@@ -75,29 +85,53 @@ where
                 }
                 completion.end(Timestamp::ZERO, error.outcome());
                 Err(error)
+        let Some(completion) = this.completion else {
+        match result {
+            Ok(response) => {
+                if response.record(completion.observer_mut()) {
+                    completion.end_in_place(Timestamp::ZERO, Outcome::Success);
+                    *this.completion = None;
             }
-        })
+            Err(error) => {
+                completion.end_in_place(Timestamp::ZERO, error.outcome());
+                *this.completion = None;
+            }
+        }
+        match polled {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.account(this.completion))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
 impl<T> Answered for ChatResponse<T> {
     type Accounted = ChatResponse<AccountStream<T>>;
 
-    fn account(self, mut completion: Completion<Attempt>) -> Self::Accounted {
-        let attempt = completion.observer_mut();
-        attempt.answered(&self.meta);
-        let answer = match self.answer {
-            Answer::Whole(mut whole) => {
-                let reported = whole.is_reported();
-                attempt.took(whole.usage_mut(), reported);
-                completion.end(Timestamp::ZERO, Outcome::Success);
-                Answer::Whole(whole)
-            }
-            Answer::Stream(stream) => Answer::Stream(AccountStream::new(stream, completion)),
+    #[inline]
+    fn record(&mut self, attempt: &mut Attempt) -> bool {
+        let Answer::Whole(whole) = &mut self.answer else {
+            return false;
         };
-        ChatResponse {
-            meta: self.meta,
-            answer,
+        let reported = whole.is_reported();
+        attempt.whole(&self.meta, whole.usage_mut(), reported);
+        true
+    }
+
+    // An answer in each arm, so that none is moved as large as the other is.
+    #[inline(always)]
+    fn account(self, completion: &mut Option<Completion<Attempt>>) -> Self::Accounted {
+        match self.answer {
+            Answer::Whole(whole) => ChatResponse {
+                meta: self.meta,
+                answer: Answer::Whole(whole),
+            },
+            Answer::Stream(stream) => {
+                let call = completion.take();
+                let answering = call.map(|call| Answering::new(call, &self.meta));
+                let stream = AccountStream::new(stream, answering.map(Completion::new));
+                ChatResponse::stream(self.meta, stream)
+            }
         }
     }
 }
@@ -105,12 +139,14 @@ impl<T> Answered for ChatResponse<T> {
 impl Answered for EmbeddingResponse {
     type Accounted = Self;
 
-    fn account(mut self, mut completion: Completion<Attempt>) -> Self {
-        let attempt = completion.observer_mut();
-        attempt.answered(&self.meta);
-        let reported = self.is_reported();
-        attempt.took(self.usage_mut(), reported);
-        completion.end(Timestamp::ZERO, Outcome::Success);
+    fn record(&mut self, attempt: &mut Attempt) -> bool {
+        let (mut usage, reported) = (*self.usage(), self.is_reported());
+        attempt.whole(&self.meta, &mut usage, reported);
+        *self.usage_mut() = usage;
+        true
+    }
+
+    fn account(self, _: &mut Option<Completion<Attempt>>) -> Self {
         self
     }
 }

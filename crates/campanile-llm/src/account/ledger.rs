@@ -40,6 +40,8 @@ struct Shared {
     most: usize,
     since: AtomicU64,
     hasher: RandomState,
+    /// [`OTHER`].
+    other: Arc<str>,
 }
 
 /// Alone in its cache lines.
@@ -53,11 +55,19 @@ struct Account {
 }
 
 /// Whose account it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct Key {
     pub(super) provider: Arc<str>,
     pub(super) model: Arc<str>,
     pub(super) tenant: Option<Arc<str>>,
+}
+
+/// Likewise, of an attempt that is over: nothing is cloned unless there is a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Whose<'a> {
+    pub(super) provider: &'a Arc<str>,
+    pub(super) model: &'a Arc<str>,
+    pub(super) tenant: Option<&'a Arc<str>>,
 }
 
 const SHARDS: usize = 16;
@@ -116,6 +126,7 @@ impl Ledger {
                 most: config.most_accounts,
                 since: AtomicU64::new(Timestamp::now().as_nanos()),
                 hasher: RandomState::default(),
+                other: OTHER.into(),
             }),
         })
     }
@@ -169,35 +180,35 @@ impl Ledger {
     }
 
     /// An attempt is over.
-    pub(super) fn record(&self, mut key: Key, bill: &Bill) {
+    pub(super) fn record<'a>(&'a self, mut whose: Whose<'a>, bill: &Bill<'_>) {
+        let Shared { other, most, .. } = &*self.shared;
         let long = |name: &Arc<str>| name.len() > LONGEST;
-        if long(&key.model) {
-            key.model = OTHER.into();
+        if long(whose.model) {
+            whose.model = other;
         }
-        if key.tenant.as_ref().is_some_and(long) {
-            key.tenant = Some(OTHER.into());
+        if whose.tenant.is_some_and(long) {
+            whose.tenant = Some(other);
         }
-        let most = self.shared.most;
-        if self.try_record(&key, bill, most) {
+        if self.try_record(&whose, bill, *most) {
             return;
         }
-        key.tenant = Some(OTHER.into());
-        if self.try_record(&key, bill, most.saturating_add(SPARE)) {
+        whose.tenant = Some(other);
+        if self.try_record(&whose, bill, most.saturating_add(SPARE)) {
             return;
         }
-        key.model = OTHER.into();
+        whose.model = other;
         // As many as there are providers, which are in the settings and not in requests.
-        self.try_record(&key, bill, usize::MAX);
+        self.try_record(&whose, bill, usize::MAX);
     }
 
     /// Records it in its account, which is made if there are fewer than so many.
-    fn try_record(&self, key: &Key, bill: &Bill, most: usize) -> bool {
+    fn try_record(&self, whose: &Whose<'_>, bill: &Bill<'_>, most: usize) -> bool {
         let hasher = &self.shared.hasher;
-        let hash = hasher.hash_one(key);
+        let hash = hasher.hash_one(whose);
         // By other bits than those by which a table finds its place.
         let shard = &self.shared.shards[(hash >> 32) as usize % SHARDS];
         let mut accounts = shard.lock();
-        if let Some(account) = accounts.find_mut(hash, |account| account.key == *key) {
+        if let Some(account) = accounts.find_mut(hash, |account| account.key.whose() == *whose) {
             account.counts.add(bill);
             return true;
         }
@@ -211,11 +222,13 @@ impl Ledger {
             return false;
         }
         let mut account = Account {
-            key: key.clone(),
+            key: whose.key(),
             counts: Counts::default(),
         };
         account.counts.add(bill);
-        accounts.insert_unique(hash, account, |account| hasher.hash_one(&account.key));
+        accounts.insert_unique(hash, account, |account| {
+            hasher.hash_one(account.key.whose())
+        });
         true
     }
 }
@@ -226,6 +239,30 @@ impl fmt::Debug for Ledger {
             .field("accounts", &self.shared.accounts.load(Ordering::Relaxed))
             .field("most", &self.shared.most)
             .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Key =====
+
+impl Key {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            provider: &self.provider,
+            model: &self.model,
+            tenant: self.tenant.as_ref(),
+        }
+    }
+}
+
+// ===== impl Whose =====
+
+impl Whose<'_> {
+    fn key(&self) -> Key {
+        Key {
+            provider: Arc::clone(self.provider),
+            model: Arc::clone(self.model),
+            tenant: self.tenant.cloned(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     AccountFuture, AccountStream, Ledger,
-    attempt::{Accounts, Attempt, Untold},
+    attempt::{Accounts, Asked, Attempt},
 };
 use crate::{
     chat::{ChatRequest, ChatResponse},
@@ -51,14 +51,12 @@ where
 
     fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
         let request = &call.message;
-        let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
-        if self.accounts.unanswered.is_some() {
-            let cost = call.context.cost.filter(|_| !request.is_streamed());
-            attempt.untold(Untold::Chat {
-                request: request.clone(),
-                whole: cost.map(|cost| cost.tokens),
-            });
-        }
+        let untold = match &call.context.cost {
+            Some(cost) if !request.is_streamed() => cost.tokens,
+            _ => 0,
+        };
+        let asked = Asked::Chat(request.clone());
+        let attempt = Attempt::new(&self.accounts, &call.context, asked, untold);
         // Before the call, which may panic.
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)
@@ -79,11 +77,12 @@ where
 
     fn call(&mut self, call: Call<EmbeddingRequest>) -> Self::Future {
         let request = &call.message;
-        let mut attempt = Attempt::new(&self.accounts, &call.context, request.model_shared());
-        if let Some(calibrated) = &self.accounts.unanswered {
-            let tokens = calibrated.size_tokens(request.model(), request.size());
-            attempt.untold(Untold::Input(tokens));
-        }
+        let calibrated = self.accounts.unanswered.as_ref();
+        let untold = calibrated.map_or(0, |calibrated| {
+            calibrated.size_tokens(request.model(), request.size())
+        });
+        let asked = Asked::Of(request.model_shared());
+        let attempt = Attempt::new(&self.accounts, &call.context, asked, untold);
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)
     }

@@ -8,7 +8,7 @@ use campanile::{Completion, Outcome, outcome::FailureKind, time::Timestamp};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::attempt::Attempt;
+use super::attempt::Answering;
 use crate::{
     chat::{ChatEvent, Part},
     error::Error,
@@ -20,18 +20,15 @@ pin_project! {
         #[pin]
         inner: S,
         // Behind the stream, so that what that holds is given back before the attempt is over.
-        completion: Option<Completion<Attempt>>,
+        completion: Option<Completion<Answering>>,
     }
 }
 
 // ===== impl AccountStream =====
 
 impl<S> AccountStream<S> {
-    pub(super) const fn new(inner: S, completion: Completion<Attempt>) -> Self {
-        Self {
-            inner,
-            completion: Some(completion),
-        }
+    pub(super) const fn new(inner: S, completion: Option<Completion<Answering>>) -> Self {
+        Self { inner, completion }
     }
 }
 

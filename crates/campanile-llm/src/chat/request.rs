@@ -12,6 +12,7 @@ use crate::{
     error::{Class, Error},
     json::Object,
     route::Needs,
+    tokens::PromptSize,
 };
 
 /// A chat that is to go on: the model, the messages, and whatever else the dialect knows. Every field stays as it was
@@ -41,11 +42,15 @@ struct Shared {
     model: Arc<str>,
     streamed: bool,
     max_tokens: Option<u64>,
+    /// How many answers it asks for.
+    choices: u64,
     object: Object,
     /// The body as it came, while nothing has been changed.
     body: Option<Bytes>,
     /// What it needs of a model, once somebody has asked: a pool asks with each pick.
     needs: OnceLock<Needs>,
+    /// How large its prompt is, likewise: who estimates asks, and who counts.
+    size: OnceLock<PromptSize>,
 }
 
 // ===== impl ChatRequest =====
@@ -63,9 +68,11 @@ impl ChatRequest {
                 model: model.into(),
                 streamed: false,
                 max_tokens: None,
+                choices: 1,
                 object,
                 body: None,
                 needs: OnceLock::new(),
+                size: OnceLock::new(),
             }),
         }
     }
@@ -99,10 +106,12 @@ impl ChatRequest {
                 model,
                 streamed,
                 max_tokens,
+                choices: choices(&object),
                 object,
                 // Of two fields of one name a provider might take the other than was read here.
                 body: single.then_some(body),
                 needs: OnceLock::new(),
+                size: OnceLock::new(),
             }),
         })
     }
@@ -125,6 +134,10 @@ impl ChatRequest {
         Arc::clone(&self.shared.model)
     }
 
+    pub(crate) fn model_ref(&self) -> &Arc<str> {
+        &self.shared.model
+    }
+
     /// Whether it is answered event by event.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
@@ -136,6 +149,11 @@ impl ChatRequest {
     #[must_use]
     pub fn most_tokens(&self) -> Option<u64> {
         self.shared.max_tokens
+    }
+
+    /// How many answers it asks for, by `n`: 1 unless it says otherwise.
+    pub(crate) fn choices(&self) -> u64 {
+        self.shared.choices
     }
 
     /// All its fields.
@@ -173,11 +191,11 @@ impl ChatRequest {
     #[must_use]
     pub fn with_model(mut self, model: &str) -> Self {
         if self.model() != model {
-            let needs = self.shared.needs.clone();
+            let (needs, size) = (self.shared.needs.clone(), self.shared.size.clone());
             let shared = self.change();
             shared.model = model.into();
             shared.object.set("model", model);
-            shared.needs = needs;
+            (shared.needs, shared.size) = (needs, size);
         }
         self
     }
@@ -249,6 +267,7 @@ impl ChatRequest {
             "max_tokens" | "max_completion_tokens" => {
                 shared.max_tokens = limit(&shared.object).ok().flatten();
             }
+            "n" => shared.choices = choices(&shared.object),
             _ => {}
         }
         self
@@ -286,12 +305,18 @@ impl ChatRequest {
         let shared = Arc::make_mut(&mut self.shared);
         shared.body = None;
         shared.needs = OnceLock::new();
+        shared.size = OnceLock::new();
         shared
     }
 
     /// What it needs of a model: read once, and shared by its clones.
     pub(crate) fn needs_or_read(&self, read: impl FnOnce() -> Needs) -> Needs {
         *self.shared.needs.get_or_init(read)
+    }
+
+    /// How large its prompt is, likewise.
+    pub(crate) fn size_or_read(&self, read: impl FnOnce() -> PromptSize) -> PromptSize {
+        *self.shared.size.get_or_init(read)
     }
 }
 
@@ -302,6 +327,12 @@ fn read<'a, T: serde::Deserialize<'a>>(
     object
         .read(name)
         .map_err(|error| invalid(format!("{name}: {error}"), Some(name)))
+}
+
+/// How many answers are asked for.
+fn choices(object: &Object) -> u64 {
+    let said = object.read::<u64>("n").ok().flatten();
+    said.unwrap_or(1).max(1)
 }
 
 /// The limit of an answer's tokens, which has two names.

@@ -7,7 +7,7 @@ use crate::{
     chat::ChatRequest,
     embed::EmbeddingRequest,
     price::{Price, Prices},
-    tokens::{Calibrated, CountTokens, OutputLengths, PromptSize},
+    tokens::{Calibrated, CountTokens, OutputLengths, Place, PromptSize},
 };
 
 /// What estimates calls, and learns from their ends. A handle: clones share what is learned, and it may be asked without a
@@ -30,6 +30,13 @@ pub(super) struct Shared {
 
 /// A provider, if one is said, and a model.
 type Served = (Option<Box<str>>, Box<str>);
+
+/// Where a model is in what is learned: looked up once in a call. `None` where nothing is known of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    pub(super) ratios: Option<Place>,
+    pub(super) lengths: Option<Place>,
+}
 
 /// An estimate, and whether every price that it needs is known.
 pub(super) struct Measured {
@@ -103,7 +110,17 @@ impl Estimator {
     /// What a call is estimated to take. Its money is 0 where no price is known.
     #[must_use]
     pub fn estimate(&self, request: &ChatRequest) -> Cost {
-        self.measure(request, PromptSize::of(request)).cost
+        let places = self.find(request.model());
+        self.measure(request, PromptSize::of(request), places).cost
+    }
+
+    /// Where a model is.
+    #[inline]
+    pub(super) fn find(&self, model: &str) -> Places {
+        Places {
+            ratios: self.shared.calibrated.find(model),
+            lengths: self.shared.lengths.find(model),
+        }
     }
 
     /// What is learned of bytes and tokens.
@@ -124,13 +141,18 @@ impl Estimator {
         &self.shared.config
     }
 
-    pub(super) fn measure(&self, request: &ChatRequest, size: PromptSize) -> Measured {
-        let asked = request.model();
+    pub(super) fn measure(
+        &self,
+        request: &ChatRequest,
+        size: PromptSize,
+        places: Places,
+    ) -> Measured {
         let said = request.most_tokens();
-        let choices = choices(request);
-        self.dearest(asked, self.input(request, size), |price| {
+        let input = self.input(request, size, places.ratios);
+        self.dearest(request.model(), input, |price| {
             let most = said.or_else(|| price?.most_output);
-            self.output(asked, most).saturating_mul(choices)
+            self.output(places.lengths, most)
+                .saturating_mul(request.choices())
         })
     }
 
@@ -174,13 +196,13 @@ impl Estimator {
         Measured { cost, priced }
     }
 
-    fn input(&self, request: &ChatRequest, size: PromptSize) -> u64 {
+    fn input(&self, request: &ChatRequest, size: PromptSize, place: Option<Place>) -> u64 {
         let Shared { config, .. } = &*self.shared;
         match config.reserve {
             Reserve::Likely => {
                 let counted = self.shared.counter.as_ref();
                 let counted = counted.and_then(|counter| counter.prompt(request));
-                let by_bytes = || self.shared.calibrated.size_tokens(request.model(), size);
+                let by_bytes = || self.shared.calibrated.size_tokens_at(place, size);
                 counted.unwrap_or_else(by_bytes)
             }
             // No tokenizer in use makes more of a text than a token for each byte.
@@ -193,11 +215,11 @@ impl Estimator {
         }
     }
 
-    fn output(&self, model: &str, most: Option<u64>) -> u64 {
+    fn output(&self, place: Option<Place>, most: Option<u64>) -> u64 {
         let Shared { config, .. } = &*self.shared;
         match config.reserve {
             Reserve::Likely => {
-                let learned = self.shared.lengths.likely(model, most);
+                let learned = place.and_then(|place| self.shared.lengths.likely_at(place, most));
                 let guessed = || most.map_or(config.output, |most| most.min(config.output));
                 learned.unwrap_or_else(guessed)
             }
@@ -215,12 +237,6 @@ impl Estimator {
             Reserve::Most => price.most(input_tokens, output_tokens),
         }
     }
-}
-
-/// How many answers a request asks for.
-pub(super) fn choices(request: &ChatRequest) -> u64 {
-    let said = request.object().read::<u64>("n").ok().flatten();
-    said.unwrap_or(1).max(1)
 }
 
 impl fmt::Debug for Estimator {

@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -29,7 +29,7 @@ pin_project! {
         Calling {
             #[pin]
             future: F,
-            learner: Option<(Estimator, Lesson)>,
+            learner: Option<Learner>,
         },
         Refused {
             error: Option<Error>,
@@ -56,14 +56,21 @@ impl<F> EstimateFuture<F> {
     }
 }
 
+/// Who learns, and what from.
+#[allow(unreachable_pub)]
+pub type Learner = (Estimator, Lesson);
+
 /// An answer that can be learned from.
 #[allow(unreachable_pub)]
 pub trait Teaches {
     /// The answer, with what is yet to be learned from it.
     type Watched;
 
-    /// The answer is there.
-    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self::Watched;
+    /// The answer is there: it is learned from, if it is whole.
+    fn teach(&self, learner: &Learner);
+
+    /// Whatever is still to be learned from takes the learner along.
+    fn watched(self, learner: &mut Option<Learner>) -> Self::Watched;
 }
 
 impl<F, R> Future for EstimateFuture<F>
@@ -77,43 +84,70 @@ where
     ///
     /// When it is polled after it was ready.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, learner) = match self.project().state.project() {
-            StateProj::Calling { future, learner } => (ready!(future.poll(cx))?, learner.take()),
+        match self.project().state.project() {
+            StateProj::Calling { future, learner } => {
+                // Looked at where it lies, and moved once: answers are large.
+                let polled = future.poll(cx);
+                if let Poll::Ready(Ok(response)) = &polled
+                    && let Some(learner) = learner
+                {
+                    response.teach(learner);
+                }
+                match polled {
+                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.watched(learner))),
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
             StateProj::Refused { error } => {
                 let Some(error) = error.take() else {
                     unreachable!("polled after it was ready");
                 };
-                return Poll::Ready(Err(error));
+                Poll::Ready(Err(error))
             }
-        };
-        let Some((estimator, lesson)) = learner else {
-            unreachable!("polled after it was ready");
-        };
-        Poll::Ready(Ok(response.teach(estimator, lesson)))
+        }
     }
 }
 
 impl<T> Teaches for ChatResponse<T> {
     type Watched = ChatResponse<EstimateStream<T>>;
 
-    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self::Watched {
-        let model = self.meta.model.clone();
+    #[inline]
+    fn teach(&self, (estimator, lesson): &Learner) {
         if let Answer::Whole(whole) = &self.answer
             && whole.is_reported()
         {
-            estimator.learn(&lesson, model.as_deref(), whole.usage(), 0);
+            estimator.learn(lesson, self.meta.model.as_deref(), whole.usage(), 0);
         }
-        self.map_stream(|stream| EstimateStream::new(stream, estimator, lesson, model))
+    }
+
+    // An answer in each arm, so that none is moved as large as the other is.
+    #[inline(always)]
+    fn watched(self, learner: &mut Option<Learner>) -> Self::Watched {
+        match self.answer {
+            Answer::Whole(whole) => ChatResponse {
+                meta: self.meta,
+                answer: Answer::Whole(whole),
+            },
+            Answer::Stream(stream) => {
+                let model = self.meta.model.clone();
+                let stream = EstimateStream::new(stream, learner.take(), model);
+                ChatResponse::stream(self.meta, stream)
+            }
+        }
     }
 }
 
 impl Teaches for EmbeddingResponse {
     type Watched = Self;
 
-    fn teach(self, estimator: Estimator, lesson: Lesson) -> Self {
+    fn teach(&self, (estimator, lesson): &Learner) {
         if self.is_reported() {
-            estimator.learn_embeddings(&lesson, self.usage());
+            estimator.learn_embeddings(lesson, self.usage());
         }
+    }
+
+    fn watched(self, _: &mut Option<Learner>) -> Self {
         self
     }
 }

@@ -4,7 +4,7 @@ use campanile::{Call, Context, Usage};
 
 use super::{
     Estimator, Unpriced,
-    estimator::{Measured, choices},
+    estimator::{Measured, Places},
 };
 use crate::{
     chat::ChatRequest,
@@ -17,7 +17,10 @@ use crate::{
 #[derive(Debug)]
 #[allow(unreachable_pub)]
 pub struct Lesson {
+    /// The model that was asked for.
     model: Arc<str>,
+    /// Where that is, if it was known when the call began.
+    places: Places,
     size: PromptSize,
     most: Option<u64>,
     choices: u64,
@@ -27,16 +30,19 @@ pub struct Lesson {
 
 impl Estimator {
     /// A call begins: it is told what it is estimated to take, unless it knows.
+    #[inline]
     pub(super) fn begin(&self, call: &mut Call<ChatRequest>) -> Result<Lesson, Error> {
         let request = &call.message;
         let size = PromptSize::of(request);
-        let measure = || self.measure(request, size);
+        let places = self.find(request.model());
+        let measure = || self.measure(request, size, places);
         self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
             model: request.model_shared(),
+            places,
             size,
             most: request.most_tokens(),
-            choices: choices(request),
+            choices: request.choices(),
         })
     }
 
@@ -50,12 +56,14 @@ impl Estimator {
         self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
             model: request.model_shared(),
+            places: self.find(request.model()),
             size: request.size(),
             most: None,
             choices: 1,
         })
     }
 
+    #[inline]
     fn tell(
         &self,
         context: &mut Context,
@@ -68,11 +76,7 @@ impl Estimator {
         }
         let measured = measure();
         if strict && !measured.priced {
-            let message = format!("no price is known of the model {model:?}");
-            return Err(Error::new(Class::Request, message)
-                .with_status(400)
-                .with_kind("invalid_request_error")
-                .with_param("model"));
+            return Err(unpriced(model));
         }
         context.cost.get_or_insert(measured.cost);
         Ok(())
@@ -89,21 +93,43 @@ impl Estimator {
     /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,
     /// `bytes` how long the answer was, or 0.
     pub(super) fn learn(&self, lesson: &Lesson, model: Option<&str>, usage: &Usage, bytes: u64) {
-        let asked = &*lesson.model;
-        let names = [Some(asked), model.filter(|model| *model != asked)];
-        for name in names.into_iter().flatten() {
+        let (asked, ratios) = (&*lesson.model, &self.shared.calibrated);
+        let known = lesson.places.ratios;
+        let places = [
+            Some(known.unwrap_or_else(|| ratios.place(asked))),
+            model
+                .filter(|model| *model != asked)
+                .map(|model| ratios.place(model)),
+        ];
+        for place in places.into_iter().flatten() {
             if let (Some(input), 0) = (usage.input_tokens, lesson.size.media) {
-                let ratios = &self.shared.calibrated;
-                ratios.learn_prompt(name, lesson.size.text, input);
+                ratios.learn_prompt_at(place, lesson.size.text, input);
             }
             // What is thought and not said has tokens, and no bytes.
-            if let (Some(output), 0) = (usage.output_tokens, usage.reasoning_tokens.unwrap_or(0)) {
-                self.shared.calibrated.learn_answer(name, bytes, output);
+            if let (Some(output), 0) = (usage.output_tokens, usage.reasoning_tokens.unwrap_or(0))
+                && bytes > 0
+            {
+                ratios.learn_answer_at(place, bytes, output);
             }
         }
         if let Some(output) = usage.output_tokens {
-            let each = output.div_ceil(lesson.choices);
-            self.shared.lengths.learn(asked, lesson.most, each);
+            let lengths = &self.shared.lengths;
+            let known = lesson.places.lengths;
+            let place = known.unwrap_or_else(|| lengths.place(asked));
+            let each = match lesson.choices {
+                1 => output,
+                choices => output.div_ceil(choices),
+            };
+            lengths.learn_at(place, lesson.most, each);
         }
     }
+}
+
+#[cold]
+fn unpriced(model: &str) -> Error {
+    let message = format!("no price is known of the model {model:?}");
+    Error::new(Class::Request, message)
+        .with_status(400)
+        .with_kind("invalid_request_error")
+        .with_param("model")
 }

@@ -8,7 +8,7 @@ use std::{
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::{Estimator, lesson::Lesson};
+use super::future::Learner;
 use crate::{
     chat::{ChatEvent, Part},
     error::Error,
@@ -19,9 +19,8 @@ pin_project! {
     pub struct EstimateStream<S> {
         #[pin]
         inner: S,
-        estimator: Estimator,
         // Gone once it is learned.
-        lesson: Option<Lesson>,
+        learner: Option<Learner>,
         model: Option<Arc<str>>,
     }
 }
@@ -29,16 +28,10 @@ pin_project! {
 // ===== impl EstimateStream =====
 
 impl<S> EstimateStream<S> {
-    pub(super) const fn new(
-        inner: S,
-        estimator: Estimator,
-        lesson: Lesson,
-        model: Option<Arc<str>>,
-    ) -> Self {
+    pub(super) const fn new(inner: S, learner: Option<Learner>, model: Option<Arc<str>>) -> Self {
         Self {
             inner,
-            estimator,
-            lesson: Some(lesson),
+            learner,
             model,
         }
     }
@@ -57,11 +50,10 @@ where
         if let Some(Ok(event)) = &item
             && event.part() == Part::End
             && event.is_reported()
-            && let Some(lesson) = this.lesson.take()
+            && let Some((estimator, lesson)) = this.learner.take()
         {
             let model = this.model.as_deref();
-            this.estimator
-                .learn(&lesson, model, event.usage(), event.bytes());
+            estimator.learn(&lesson, model, event.usage(), event.bytes());
         }
         Poll::Ready(item)
     }

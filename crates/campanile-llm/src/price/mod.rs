@@ -139,6 +139,20 @@ impl Prices {
         table.find(provider, model).map(|price| price.of(usage))
     }
 
+    /// Looks at the price of the first of these models that has one.
+    pub(crate) fn first<T>(
+        &self,
+        provider: Option<&str>,
+        models: [Option<&str>; 2],
+        look: impl FnOnce(&Arc<Price>) -> T,
+    ) -> Option<T> {
+        let table = self.table.load();
+        let mut models = models.into_iter().flatten();
+        models
+            .find_map(|model| table.find(provider, model))
+            .map(look)
+    }
+
     /// Looks at every price that a model may have: at this provider, or, where none is said, at any. Whether there is one.
     pub(crate) fn each(
         &self,

@@ -69,7 +69,7 @@ struct Rates {
     cache_write: Option<Dollars>,
 }
 
-const MILLION: u128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// Reads amounts, with errors that say of which field.
 mod named {
@@ -177,14 +177,12 @@ impl Price {
         let plain = input - cached - written;
         let rates = self.rates(input);
         let parts = [
-            part(plain, rates.input),
-            part(cached, rates.cached_input.unwrap_or(rates.input)),
-            part(written, rates.cache_write.unwrap_or(rates.input)),
-            part(usage.output_tokens.unwrap_or(0), rates.output),
+            (plain, rates.input),
+            (cached, rates.cached_input.unwrap_or(rates.input)),
+            (written, rates.cache_write.unwrap_or(rates.input)),
+            (usage.output_tokens.unwrap_or(0), rates.output),
         ];
-        let sum = parts.into_iter().fold(MILLION / 2, u128::saturating_add);
-        let nanos = sum / MILLION + u128::from(self.per_request.as_nanos());
-        u64::try_from(nanos).unwrap_or(u64::MAX)
+        sum(&parts, self.per_request).unwrap_or_else(|| large_sum(&parts, self.per_request))
     }
 
     /// The dearest that so many tokens can be, in nano-dollars: all input at the dearest of its prices.
@@ -249,8 +247,27 @@ impl Rates {
     }
 }
 
-fn part(tokens: u64, price: Dollars) -> u128 {
-    u128::from(tokens) * u128::from(price.as_nanos())
+/// So many tokens at so much for a million, and so much for the call, in nano-dollars. `None` where a word does not hold it.
+fn sum(parts: &[(u64, Dollars)], per_request: Dollars) -> Option<u64> {
+    let mut sum = MILLION / 2;
+    for (tokens, price) in parts {
+        sum = sum.checked_add(tokens.checked_mul(price.as_nanos())?)?;
+    }
+    (sum / MILLION).checked_add(per_request.as_nanos())
+}
+
+/// Likewise, whatever they are.
+#[cold]
+fn large_sum(parts: &[(u64, Dollars)], per_request: Dollars) -> u64 {
+    let million = u128::from(MILLION);
+    let part =
+        |&(tokens, price): &(u64, Dollars)| u128::from(tokens) * u128::from(price.as_nanos());
+    let sum = parts
+        .iter()
+        .map(part)
+        .fold(million / 2, u128::saturating_add);
+    let nanos = sum / million + u128::from(per_request.as_nanos());
+    u64::try_from(nanos).unwrap_or(u64::MAX)
 }
 
 // ===== impl Tier =====

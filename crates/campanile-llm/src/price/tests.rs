@@ -306,6 +306,19 @@ proptest! {
         prop_assert_eq!(read.as_nanos(), whole * 1_000_000_000 + fraction);
     }
 
+    // From what a word holds to what none does.
+    #[test]
+    fn any_numbers_are_added_up_exactly(
+        input in any::<u64>(), output in any::<u64>(), tokens in any::<u64>(), out in any::<u64>(), shift in 0..60_u32,
+    ) {
+        let [input, output, tokens, out] = [input, output, tokens, out].map(|number| number >> shift);
+        let price = Price::new(Dollars::from_nanos(input), Dollars::from_nanos(output));
+        let parts = [(tokens, input), (out, output)].map(|(tokens, price)| u128::from(tokens) * u128::from(price));
+        let exact = parts[0].saturating_add(parts[1]).saturating_add(500_000) / 1_000_000;
+        let exact = u64::try_from(exact).unwrap_or(u64::MAX);
+        prop_assert_eq!(price.of(&usage(tokens, 0, 0, out)), exact);
+    }
+
     #[test]
     fn a_price_is_exact_and_the_dearest_is_never_less(
         input in any_dollars(), output in any_dollars(), cached in any_dollars(), write in any_dollars(),

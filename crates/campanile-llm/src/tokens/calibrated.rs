@@ -1,6 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use super::{CountTokens, MODELS, PromptSize, by_model::ByModel, prompt::tokens, ratio::Ratio};
+use super::{
+    CountTokens, MODELS, Place, PromptSize, by_model::ByModel, prompt::tokens, ratio::Ratio,
+};
 use crate::{chat::ChatRequest, usage::Tally};
 
 /// Estimates tokens from bytes, by what the calls before turned out to be: bytes per token, for each model, of prompts and of
@@ -78,6 +80,34 @@ impl Calibrated {
     /// An answer of so many bytes was reported to be so many tokens, as for [prompts](Self::learn_prompt).
     pub fn learn_answer(&self, model: &str, bytes: u64, tokens: u64) {
         self.shared.models.entry(model).answer.learn(bytes, tokens);
+    }
+
+    /// Where a model is, if it is known: so that it is looked up once in a call.
+    pub(crate) fn find(&self, model: &str) -> Option<Place> {
+        self.shared.models.find(model)
+    }
+
+    /// Likewise, and from now on if it is new.
+    pub(crate) fn place(&self, model: &str) -> Place {
+        self.shared.models.place(model)
+    }
+
+    /// How many tokens a prompt is, of a model at a place.
+    pub(crate) fn size_tokens_at(&self, place: Option<Place>, size: PromptSize) -> u64 {
+        size.tokens(match place {
+            Some(place) => self.shared.models.at(place).prompt.get(),
+            None => Ratios::default().prompt.get(),
+        })
+    }
+
+    /// As [`learn_prompt`](Self::learn_prompt), of a model at a place.
+    pub(crate) fn learn_prompt_at(&self, place: Place, bytes: u64, tokens: u64) {
+        self.shared.models.at(place).prompt.learn(bytes, tokens);
+    }
+
+    /// As [`learn_answer`](Self::learn_answer), of a model at a place.
+    pub(crate) fn learn_answer_at(&self, place: Place, bytes: u64, tokens: u64) {
+        self.shared.models.at(place).answer.learn(bytes, tokens);
     }
 
     fn of(&self, model: &str, read: impl FnOnce(&Ratios) -> f32) -> f32 {

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{MODELS, by_model::ByModel, histogram::Histogram};
+use super::{MODELS, Place, by_model::ByModel, histogram::Histogram};
 
 /// How long answers turn out to be, by model and by how long they may be. Clones share what is learned.
 ///
@@ -11,7 +11,7 @@ use super::{MODELS, by_model::ByModel, histogram::Histogram};
 /// The source of the rule, the prompt and the ninth decile of the answers of its class reserved and the rest given back in the
 /// end, is the project's study of limits for calls of unknown length.
 ///
-/// Memory: 3 KiB for each of at most 128 models; further ones share theirs.
+/// Memory: 1.5 KiB for each of at most 128 models; further ones share theirs.
 ///
 /// ```
 /// use campanile_llm::tokens::OutputLengths;
@@ -65,16 +65,31 @@ impl OutputLengths {
     /// known. At most a fifth too high.
     #[must_use]
     pub fn likely(&self, model: &str, most: Option<u64>) -> Option<u64> {
-        let p90 = self.of(model, most)?.p90;
-        Some(most.map_or(p90, |most| p90.min(most)))
+        self.likely_at(self.find(model)?, most)
+    }
+
+    /// As [`likely`](Self::likely), of a model at a place.
+    pub(crate) fn likely_at(&self, place: Place, most: Option<u64>) -> Option<u64> {
+        let (_, p90) = self.shared.models.at(place).known(most)?.quantiles();
+        let p90 = p90.into();
+        Some(most.map_or(p90, |most| most.min(p90)))
+    }
+
+    /// Where a model is, if it is known: so that it is looked up once in a call.
+    pub(crate) fn find(&self, model: &str) -> Option<Place> {
+        self.shared.models.find(model)
+    }
+
+    /// Likewise, and from now on if it is new.
+    pub(crate) fn place(&self, model: &str) -> Place {
+        self.shared.models.place(model)
     }
 
     /// How long answers of this class are; those of the model, while the class has too few. `None` while the model has too few.
     #[must_use]
     pub fn of(&self, model: &str, most: Option<u64>) -> Option<Lengths> {
         let classes = self.shared.models.get(model)?;
-        let lengths = [&classes.by_most[class(most)], &classes.all];
-        let known = lengths.into_iter().find(|all| all.samples() >= ENOUGH)?;
+        let known = classes.known(most)?;
         let (median, p90) = known.quantiles();
         Some(Lengths {
             median: median.into(),
@@ -85,9 +100,22 @@ impl OutputLengths {
 
     /// An answer of the model was so long. Only of those that ended as they should.
     pub fn learn(&self, model: &str, most: Option<u64>, tokens: u64) {
-        let classes = self.shared.models.entry(model);
+        self.learn_at(self.place(model), most, tokens);
+    }
+
+    /// As [`learn`](Self::learn), of a model at a place.
+    pub(crate) fn learn_at(&self, place: Place, most: Option<u64>, tokens: u64) {
+        let classes = self.shared.models.at(place);
         classes.by_most[class(most)].learn(tokens);
         classes.all.learn(tokens);
+    }
+}
+
+impl Classes {
+    /// What has enough answers to tell of those of this class.
+    fn known(&self, most: Option<u64>) -> Option<&Histogram> {
+        let lengths = [&self.by_most[class(most)], &self.all];
+        lengths.into_iter().find(|all| all.samples() >= ENOUGH)
     }
 }
 

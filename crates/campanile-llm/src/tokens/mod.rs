@@ -25,6 +25,7 @@ mod ratio;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use by_model::Place;
 pub use calibrated::Calibrated;
 pub use lengths::{Lengths, OutputLengths};
 pub use prompt::PromptSize;

@@ -19,22 +19,21 @@ pub struct PromptSize {
 }
 
 /// What of a request becomes part of the prompt, in any dialect.
-const FIELDS: [&str; 5] = [
-    "messages",
-    "system",
-    "tools",
-    "functions",
-    "response_format",
-];
+fn is_read(field: &str) -> bool {
+    matches!(
+        field,
+        "messages" | "system" | "tools" | "functions" | "response_format"
+    )
+}
 
 /// What an image, a sound or a document is taken to be in tokens: what an image of a megapixel is to Anthropic's models, by
 /// their rule of a token for 750 pixels, with something to spare.
 pub(super) const MEDIA_TOKENS: u64 = 1_600;
 
-/// What tells of those that are told by an address, or by the name of a file. Within text the quotes would be escaped. Built
-/// once: to build a searcher costs more than to look through a short prompt.
-static POINTERS: LazyLock<[memmem::Finder<'static>; 3]> =
-    LazyLock::new(|| ["\"image_url\"", "\"image\"", "\"file_id\""].map(memmem::Finder::new));
+/// What tells of those that are told by an address, or by the name of a file: `"image_url"`, `"image"` and `"file_id"`. Within
+/// text the quotes would be escaped. Built once: to build a searcher costs more than to look through a short prompt.
+static POINTERS: LazyLock<[memmem::Finder<'static>; 2]> =
+    LazyLock::new(|| ["\"image", "\"file_id\""].map(memmem::Finder::new));
 
 /// Strings that are shorter are text, whatever they are made of.
 const ENCODED: usize = 1_024;
@@ -42,16 +41,19 @@ const ENCODED: usize = 1_024;
 // ===== impl PromptSize =====
 
 impl PromptSize {
-    /// The size of a request's prompt. Looks through its bytes once, at the speed of memory, and parses nothing.
+    /// The size of a request's prompt. Looks through its bytes once, at the speed of memory, and parses nothing; a request and
+    /// its clones remember it.
     #[must_use]
     pub fn of(request: &ChatRequest) -> Self {
-        let mut size = Self::default();
-        for field in FIELDS {
-            if let Some(json) = request.object().get(field) {
-                size.add(json);
+        request.size_or_read(|| {
+            let mut size = Self::default();
+            for (field, json) in request.object().iter() {
+                if is_read(field) {
+                    size.add(json);
+                }
             }
-        }
-        size
+            size
+        })
     }
 
     /// How many tokens it is at so many bytes a token: each image, sound or document counts as 1,600.
@@ -71,7 +73,14 @@ impl PromptSize {
                 }
             }
         }
-        let [address, image, file] = POINTERS.each_ref().map(|name| name.find_iter(json).count());
+        let [images, files] = &*POINTERS;
+        let (mut address, mut image) = (0_usize, 0);
+        for found in images.find_iter(json) {
+            let rest = &json[found + images.needle().len()..];
+            address += usize::from(rest.starts_with(b"_url\""));
+            image += usize::from(rest.starts_with(b"\""));
+        }
+        let file = files.find_iter(json).count();
         let pointed = address.div_ceil(2) + image + file;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.text += (json.len() - bytes) as u64;
@@ -83,7 +92,10 @@ impl PromptSize {
 
 /// So many bytes in tokens, rounded up.
 pub(super) fn tokens(bytes: u64, bytes_per_token: f32) -> u64 {
-    (bytes as f64 / f64::from(bytes_per_token)).ceil() as u64
+    let exact = bytes as f64 / f64::from(bytes_per_token);
+    // `ceil` is a call where the processor is any.
+    let whole = exact as u64;
+    whole.saturating_add(u64::from((whole as f64) < exact))
 }
 
 /// The strings in JSON, without their quotes.

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many bytes are a token, learned from calls whose tokens were reported: bytes and tokens of the last so many tokens, in
-/// one word.
+/// one word. Of two calls that are learned at once one may be lost, of an estimate.
 #[derive(Debug)]
 pub(super) struct Ratio(AtomicU64);
 
@@ -33,21 +33,22 @@ impl Ratio {
 
     pub(super) fn learn(&self, bytes: u64, tokens: u64) {
         let (mut bytes, mut tokens) = (bytes as f32, tokens as f32);
-        if !(LEAST..=MOST).contains(&(bytes / tokens)) {
+        // What is no number is not within these either.
+        if !(bytes >= LEAST * tokens && bytes <= MOST * tokens && tokens > 0.0) {
             return;
         }
-        let much = (CALL / tokens).min(1.0);
-        bytes *= much;
-        tokens *= much;
-        // Always succeeds: there is always a next.
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-                let (known_bytes, known_tokens) = unpack(packed);
-                let (bytes, tokens) = (known_bytes + bytes, known_tokens + tokens);
-                let keep = (WINDOW / tokens).min(1.0);
-                Some(pack(bytes * keep, tokens * keep))
-            });
+        if tokens > CALL {
+            bytes *= CALL / tokens;
+            tokens = CALL;
+        }
+        let (known_bytes, known_tokens) = unpack(self.0.load(Ordering::Relaxed));
+        bytes += known_bytes;
+        tokens += known_tokens;
+        if tokens > WINDOW {
+            bytes *= WINDOW / tokens;
+            tokens = WINDOW;
+        }
+        self.0.store(pack(bytes, tokens), Ordering::Relaxed);
     }
 }
 

@@ -128,6 +128,7 @@ impl<O: Observe> Completion<O> {
     }
 
     /// The upstream has reported what the call took.
+    #[inline]
     pub fn usage(&mut self, usage: &Usage) {
         self.observer.usage(usage);
     }
@@ -150,10 +151,12 @@ impl<O: Observe> Completion<O> {
         self.finish(now, outcome);
     }
 
-    /// The call is over; the completion is to be dropped where it lies.
+    /// The call is over; the completion is to be dropped where it lies. Once it has ended, it does not end again.
     #[inline(always)]
-    pub(crate) fn end_in_place(&mut self, now: Timestamp, outcome: Outcome) {
-        self.finish(now, outcome);
+    pub fn end_in_place(&mut self, now: Timestamp, outcome: Outcome) {
+        if !self.ended {
+            self.finish(now, outcome);
+        }
     }
 
     /// Runs `poll`, which drives the service that the call went to. A panic in there ends the call as

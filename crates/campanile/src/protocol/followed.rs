@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -66,11 +66,15 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             unreachable!("polled after it was ready");
         };
-        let result = ready!(Completion::watch(this.completion, || future.poll(cx)));
+        // Looked at where it lies, and moved once: answers are large.
+        let polled = Completion::watch(this.completion, || future.poll(cx));
+        let Poll::Ready(result) = &polled else {
+            return Poll::Pending;
+        };
         let Some(completion) = this.completion else {
             unreachable!("polled after it was ready");
         };
-        if let Err(error) = &result
+        if let Err(error) = result
             && let Some(rejection) = this.protocol.rejection(error)
         {
             completion.refused(rejection);
@@ -78,7 +82,13 @@ where
         let now = completion.clock();
         // Before the end of the call wakes those who wait for what the future holds.
         this.future.set(None);
-        Poll::Ready(this.protocol.complete_in(result, this.completion, now))
+        this.protocol.arrived(result, this.completion, now);
+        match polled {
+            Poll::Ready(result) => {
+                Poll::Ready(this.protocol.complete_in(result, this.completion, now))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

@@ -57,6 +57,18 @@ macro_rules! forward_answers {
         }
 
         #[inline(always)]
+        fn arrived<O: Observe>(
+            &self,
+            result: &Result<Res, Err>,
+            completion: &mut Option<Completion<O>>,
+            now: Timestamp,
+        ) where
+            Err: 'static,
+        {
+            self.inner.arrived(result, completion, now);
+        }
+
+        #[inline(always)]
         fn complete_in<O: Observe>(
             &self,
             result: Result<Res, Err>,
@@ -160,8 +172,25 @@ pub trait Protocol<Req, Res, Err>: Clone {
     where
         Err: 'static;
 
+    /// The head, or the error, has arrived at `now`, for a completion that lies in the response future; what became of it is
+    /// looked at where it lies. A protocol whose answers are large tells the completion here, and ends the call here if it is
+    /// over, so that nothing is left for [`complete_in`](Self::complete_in) but to move the answer. Does nothing unless a
+    /// protocol says otherwise.
+    #[inline(always)]
+    fn arrived<O: Observe>(
+        &self,
+        result: &Result<Res, Err>,
+        completion: &mut Option<Completion<O>>,
+        now: Timestamp,
+    ) where
+        Err: 'static,
+    {
+        let _ = (result, completion, now);
+    }
+
     /// [`complete`](Self::complete), for a completion that lies in the response future. A protocol whose calls end with the
-    /// response ends it where it lies: to move it costs as much as the rest of a cheap guard.
+    /// response ends it where it lies: to move it costs as much as the rest of a cheap guard. Follows upon
+    /// [`arrived`](Self::arrived), with the same.
     ///
     /// # Errors
     ///

@@ -106,8 +106,12 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProj::Calling { future, held } => {
-                    let result = ready!(held.watch(|| future.poll(cx)));
-                    match &result {
+                    // Looked at where it lies, and moved once: answers are large.
+                    let polled = held.watch(|| future.poll(cx));
+                    let Poll::Ready(result) = &polled else {
+                        return Poll::Pending;
+                    };
+                    match result {
                         Ok(response) => {
                             if held.learns()
                                 && let Some(advice) = this.advise.advice(response)
@@ -131,7 +135,15 @@ where
                     };
                     // What the service's future holds is given back before the end of the call wakes those who wait.
                     this.state.set(State::Over { rejection: None });
-                    return Poll::Ready(this.protocol.complete(result, released.guard(), now));
+                    let protocol = this.protocol;
+                    let mut completion = Some(released.guard());
+                    protocol.arrived(result, &mut completion, now);
+                    return match polled {
+                        Poll::Ready(result) => {
+                            Poll::Ready(protocol.complete_in(result, &mut completion, now))
+                        }
+                        Poll::Pending => Poll::Pending,
+                    };
                 }
                 StateProj::Waiting { wait } => {
                     let state = match ready!(wait.poll(cx)) {

@@ -164,6 +164,9 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         P: Clone,
         A: Clone,
     {
+        // All that can panic comes before the call, so that its future is made where it is to lie.
+        let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
+        let share = self.limiter.share();
         let calling = Calling {
             limiter: &self.limiter,
             key: &key,
@@ -172,12 +175,8 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         };
         let future = self.inner.call(request);
         mem::forget(calling);
-        ResponseFuture::calling(
-            future,
-            Held::new(self.limiter.share(), key, place, cost, now),
-            self.protocol.clone(),
-            self.advise.clone(),
-        )
+        let held = Held::new(share, key, place, cost, now);
+        ResponseFuture::calling(future, held, protocol, advise)
     }
 
     #[cold]

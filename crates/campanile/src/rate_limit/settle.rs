@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     completion::Observe,
-    cost::Usage,
+    cost::{Reported, Usage},
     lane::Share,
     outcome::{FailureKind, Outcome},
     rejection::Rejection,
@@ -32,7 +32,7 @@ pub struct Settle<B: Store> {
     limiter: Share<Limiter<B>>,
     key: B::Key,
     reserved: Amounts,
-    used: Used,
+    used: Reported,
     notes: Notes,
 }
 
@@ -49,18 +49,6 @@ pub(super) struct Calling<'a, B: Store> {
     pub(super) reserved: &'a Amounts,
 }
 
-/// What was reported, each part by the last report that had it.
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    input: Told,
-    output: Told,
-    nano_dollars: Told,
-}
-
-/// A number, or that there is none: in eight bytes, since every call carries three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Told(u64);
-
 // ===== impl Settle =====
 
 impl<B: Store> Settle<B> {
@@ -75,7 +63,7 @@ impl<B: Store> Settle<B> {
             limiter,
             key,
             reserved,
-            used: Used::NOTHING,
+            used: Reported::NOTHING,
             notes,
         }
     }
@@ -94,17 +82,18 @@ impl<B: Store> Settle<B> {
     /// Whether the call took what it was estimated to, as far as anybody knows.
     #[inline(always)]
     fn as_estimated(&self, outcome: Outcome) -> bool {
-        outcome.is_success()
-            && self.used.input == Told::NOTHING
-            && self.used.output == Told::NOTHING
-            && self.used.nano_dollars == Told::NOTHING
+        outcome.is_success() && self.used.is_nothing()
     }
 
     fn settle(&self, outcome: Outcome) {
         let undone = self.undone(outcome);
         let mut back = [0; UNITS];
         let mut more = [0; UNITS];
-        for (unit, reported) in self.used.by_unit() {
+        let by_unit = [
+            (Unit::Tokens, self.used.tokens()),
+            (Unit::NanoDollars, self.used.nano_dollars()),
+        ];
+        for (unit, reported) in by_unit {
             let unit = unit.index();
             let took = match reported {
                 Some(units) => self.limiter.meters.unit_parts(unit, units),
@@ -127,6 +116,7 @@ impl<B: Store> Observe for Settle<B> {
         self.notes.add(Notes::ANSWERED);
     }
 
+    #[inline]
     fn usage(&mut self, usage: &Usage) {
         self.used.report(usage);
     }
@@ -153,7 +143,7 @@ impl<B: Store> Observe for Settle<B> {
 }
 
 impl<B: Store> Settle<B> {
-    #[cold]
+    #[inline(never)]
     fn end_otherwise(&self, outcome: Outcome) {
         let place = self.notes.place();
         if self.notes.has(Notes::REFUSED) {
@@ -164,35 +154,6 @@ impl<B: Store> Settle<B> {
         self.settle(outcome);
         self.limiter
             .learn(&self.key, place, outcome, self.notes.begun());
-    }
-}
-
-// ===== impl Used =====
-
-impl Used {
-    const NOTHING: Self = Self {
-        input: Told::NOTHING,
-        output: Told::NOTHING,
-        nano_dollars: Told::NOTHING,
-    };
-
-    fn report(&mut self, usage: &Usage) {
-        self.input.tell(usage.input_tokens);
-        self.output.tell(usage.output_tokens);
-        self.nano_dollars.tell(usage.nano_dollars);
-    }
-
-    /// Of the units that are settled.
-    #[inline]
-    fn by_unit(&self) -> [(Unit, Option<u64>); 2] {
-        let tokens = match (self.input.get(), self.output.get()) {
-            (None, None) => None,
-            (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
-        };
-        [
-            (Unit::Tokens, tokens),
-            (Unit::NanoDollars, self.nano_dollars.get()),
-        ]
     }
 }
 
@@ -251,23 +212,6 @@ impl<B: Store> Drop for Calling<'_, B> {
         let [_, tokens, money] = *self.reserved;
         self.limiter
             .settle(self.key, self.place, &[0, tokens, money], &[0; UNITS]);
-    }
-}
-
-// ===== impl Told =====
-
-impl Told {
-    const NOTHING: Self = Self(u64::MAX);
-
-    fn tell(&mut self, number: Option<u64>) {
-        if let Some(number) = number {
-            self.0 = number.min(u64::MAX - 1);
-        }
-    }
-
-    #[inline]
-    fn get(self) -> Option<u64> {
-        (self != Self::NOTHING).then_some(self.0)
     }
 }
 

@@ -1,8 +1,9 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
-    Advise, Replay, RetryAfter,
+    Advice, Advise, Replay, RetryAfter,
     service::Shared,
     state::{Ended, Next, is_retryable},
     wait::Wait,
@@ -173,64 +174,126 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        // One place from the service's answer to the caller's: answers are large.
+        let mut polled = match this.state.as_mut().project() {
+            StateProj::Calling { future } => future.poll(cx),
+            _ => Poll::Pending,
+        };
         let shared = &**this.shared;
-        loop {
-            match this.state.as_mut().project() {
-                StateProj::Calling { future } => {
-                    let result = ready!(future.poll(cx));
-                    // What the attempt's future holds is given back before anything else is done.
-                    this.state.set(State::Over);
-                    let outcome = shared.protocol.classify(result.as_ref());
-                    let advice = shared.advice.advise(&outcome, result.as_ref());
-                    if !is_retryable(&outcome, advice) {
-                        if outcome.is_success()
-                            && let Some(budget) = &shared.budget
-                        {
-                            budget.deposit(1);
-                        }
-                        return Poll::Ready(result);
-                    }
-                    let now = Instant::now();
-                    let deadline = this.call.deadline;
-                    let refused = result
-                        .as_ref()
-                        .is_err_and(|error| shared.protocol.rejection(error).is_some());
-                    let ended = Ended {
-                        outcome,
-                        advice,
-                        asked: asked(&outcome, shared.config.retry_after, refused),
-                        retries: this.call.retries,
-                        previous: this.call.previous,
-                        left: deadline.map(|at| at.saturating_duration_since(now)),
-                        random: shared.random(),
-                    };
-                    let Some((extra, at)) = this.call.next(shared, ended, now) else {
-                        return Poll::Ready(result);
-                    };
-                    let patience = after(at, shared.config.patience);
-                    let until = deadline.map_or(patience, |deadline| deadline.min(patience));
-                    let wait = Box::pin(Wait::new(result, extra, at, until));
-                    this.state.set(State::Waiting { wait });
-                }
-                StateProj::Waiting { wait } => {
-                    let waited = ready!(wait.as_mut().poll(cx, || shared.instance()));
-                    let request = match &waited.service {
-                        Some(_) => this.call.again(shared),
-                        None => None,
-                    };
-                    let (Some(mut service), Some(request)) = (waited.service, request) else {
-                        this.state.set(State::Over);
-                        return Poll::Ready(waited.answer);
-                    };
-                    // Now that the retry really begins, and before it does: what the answer holds may be what it needs.
-                    drop(waited.answer);
-                    waited.extra.begin();
-                    let future = service.call(request);
-                    this.state.set(State::Calling { future });
-                }
-                StateProj::Over => unreachable!("polled after it was ready"),
+        let judged = match &polled {
+            Poll::Ready(result) => {
+                // What the attempt's future holds is given back before anything else is done.
+                this.state.set(State::Over);
+                shared.judge(result)
             }
+            Poll::Pending => None,
+        };
+        let waits = polled.is_pending() && !matches!(*this.state, State::Calling { .. });
+        if waits || judged.is_some() {
+            go_on(shared, this.call, this.state, cx, &mut polled, judged);
         }
+        polled
+    }
+}
+
+/// What comes after an answer that may be tried again, which has been judged, or while none is there.
+#[cold]
+fn go_on<S, P, A, R, Req>(
+    shared: &Shared<S, P, A, R>,
+    call: &mut Call<R::Kept>,
+    mut state: Pin<&mut State<S, R::Request>>,
+    cx: &mut Context<'_>,
+    polled: &mut Poll<Result<S::Response, S::Error>>,
+    mut judged: Option<(Outcome, Advice)>,
+) where
+    S: Service<R::Request> + Clone,
+    P: Protocol<R::Request, S::Response, S::Error>,
+    A: Advise<S::Response, S::Error>,
+    R: Replay<Req>,
+{
+    loop {
+        if let (Some((outcome, advice)), Poll::Ready(result)) = (judged, &*polled) {
+            let now = Instant::now();
+            let deadline = call.deadline;
+            let refused = result
+                .as_ref()
+                .is_err_and(|error| shared.protocol.rejection(error).is_some());
+            let ended = Ended {
+                outcome,
+                advice,
+                asked: asked(&outcome, shared.config.retry_after, refused),
+                retries: call.retries,
+                previous: call.previous,
+                left: deadline.map(|at| at.saturating_duration_since(now)),
+                random: shared.random(),
+            };
+            let Some((extra, at)) = call.next(shared, ended, now) else {
+                return;
+            };
+            let patience = after(at, shared.config.patience);
+            let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+            let Poll::Ready(result) = mem::replace(polled, Poll::Pending) else {
+                unreachable!("it is ready");
+            };
+            let wait = Box::pin(Wait::new(result, extra, at, until));
+            state.set(State::Waiting { wait });
+        }
+        match state.as_mut().project() {
+            StateProj::Calling { future } => {
+                *polled = future.poll(cx);
+                let Poll::Ready(result) = &*polled else {
+                    return;
+                };
+                state.set(State::Over);
+                judged = shared.judge(result);
+                if judged.is_none() {
+                    return;
+                }
+            }
+            StateProj::Waiting { wait } => {
+                let Poll::Ready(waited) = wait.as_mut().poll(cx, || shared.instance()) else {
+                    return;
+                };
+                let request = match &waited.service {
+                    Some(_) => call.again(shared),
+                    None => None,
+                };
+                let (Some(mut service), Some(request)) = (waited.service, request) else {
+                    state.set(State::Over);
+                    *polled = Poll::Ready(waited.answer);
+                    return;
+                };
+                // Now that the retry really begins, and before it does: what the answer holds may be what it needs.
+                drop(waited.answer);
+                waited.extra.begin();
+                let future = service.call(request);
+                state.set(State::Calling { future });
+            }
+            StateProj::Over => unreachable!("polled after it was ready"),
+        }
+    }
+}
+
+impl<S, P, A, R> Shared<S, P, A, R> {
+    /// What an answer means that may be tried again. A success pays for the retries of others.
+    #[inline]
+    fn judge<Req, Res, Err>(&self, result: &Result<Res, Err>) -> Option<(Outcome, Advice)>
+    where
+        P: Protocol<Req, Res, Err>,
+        A: Advise<Res, Err>,
+        Err: 'static,
+    {
+        let outcome = self.protocol.classify(result.as_ref());
+        let advice = self.advice.advise(&outcome, result.as_ref());
+        if is_retryable(&outcome, advice) {
+            return Some((outcome, advice));
+        }
+        if outcome.is_success()
+            && let Some(budget) = &self.budget
+        {
+            budget.deposit(1);
+        }
+        None
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     completion::Observe,
     context::Trail,
-    cost::{Cost, Usage},
+    cost::{Cost, Reported, Usage},
     lane::Share,
     outcome::{FailureKind, Outcome},
     rejection::Rejection,
@@ -32,7 +32,7 @@ pub struct Settle<B: Store> {
     reserved: Reserved,
     /// What its attempts are charged to, and nothing else.
     trail: Option<Trail>,
-    used: Usage,
+    used: Reported,
     answered: bool,
     refused: bool,
 }
@@ -52,7 +52,7 @@ impl<B: Store> Settle<B> {
             key,
             reserved,
             trail,
-            used: Usage::default(),
+            used: Reported::NOTHING,
             answered: false,
             refused: false,
         }
@@ -73,7 +73,10 @@ impl<B: Store> Settle<B> {
     /// What is known to have been taken of a unit.
     fn known(&self, unit: SpendUnit, charged: &Cost) -> Option<u64> {
         let charged = Some(unit.of(charged)).filter(|charged| *charged > 0);
-        charged.max(unit.used(&self.used))
+        charged.max(match unit {
+            SpendUnit::Tokens => self.used.tokens(),
+            SpendUnit::Money => self.used.nano_dollars(),
+        })
     }
 }
 
@@ -83,12 +86,9 @@ impl<B: Store> Observe for Settle<B> {
         self.answered = true;
     }
 
-    /// Each part by the last report that had it.
+    #[inline]
     fn usage(&mut self, usage: &Usage) {
-        let used = &mut self.used;
-        used.input_tokens = usage.input_tokens.or(used.input_tokens);
-        used.output_tokens = usage.output_tokens.or(used.output_tokens);
-        used.nano_dollars = usage.nano_dollars.or(used.nano_dollars);
+        self.used.report(usage);
     }
 
     fn refused(&mut self, rejection: &Rejection) {

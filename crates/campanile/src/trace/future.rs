@@ -70,6 +70,7 @@ where
         this.future.set(None);
         let Some(completion) = this.completion else {
             let mut off = Some(Completion::new(Traced::OFF));
+            this.protocol.arrived(&result, &mut off, Timestamp::ZERO);
             return Poll::Ready(this.protocol.complete_in(result, &mut off, Timestamp::ZERO));
         };
         match &result {
@@ -87,6 +88,7 @@ where
             }
         }
         let now = completion.clock();
+        this.protocol.arrived(&result, this.completion, now);
         Poll::Ready(this.protocol.complete_in(result, this.completion, now))
     }
 }
