@@ -9,7 +9,6 @@
 //! | `build` | makes pools, stages and routes of it, and makes them anew when it changes |
 //! | `access` | who calls, and within which limits |
 //! | `serve` | connections, requests and answers |
-//! | `operate` | health, metrics, status, operators' actions, trails |
 //! | [`quickstart`] | what is started without a file |
 //! | `operate` | health, metrics, status, operators' actions, ids of calls, the access log |
 //! | `trail` | tells a caller where its call went, and why |
@@ -28,11 +27,9 @@ mod pages;
 pub mod quickstart;
 mod serve;
 mod simulated;
+mod trail;
 pub mod watch;
 
 pub use build::{BuildError, Changes, Reloaded};
-pub use build::{BuildError, Reloaded};
-mod trail;
-
 pub use gateway::Gateway;
 pub use serve::{Server, Stopped, runtime};

@@ -10,7 +10,7 @@ use campanile_tests::faults::{APIS, Answer, Cut, Hint, recorded, refusing};
 use tower::ServiceExt;
 
 use crate::{
-    fault::nothing_leaks,
+    leaks::nothing_leaks,
     llm::{
         DIALECTS, bounded, request,
         site::{patient, site, stack},

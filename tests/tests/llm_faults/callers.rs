@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use tower::ServiceExt;
 
 use crate::{
-    fault::{behind, full, nothing_leaks},
+    leaks::nothing_leaks,
+    llm::campaign::{behind, full},
     llm::{
         DIALECTS, bounded, request,
         seen::Seen,

@@ -3,8 +3,7 @@
 
 mod answers;
 mod callers;
-mod fault;
-mod faults;
+mod leaks;
 #[path = "../llm/mod.rs"]
 mod llm;
 mod shown;

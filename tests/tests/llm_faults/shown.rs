@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use crate::{
-    fault::{Fate, Fault, SHORT, nothing_leaks},
-    faults::faults,
+    leaks::nothing_leaks,
+    llm::campaign::{Fate, Fault, SHORT, faults},
     llm::{
         bounded, request,
         seen::{Seen, composed},

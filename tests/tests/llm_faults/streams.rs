@@ -6,8 +6,8 @@ use campanile_tests::faults::Ended;
 use tower::ServiceExt;
 
 use crate::{
-    fault::{Fate, Fault, SHORT, nothing_leaks},
-    faults::faults,
+    leaks::nothing_leaks,
+    llm::campaign::{Fate, Fault, SHORT, faults},
     llm::{
         DIALECTS, bounded, request,
         seen::{Seen, composed},

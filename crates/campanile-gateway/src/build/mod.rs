@@ -108,7 +108,7 @@ impl Live {
         kept: &Kept,
         before: Option<&Self>,
     ) -> Result<Planned, BuildError> {
-        let wires = Wires::new(config.http, before.map(|before| &before.wires))?;
+        let wires = Wires::new(config.http.clone(), before.map(|before| &before.wires))?;
         let prices = prices(&config)?;
         let mut plans = Plans {
             config: &config,

@@ -63,11 +63,11 @@ impl Wires {
         let same = before.filter(|before| before.config == config);
         let servers = before.map(|before| before.servers().clone());
         Ok(Self {
-            config,
             client: match same {
                 Some(before) => before.client.clone(),
-                None => HttpClient::new(config)?,
+                None => HttpClient::new(config.clone())?,
             },
+            config,
             simulated: Mutex::new(servers.unwrap_or_default()),
         })
     }
@@ -75,7 +75,7 @@ impl Wires {
     /// The way to a provider of this name, and what it depends on.
     pub(super) fn of(&self, name: &str, section: &ProviderSection) -> (Wire, HttpConfig) {
         let Some(config) = &section.simulated else {
-            return (Wire::Http(self.client.clone()), self.config);
+            return (Wire::Http(self.client.clone()), self.config.clone());
         };
         let server = Simulated::new(name, config);
         let mut servers = self.servers();

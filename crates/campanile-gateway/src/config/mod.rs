@@ -37,11 +37,11 @@ mod workflow;
 
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
+pub use listen::address;
 #[cfg(test)]
 pub(crate) use load::load_in;
-pub use listen::address;
 pub use load::{Loaded, load, read};
-pub use log::{LogConfig, LogFormat};
+pub use log::{AccessLog, LogConfig, LogFormat};
 pub use overrides::{OVERRIDES, Override};
 pub use pool::{MemberConfig, PoolConfig, ProbeConfig, StrategyConfig};
 pub use provider::{Preset, ProviderSection, SimulatedConfig};

@@ -24,7 +24,7 @@ mod request_id;
 mod standing;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use about::About;
 pub(crate) use calls::CallsLayer;

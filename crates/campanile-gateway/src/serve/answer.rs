@@ -4,7 +4,7 @@ use axum::Router;
 use bytes::Bytes;
 use campanile::BoxError;
 use campanile_llm::{Error, dialect::Dialect};
-use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, Method, Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 

@@ -11,7 +11,7 @@ use http_body::Body as HttpBody;
 use super::{
     answer::{Asked, Limits},
     body::Body,
-    refuse, stage, told,
+    stage, told,
 };
 use crate::{
     access::Caller,

@@ -252,11 +252,13 @@ impl Answering {
         }
     }
 
-    /// It was answered further in, and failed before anything of that was passed on.
-    pub(super) fn begun(&mut self, begun: &Begun) {
-        self.answered(&begun.meta);
+    /// An attempt that was answered further in, and failed before anything of that was passed on.
+    #[cold]
+    pub(super) fn begun(call: Completion<Attempt>, begun: &Begun) -> Self {
+        let mut answering = Self::new(call, &begun.meta);
         let mut usage = begun.usage;
-        self.took(&mut usage, begun.reported);
+        answering.took(&mut usage, begun.reported);
+        answering
     }
 
     /// It has taken so much so far, which the usage is made to tell in money too. What a provider itself says that it costs

@@ -74,28 +74,24 @@ where
             return Poll::Pending;
         };
         this.future.set(None);
-        let Some(mut completion) = this.completion.take() else {
+        let Some(completion) = this.completion else {
             unreachable!("polled after it was ready");
         };
-        Poll::Ready(match result {
-            Ok(response) => Ok(response.account(completion)),
-            Err(error) => {
-                if let Some(begun) = error.begun() {
-                    completion.observer_mut().begun(begun);
-                }
-                completion.end(Timestamp::ZERO, error.outcome());
-                Err(error)
-        let Some(completion) = this.completion else {
         match result {
             Ok(response) => {
                 if response.record(completion.observer_mut()) {
                     completion.end_in_place(Timestamp::ZERO, Outcome::Success);
                     *this.completion = None;
+                }
             }
-            Err(error) => {
-                completion.end_in_place(Timestamp::ZERO, error.outcome());
-                *this.completion = None;
-            }
+            Err(error) => match (error.begun(), this.completion.take()) {
+                (Some(begun), Some(call)) => {
+                    let answering = Answering::begun(call, begun);
+                    Completion::new(answering).end(Timestamp::ZERO, error.outcome());
+                }
+                (_, Some(call)) => call.end(Timestamp::ZERO, error.outcome()),
+                (_, None) => {}
+            },
         }
         match polled {
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.account(this.completion))),

@@ -33,7 +33,7 @@ impl Check<'_> {
             );
             self.wrong(&["log", "filter"], message);
         }
-        self.built(&["http"], config.http.build());
+        self.built(&["http"], config.http.clone().build());
         if let Some(deadline) = config.deadline {
             self.rule(!deadline.is_zero(), &["deadline"], above);
         }

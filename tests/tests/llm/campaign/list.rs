@@ -6,7 +6,7 @@ use bytes::Bytes;
 use campanile_llm::{dialect::Api, error::Class};
 use campanile_tests::faults::{Answer, Cut, Ended, Hint};
 
-use crate::fault::{Fate, Fault, behind, find, full};
+use super::{Fate, Fault, behind, find, full};
 
 /// All that can go wrong with a stream.
 pub(crate) fn faults(api: Api) -> Vec<Fault> {
