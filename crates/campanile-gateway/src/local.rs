@@ -82,10 +82,12 @@ impl Place {
             Preset::Ollama => ollama(&body),
             _ => llama_cpp(&headers, &body),
         }?;
-        let mut section = ProviderSection::default();
-        section.preset = Some(self.preset);
-        section.base_url = Some(url);
-        section.models = named(models);
+        let section = ProviderSection {
+            preset: Some(self.preset),
+            base_url: Some(url),
+            models: named(models),
+            ..ProviderSection::default()
+        };
         (!section.models.is_empty()).then(|| (self.name.to_owned(), section))
     }
 }

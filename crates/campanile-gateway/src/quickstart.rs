@@ -124,16 +124,20 @@ pub fn quickstart() -> Config {
         ("simulated-slow", 900, 15.0),
         ("simulated-flaky", 250, 60.0),
     ] {
-        let mut simulated = SimulatedConfig::default();
-        simulated.first_word = Duration::from_millis(first_word);
-        simulated.words_per_second = words_per_second;
+        let mut simulated = SimulatedConfig {
+            first_word: Duration::from_millis(first_word),
+            words_per_second,
+            ..SimulatedConfig::default()
+        };
         if name == "simulated-flaky" {
             simulated.failures_per_thousand = 150;
             simulated.throttled_per_thousand = 50;
             simulated.cuts_per_thousand = 20;
         }
-        let mut section = ProviderSection::default();
-        section.simulated = Some(simulated);
+        let section = ProviderSection {
+            simulated: Some(simulated),
+            ..ProviderSection::default()
+        };
         config.providers.insert(name.to_owned(), section);
         pool.members.push(name.into());
     }

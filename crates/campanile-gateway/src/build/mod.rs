@@ -71,7 +71,6 @@ pub(crate) struct Live {
     pub(crate) limits: Limits,
     pub(crate) chats: Router<Chats>,
     pub(crate) embeds: Router<Embeds>,
-    pub(crate) estimator: Estimator,
     wires: Wires,
 }
 
@@ -178,7 +177,6 @@ impl Live {
                 limits,
                 chats,
                 embeds,
-                estimator,
                 wires,
             },
             told,

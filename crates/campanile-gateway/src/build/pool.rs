@@ -41,9 +41,6 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
-    /// By themselves, without what stages put around.
-    pub(crate) chats: Chats,
-    pub(crate) embeds: Embeds,
     pub(super) chat_plug: ChatPlug,
     pub(super) embed_plug: EmbedPlug,
     shape: Shape,
@@ -119,29 +116,10 @@ impl Pool {
         members.values().map(|one| one.member.clone()).collect()
     }
 
-    /// A member of this name.
-    pub(crate) fn member(&self, name: &str) -> Option<Member> {
-        let members = self.core.members();
-        members.get(name).map(|one| one.member.clone())
-    }
-
     /// The provider of a member by itself, without anything around it.
     #[cfg(test)]
     pub(super) fn target(&self, name: &str) -> campanile_llm::provider::Provider<super::Wire> {
         self.core.members()[name].target.provider.clone()
-    }
-
-    /// What probes have found, if there are any.
-    pub(crate) const fn health(&self) -> Option<&HealthHandle> {
-        self.handles.health.as_ref()
-    }
-
-    /// Whether somebody may be picked now.
-    pub(crate) fn is_open(&self) -> bool {
-        let now = Timestamp::now();
-        let members = self.core.members();
-        let mut gates = members.values().map(|one| one.member.endpoint.gate());
-        gates.any(|gate| gate.is_open(now))
     }
 
     /// A pool as the settings say. What of `before` can be kept goes on: its members with their measurements and guards, and
@@ -258,12 +236,10 @@ impl Pool {
             metrics,
             directory: Arc::clone(&directory),
         };
-        let (embeds, embed_plug) = stack::embeds(&layers, Box::pin(core.roster.changes()));
-        let (chats, chat_plug) = stack::chats(layers, members);
+        let (_, embed_plug) = stack::embeds(&layers, Box::pin(core.roster.changes()));
+        let (_, chat_plug) = stack::chats(layers, members);
         Ok(Self {
             name: name.into(),
-            chats,
-            embeds,
             chat_plug,
             embed_plug,
             shape,

@@ -22,6 +22,7 @@ use crate::{
 
 /// How a provider is reached.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // the large one is the one in earnest: it shall not be a step further away
 pub(crate) enum Wire {
     /// Over HTTP.
     Http(HttpClient),

@@ -15,6 +15,4 @@ pub(crate) struct About {
     pub(crate) provider: Option<Arc<str>>,
     /// What was wrong.
     pub(crate) error: Option<Class>,
-    /// The text of the error.
-    pub(crate) message: Option<String>,
 }

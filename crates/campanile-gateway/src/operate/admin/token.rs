@@ -26,6 +26,7 @@ enum Expected {
 /// # Errors
 ///
 /// 404 where there is no token in the settings, and 401, the same for whatever is sent, where it is another.
+#[allow(clippy::result_large_err)] // made once for who is refused
 pub(in crate::operate) fn admit(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -45,6 +46,7 @@ pub(in crate::operate) fn admit(
 /// # Errors
 ///
 /// 401 as [`admit`].
+#[allow(clippy::result_large_err)] // made once for who is refused
 pub(in crate::operate) fn admit_reader(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -91,6 +93,7 @@ impl fmt::Debug for Token {
 
 impl Expected {
     /// Hashes are compared in the same time wherever they differ, and that of a guess tells nothing of how good it was.
+    #[allow(clippy::result_large_err)] // made once for who is refused
     fn check(&self, headers: &HeaderMap) -> Result<(), Response<Body>> {
         let sent = headers
             .get(AUTHORIZATION)

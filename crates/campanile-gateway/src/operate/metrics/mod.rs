@@ -128,6 +128,7 @@ type Labelled<'a> = (Vec<(&'a str, &'a str)>, Used);
 
 #[allow(clippy::cast_precision_loss)] // counts stay below 2^53
 fn told(families: &mut Families, scope: &str, by: &str, groups: &[Labelled<'_>]) {
+    #[allow(clippy::type_complexity)] // a table
     let counters: [(&str, &str, fn(&Used) -> f64); 4] = [
         ("attempts", "Attempts that are over", |used| {
             used.calls as f64
@@ -177,6 +178,7 @@ fn told(families: &mut Families, scope: &str, by: &str, groups: &[Labelled<'_>])
 fn callers(families: &mut Families, gateway: &Gateway) {
     let live = gateway.live();
     let budgets = status::budgets(&live);
+    #[allow(clippy::type_complexity)] // a table
     let amounts: [(&str, &str, fn(&status::BudgetStatus) -> f64); 4] = [
         ("limit", "The limit of a tenant's budget.", |budget| {
             budget.limit
@@ -223,6 +225,7 @@ fn callers(families: &mut Families, gateway: &Gateway) {
             }
         }
     }
+    #[allow(clippy::type_complexity)] // a table
     let limits: [(&str, &str, fn(u32, u32) -> u32); 2] = [
         (
             "limit",
