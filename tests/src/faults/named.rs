@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use campanile_llm::dialect::Api;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Cut, Exchange, Hint, recorded};
 
@@ -25,6 +25,7 @@ impl Exchange {
     /// | `full` | reasoning, text, and calls of tools |
     /// | `slow`, `slower` | as `full`, a piece every 50 ms, or 200 |
     /// | `status-500` | an error of this status |
+    /// | `flood` | 4 MB of text |
     /// | `rate` | 429, for 7 s |
     /// | `quota` | 429, for good |
     /// | `reset` | none: the connection is reset |
@@ -62,6 +63,12 @@ impl Exchange {
             "full" => full(),
             "slow" => full().paced(Duration::from_millis(50)),
             "slower" => full().paced(Duration::from_millis(200)),
+            "flood" => {
+                let choice = json!({"index": 0, "delta": {"content": "x".repeat(4 << 10)}});
+                let word = format!("data: {}\n\n", json!({"choices": [choice]}));
+                let body = word.repeat(1_000) + "data: [DONE]\n\n";
+                Answer::stream(Api::OpenAi, body.into())
+            }
             "rate" => Answer::rate_limited(api, Hint::Seconds(7)),
             "quota" => Answer::error(api, 429, "insufficient_quota", "You exceeded your quota"),
             "reset" => Answer::reset(),

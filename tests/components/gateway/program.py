@@ -1,0 +1,317 @@
+"""Checks the program, as people run it: program.py PROGRAM [WORD...]. Python's own library, and nothing else."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+program, *wanted = sys.argv[1:]
+FAULTS = os.environ["FAULTS_URL"]
+SECRET = "sk-very-secret-key-of-the-provider"
+TOKEN = "very-secret-token-of-operators"
+checks = []
+# The child's own environment says nothing of other gateways.
+environment = {key: value for key, value in os.environ.items() if not key.endswith(("_URL", "_API_KEY"))}
+
+
+def check(function):
+    checks.append(function)
+    return function
+
+
+def settings(more="", providers=""):
+    return f"""listen: 127.0.0.1:0
+admin: {{token: {TOKEN}}}
+providers:
+  faults: {{preset: compatible, base_url: "{FAULTS}/v1", key: {SECRET}, models: {{text: , slow: , slower: , flood: }}}}
+{providers}{more}"""
+
+
+class Gateway:
+    """The program, while it runs."""
+
+    def __init__(self, text, *arguments):
+        self.folder = tempfile.TemporaryDirectory()
+        self.file = pathlib.Path(self.folder.name, "gateway.yaml")
+        self.log = pathlib.Path(self.folder.name, "log")
+        if text is not None:
+            self.file.write_text(text, encoding="utf-8")
+            arguments = ["--config", str(self.file), *arguments]
+        self.said = open(self.log, "w+", encoding="utf-8")
+        self.process = subprocess.Popen([program, *arguments], stdout=self.said, stderr=self.said, env=environment)
+        until(lambda: "http://127.0.0.1:" in self.text() or self.process.poll() is not None, 30)
+        found = re.search(r"http://(127\.0\.0\.1:\d+)", self.text())
+        assert found, self.text()
+        self.address = found[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.said.close()
+        self.folder.cleanup()
+
+    def text(self):
+        return self.log.read_text(encoding="utf-8")
+
+    def ask(self, method, path, body=None, **headers):
+        """Status, headers and body of an answer."""
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        with contextlib.closing(connection):
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body and json.dumps(body), {"content-type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read().decode()
+
+    def chat(self, model="text", **more):
+        return self.ask("POST", "/v1/chat/completions", question(model, **more))
+
+    def socket(self, buffer=None):
+        host, port = self.address.split(":")
+        connection = socket.socket()
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.settimeout(30)
+        connection.connect((host, int(port)))
+        return connection
+
+    def memory(self):
+        """Kilobytes of this process that are in memory."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def question(model, **more):
+    return {"model": model, "messages": [{"role": "user", "content": "Hello?"}], **more}
+
+
+def request(body):
+    body = json.dumps(body).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def until(what, bound=20):
+    end = time.monotonic() + bound
+    while not (value := what()):
+        assert time.monotonic() < end, "it does not become so"
+        time.sleep(0.05)
+    return value
+
+
+def run(*arguments):
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, env=environment)
+
+
+def faults():
+    connection = http.client.HTTPConnection(FAULTS.removeprefix("http://"), timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/counts")
+        return json.load(connection.getresponse())
+
+
+@check
+def help_and_schema():
+    done = run("--help")
+    assert done.returncode == 0 and "--config" in done.stdout and "check" in done.stdout, done
+    done = run("schema")
+    schema = json.loads(done.stdout)
+    assert done.returncode == 0 and "providers" in schema["properties"], done
+    assert run("--no-such-option").returncode == 2
+
+
+@check
+def check_of_a_file():
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "gateway.yaml")
+        file.write_text(settings(), encoding="utf-8")
+        done = run("check", str(file))
+        assert done.returncode == 0 and "is well" in done.stdout, done
+        assert SECRET not in done.stdout + done.stderr and TOKEN not in done.stdout + done.stderr, done
+        file.write_text(settings("pools:\n  default: {patiense: 3s}\n"), encoding="utf-8")
+        done = run("check", str(file))
+        line = file.read_text(encoding="utf-8")[: file.read_text(encoding="utf-8").index("patiense")].count("\n") + 1
+        assert done.returncode == 1, done
+        assert "patience" in done.stderr and f"{line}:" in done.stderr, done
+        assert SECRET not in done.stderr and TOKEN not in done.stderr, done
+        assert run("check", str(file) + ".none").returncode == 1
+
+
+@check
+def without_a_file():
+    with Gateway(None, "--listen", "0") as gateway:
+        assert "curl" in gateway.text() and "simulated" in gateway.text(), gateway.text()
+        models = json.loads(gateway.ask("GET", "/v1/models")[2])["data"]
+        assert models, models
+        status, _, body = gateway.chat(models[0]["id"])
+        assert status == 200 and json.loads(body)["choices"][0]["message"]["content"], body
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(30) == 0
+
+
+@check
+def edits_and_hangups():
+    with Gateway(settings()) as gateway:
+        assert gateway.chat()[0] == 200
+        assert gateway.chat("added")[0] == 404
+        added = f'  other: {{preset: compatible, base_url: "{FAULTS}/v1", models: {{added: text}}}}\n'
+        gateway.file.write_text(settings(providers=added), encoding="utf-8")
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: gateway.chat("added")[0] == 200)
+        # What is broken is refused, and reported; and the one before goes on.
+        before = len(gateway.text())
+        gateway.file.write_text(settings("nonsense: 1\n"), encoding="utf-8")
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: "nonsense" in gateway.text()[before:])
+        assert gateway.chat("added")[0] == 200
+        # And without a signal.
+        gateway.file.write_text(settings(), encoding="utf-8")
+        until(lambda: gateway.chat("added")[0] == 404)
+        assert SECRET not in gateway.text() and TOKEN not in gateway.text()
+
+
+@check
+def a_stop_lets_streams_end():
+    with Gateway(settings()) as gateway:
+        answers = []
+        body = question("slow", stream=True)
+        callers = [threading.Thread(target=lambda: answers.append(gateway.ask("POST", "/v1/chat/completions", body))) for _ in range(20)]
+        for caller in callers:
+            caller.start()
+        until(lambda: faults().get("slow", {}).get("active", 0) >= 20)
+        gateway.process.send_signal(signal.SIGTERM)
+        for caller in callers:
+            caller.join()
+        assert gateway.process.wait(30) == 0, gateway.text()
+        assert len(answers) == 20
+        for status, _, body in answers:
+            assert status == 200 and body.endswith("data: [DONE]\n\n"), (status, body[-200:])
+        assert "stopped" in gateway.text() and "cut=0" in gateway.text(), gateway.text()[-500:]
+
+
+@check
+def a_stop_says_what_it_cut():
+    with Gateway(settings("server: {stop_within: 100ms}\n")) as gateway:
+        answers = []
+        body = question("slower", stream=True)
+        caller = threading.Thread(target=lambda: answers.append(gateway.ask("POST", "/v1/chat/completions", body)))
+        caller.start()
+        until(lambda: faults().get("slower", {}).get("active", 0) >= 1)
+        time.sleep(1)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(30) == 0, gateway.text()
+        caller.join()
+        assert "cut=1" in gateway.text(), gateway.text()[-500:]
+        status, _, body = answers[0]
+        assert "[DONE]" not in body and "error" in body, (status, body)
+        until(lambda: faults()["slower"]["active"] == 0)
+
+
+@check
+def operators_need_the_token():
+    with Gateway(settings()) as gateway:
+        for path in ["/status", "/metrics", "/admin"]:
+            assert gateway.ask("GET", path)[0] in (401, 403), path
+            assert gateway.ask("GET", path, authorization="Bearer wrong")[0] in (401, 403), path
+        gateway.chat()
+        for path in ["/status", "/metrics"]:
+            status, _, body = gateway.ask("GET", path, authorization=f"Bearer {TOKEN}")
+            assert status == 200 and "faults" in body, (path, status)
+            assert SECRET not in body and TOKEN not in body, path
+        assert gateway.ask("GET", "/healthz")[0] == 200 and gateway.ask("GET", "/readyz")[0] == 200
+
+
+@check
+def heads_bodies_and_patience():
+    more = "server: {max_body: 10000, max_head: 4096, head_timeout: 500ms, body_timeout: 500ms}\n"
+    with Gateway(settings(more)) as gateway:
+        assert gateway.chat(extra="x" * 20_000)[0] == 413
+        assert gateway.ask("GET", "/healthz", x_long="x" * 10_000)[0] == 431
+        for begun in [b"POST /v1/chat/completions HT", request(question("text"))[:-5]]:
+            with contextlib.closing(gateway.socket()) as slow:
+                slow.sendall(begun)
+                answer = slow.recv(4096)
+                assert answer.startswith(b"HTTP/1.1 408"), answer
+        assert gateway.chat()[0] == 200
+
+
+@check
+def ten_thousand_idle_connections():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    connections = 10_000 if hard == resource.RLIM_INFINITY else min(10_000, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (connections + 400, hard))
+    with Gateway(settings()) as gateway:
+        assert gateway.chat()[0] == 200
+        before = gateway.memory()
+        idle = [gateway.socket() for _ in range(connections)]
+        # Some have asked before.
+        for connection in idle[::10]:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        each = (gateway.memory() - before) / connections
+        for _ in range(50):
+            assert gateway.chat()[0] == 200
+        print(f"      {connections} idle connections, {each:.1f} KiB each")
+        assert each < 16, each
+        for connection in idle:
+            connection.close()
+        assert gateway.chat()[0] == 200
+
+
+@check
+def clients_that_do_not_read():
+    streams = 200
+    with Gateway(settings("server: {write_timeout: 4s}\n")) as gateway:
+        assert gateway.chat()[0] == 200
+        before = gateway.memory()
+        idle = [gateway.socket(buffer=4096) for _ in range(streams)]
+        for connection in idle:
+            connection.sendall(request(question("flood", stream=True)))
+        until(lambda: faults().get("flood", {}).get("requests", 0) == streams, 60)
+        most = 0
+        # Until they are given up, and their calls with them.
+        end = time.monotonic() + 60
+        while faults()["flood"]["active"]:
+            assert time.monotonic() < end, "they are read on"
+            most = max(most, gateway.memory())
+            time.sleep(0.1)
+        each = (most - before) / streams
+        counts = faults()["flood"]
+        print(f"      {streams} streams that nobody reads, {each:.1f} KiB each; {counts}")
+        assert counts["cancelled"] == streams, counts
+        assert each < 256, each
+        assert gateway.chat()[0] == 200
+        for connection in idle:
+            connection.close()
+
+
+failed = 0
+for function in checks:
+    name = function.__name__.replace("_", " ")
+    if wanted and not any(word in name for word in wanted):
+        continue
+    began = time.monotonic()
+    try:
+        function()
+    except Exception:
+        failed += 1
+        traceback.print_exc()
+        print(f"FAIL  {name}", flush=True)
+    else:
+        print(f"ok    {name} ({time.monotonic() - began:.1f} s)", flush=True)
+print(f"the program: {len(checks)} checks, {failed} failed")
+sys.exit(failed > 0)

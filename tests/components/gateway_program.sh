@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs the program `campanile-gateway` as people do: its commands, signals, edits of its file, 10,000 idle connections, clients that
+# do not read.
+#
+#     tests/components/gateway_program.sh
+#     tests/components/gateway_program.sh idle        # the checks whose names hold this word
+#
+# A line for each check; the exit code tells whether all went well.
+set -euo pipefail
+# shellcheck source=tests/components/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=tests/components/gateway.sh
+. "$(dirname "${BASH_SOURCE[0]}")/gateway.sh"
+cd "$root"
+
+build_gateway
+cargo build --quiet -p campanile-tests --bin campanile-faults
+start "$binaries/campanile-faults"
+FAULTS_URL=$started GATEWAY_URL='' python3 tests/components/gateway/program.py "$binaries/campanile-gateway" "$@"
