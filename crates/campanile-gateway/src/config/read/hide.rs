@@ -191,19 +191,28 @@ fn words(text: &str) -> String {
         out.push_str(if looks_secret(word) { HIDDEN } else { word });
         rest = after;
         if let Some(address) = rest.strip_prefix("://") {
-            out.push_str("://");
-            rest = address;
-            let end = address
-                .find([' ', '/', '"', '\'', '`', ','])
-                .unwrap_or(address.len());
-            if let Some(at) = address[..end].rfind('@') {
-                out.push_str(HIDDEN);
-                rest = &address[at..];
-            }
+            let end = address.find([' ', '"', '\'', '`', ',', '}']);
+            let (address, after) = address.split_at(end.unwrap_or(address.len()));
+            out.push_str(&place(address));
+            rest = after;
         }
     }
     out.push_str(rest);
     out
+}
+
+/// What follows `://`: without user and query.
+fn place(address: &str) -> String {
+    let (path, query) = match address.split_once('?') {
+        Some((path, _)) => (path, "?***"),
+        None => (address, ""),
+    };
+    let host = path.find('/').unwrap_or(path.len());
+    let (user, path) = match path[..host].rfind('@') {
+        Some(at) => (HIDDEN, &path[at..]),
+        None => ("", path),
+    };
+    format!("://{user}{path}{query}")
 }
 
 fn looks_secret(word: &str) -> bool {
