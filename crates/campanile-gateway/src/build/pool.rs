@@ -15,7 +15,6 @@ use campanile::{
     health::{HealthConfig, HealthHandle, HealthLayer},
     hedge::HedgeHandle,
     retry::RetryLayer,
-    time::Timestamp,
     timeout::TimeoutLayer,
 };
 use campanile_llm::{
@@ -26,7 +25,7 @@ use campanile_llm::{
 use tower_layer::Layer;
 
 use super::{
-    BuildError, Chats, Embeds, Guards, Member, Reloaded, Wires,
+    BuildError, Guards, Member, Reloaded, Wires,
     guards::Terms,
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
     strategy::picks,

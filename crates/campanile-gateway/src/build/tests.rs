@@ -39,7 +39,9 @@ fn gateway(more: &str) -> Gateway {
 }
 
 fn member(gateway: &Gateway, pool: &str, name: &str) -> Member {
-    gateway.live().pools[pool].member(name).unwrap()
+    let members = gateway.live().pools[pool].members();
+    let member = members.into_iter().find(|one| one.endpoint.key() == name);
+    member.unwrap()
 }
 
 async fn ask(gateway: &Gateway, request: ChatRequest) -> Result<usize, Error> {

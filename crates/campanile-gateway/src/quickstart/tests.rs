@@ -4,14 +4,13 @@ use super::*;
 use crate::config::Preset;
 
 fn server(models: &[&str]) -> ProviderSection {
-    let mut section = ProviderSection::default();
-    section.preset = Some(Preset::LlamaCpp);
-    section.base_url = Some("http://127.0.0.1:9".to_owned());
-    section.models = models
-        .iter()
-        .map(|model| ((*model).to_owned(), None))
-        .collect();
-    section
+    let models = models.iter().map(|model| ((*model).to_owned(), None));
+    ProviderSection {
+        preset: Some(Preset::LlamaCpp),
+        base_url: Some("http://127.0.0.1:9".to_owned()),
+        models: models.collect(),
+        ..ProviderSection::default()
+    }
 }
 
 fn found(servers: &[(&str, &[&str])]) -> (Config, Vec<Local>) {

@@ -29,7 +29,6 @@ pub(super) fn refused(
         model,
         provider: error.provider().map(Into::into),
         error: Some(error.class()),
-        message: Some(error.message().to_owned()),
     });
     let mut response = refuse::answer(error, asked.dialect);
     if let Some(about) = about {
@@ -46,7 +45,6 @@ pub(super) fn about(caller: &Caller, model: &Option<Arc<str>>, meta: &Meta) -> A
         model: model.clone(),
         provider: meta.provider.clone(),
         error: None,
-        message: None,
     }
 }
 

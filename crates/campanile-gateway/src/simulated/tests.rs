@@ -19,10 +19,11 @@ mod streams;
 
 /// Exactly as slow as it says.
 fn config() -> SimulatedConfig {
-    let mut config = SimulatedConfig::default();
-    config.spread = 0.0;
-    config.seed = Some(7);
-    config
+    SimulatedConfig {
+        spread: 0.0,
+        seed: Some(7),
+        ..SimulatedConfig::default()
+    }
 }
 
 fn post(path: &str, body: &Value) -> Request<Full<Bytes>> {

@@ -46,7 +46,7 @@ async fn a_body_that_turns_out_too_large_is_refused_when_it_does() {
     // It is read on, so that the answer is not lost: but not for ever.
     let begun = Instant::now();
     assert!(client.is_closed().await);
-    assert!(begun.elapsed() <= SECOND * 3);
+    assert!(Instant::now().duration_since(begun) <= SECOND * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +79,13 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
         client.send(" ").await;
     }
     let answer = client.answer().await;
-    assert_eq!((answer.status, begun.elapsed().as_secs()), (408, 60));
+    assert_eq!(
+        (
+            answer.status,
+            Instant::now().duration_since(begun).as_secs()
+        ),
+        (408, 60)
+    );
     assert!(answer.message().contains("within 60 s"));
 }
 

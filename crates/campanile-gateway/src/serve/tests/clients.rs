@@ -64,7 +64,7 @@ server: { heartbeat: 8 }
     client.until("[simulated").await;
     let begun = Instant::now();
     client.until(": keep-alive\n\n").await;
-    assert_eq!(begun.elapsed().as_secs(), 8);
+    assert_eq!(Instant::now().duration_since(begun).as_secs(), 8);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,6 +82,10 @@ async fn a_call_ends_when_its_caller_said() {
         let begun = Instant::now();
         let answer = client.ask("/v1/chat/completions", header, &chat()).await;
         assert_eq!(answer.status, status, "{header} {answer:?}");
-        assert_eq!(status == 504, begun.elapsed().as_secs() == 5, "{header}");
+        assert_eq!(
+            status == 504,
+            Instant::now().duration_since(begun).as_secs() == 5,
+            "{header}"
+        );
     }
 }

@@ -13,7 +13,7 @@ async fn a_head_that_does_not_come_to_its_end_is_answered_with_408() {
         client.send("x-slow: 1\r\n").await;
     }
     let answer = client.answer().await;
-    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(Instant::now().duration_since(begun).as_secs(), 10);
     assert_eq!(answer.status, 408);
     assert!(answer.message().contains("has not come in time"));
     assert_eq!(answer.header("connection"), Some("close"));
@@ -26,7 +26,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
     let begun = Instant::now();
     let mut client = Client::new(&served);
     assert!(client.is_closed().await);
-    assert_eq!(begun.elapsed().as_secs(), 120);
+    assert_eq!(Instant::now().duration_since(begun).as_secs(), 120);
 
     // After a call as well, from its end.
     let mut client = Client::new(&served);
@@ -34,7 +34,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
     assert_eq!(client.get("/healthz", "").await.status, 200);
     let begun = Instant::now();
     assert!(client.is_closed().await);
-    assert_eq!(begun.elapsed().as_secs(), 120);
+    assert_eq!(Instant::now().duration_since(begun).as_secs(), 120);
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,7 @@ async fn the_second_head_has_its_time_too() {
     let begun = Instant::now();
     client.send("GET /hea").await;
     assert_eq!(client.answer().await.status, 408);
-    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(Instant::now().duration_since(begun).as_secs(), 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,10 @@ async fn it_takes_the_time_of_its_words() {
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
     let words = text.split_whitespace().count() as u32;
     let expected = Duration::from_millis(200) + Duration::from_millis(20) * (words - 1);
-    assert_eq!(begun.elapsed().as_millis(), expected.as_millis());
+    assert_eq!(
+        Instant::now().duration_since(begun).as_millis(),
+        expected.as_millis()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -40,7 +43,7 @@ async fn the_first_word_varies_around_its_setting() {
             .await
             .into_body();
         body.frame().await.unwrap().unwrap();
-        times.push(begun.elapsed());
+        times.push(Instant::now().duration_since(begun));
     }
     times.sort();
     let (low, middle, high) = (times[40], times[200], times[360]);

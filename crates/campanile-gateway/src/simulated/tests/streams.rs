@@ -75,11 +75,15 @@ async fn words_come_when_they_are_due() {
     let server = Simulated::new("here", &config());
     let begun = Instant::now();
     let mut body = ask(&server, &streamed()).await.into_body();
-    assert_eq!(begun.elapsed(), Duration::ZERO, "the head comes at once");
+    assert_eq!(
+        Instant::now().duration_since(begun),
+        Duration::ZERO,
+        "the head comes at once"
+    );
     let mut times = Vec::new();
     while let Some(frame) = body.frame().await {
         frame.unwrap();
-        times.push(begun.elapsed().as_millis());
+        times.push(Instant::now().duration_since(begun).as_millis());
     }
     assert_eq!(times[..5], [200, 200, 220, 240, 260]);
     let end = times.len() - 3;
@@ -102,9 +106,9 @@ async fn a_fast_one_writes_all_that_is_due() {
         .len();
     assert!(count > 700, "{count}");
     assert!(
-        begun.elapsed() < Duration::from_millis(230),
+        Instant::now().duration_since(begun) < Duration::from_millis(230),
         "{:?}",
-        begun.elapsed()
+        Instant::now().duration_since(begun)
     );
 }
 
