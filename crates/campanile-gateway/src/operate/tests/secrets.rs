@@ -44,7 +44,7 @@ async fn echoing() -> std::net::SocketAddr {
             "type": key, "code": more, "param": key,
         }});
         (
-            StatusCode::UNAUTHORIZED,
+            StatusCode::from_u16(status.unwrap()).unwrap(),
             [
                 ("content-type", "application/json"),
                 ("x-request-id", SECRETS[0]),
