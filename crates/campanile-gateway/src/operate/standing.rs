@@ -107,7 +107,7 @@ impl Standing {
     }
 
     /// Counts a connection, for as long as what is returned lives.
-        pub(crate) fn connect(self: &Arc<Self>) -> Open {
+    pub(crate) fn connect(self: &Arc<Self>) -> Open {
         self.connections.accepted.fetch_add(1, Ordering::Relaxed);
         Open(Arc::clone(self))
     }

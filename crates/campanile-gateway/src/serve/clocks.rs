@@ -20,6 +20,8 @@ pub(super) struct Clocks {
     blocked: AtomicU64,
     /// Whether the client may still be sending what nobody will read.
     unread: AtomicBool,
+    /// Whether something was written that is not flushed.
+    dirty: AtomicBool,
     /// Whether an answer was cut.
     cut: AtomicBool,
 }
@@ -41,6 +43,8 @@ pub(super) enum Stage {
 /// Which time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
+    /// It has been idle for as long as buffers are kept for it.
+    Doze,
     Idle,
     Head,
     Write,
@@ -49,6 +53,9 @@ pub(super) enum Expired {
 
 /// How long a client may be silent that has the last answer, before it closes: 2 s.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// How long buffers are kept for a connection that is idle: 5 s.
+const AWAKE: Duration = Duration::from_secs(5);
 
 // ===== impl Clocks =====
 
@@ -59,6 +66,7 @@ impl Clocks {
             since: AtomicU64::new(now.as_nanos()),
             blocked: AtomicU64::new(0),
             unread: AtomicBool::new(false),
+            dirty: AtomicBool::new(false),
             cut: AtomicBool::new(false),
         }
     }
@@ -97,6 +105,15 @@ impl Clocks {
         self.unread.load(Relaxed)
     }
 
+    /// Something was written, or all of it is flushed.
+    pub(super) fn flushed(&self, all: bool) {
+        self.dirty.store(!all, Relaxed);
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.dirty.load(Relaxed)
+    }
+
     /// An answer was cut.
     pub(super) fn cut(&self) {
         self.cut.store(true, Relaxed);
@@ -106,13 +123,21 @@ impl Clocks {
         self.cut.load(Relaxed)
     }
 
-    /// Which time runs out next, and when; `None` while a call is worked on, whose own limits hold.
-    pub(super) fn next(&self, config: &ServerConfig) -> Option<(Timestamp, Expired)> {
+    /// Which time runs out next, and when, for a connection that has buffers or none; `None` while a call is worked on, whose
+    /// own limits hold.
+    pub(super) fn next(
+        &self,
+        config: &ServerConfig,
+        has_buffers: bool,
+    ) -> Option<(Timestamp, Expired)> {
         let blocked = self.blocked.load(Relaxed);
         let (since, (limit, expired)) = match (blocked, self.stage()) {
             (0, stage) => {
                 let since = self.since.load(Relaxed);
                 let of_stage = match stage {
+                    Stage::Idle if has_buffers && AWAKE < config.idle_timeout => {
+                        (AWAKE, Expired::Doze)
+                    }
                     Stage::Idle => (config.idle_timeout, Expired::Idle),
                     Stage::Head => (config.head_timeout, Expired::Head),
                     Stage::Closing => (CLOSING, Expired::Closing),
@@ -135,13 +160,17 @@ mod tests {
         let config = ServerConfig::default();
         let at = |seconds| Timestamp::from_nanos(1).after(Duration::from_secs(seconds));
         let clocks = Clocks::new(at(0));
-        assert_eq!(clocks.next(&config), Some((at(120), Expired::Idle)));
+        assert_eq!(clocks.next(&config, false), Some((at(120), Expired::Idle)));
+        assert_eq!(clocks.next(&config, true), Some((at(5), Expired::Doze)));
         clocks.enter(Stage::Head, at(7));
-        assert_eq!(clocks.next(&config), Some((at(17), Expired::Head)));
+        assert_eq!(clocks.next(&config, false), Some((at(17), Expired::Head)));
         clocks.enter(Stage::Call, at(8));
-        assert_eq!(clocks.next(&config), None);
+        assert_eq!(clocks.next(&config, false), None);
         clocks.enter(Stage::Closing, at(9));
-        assert_eq!(clocks.next(&config), Some((at(11), Expired::Closing)));
+        assert_eq!(
+            clocks.next(&config, false),
+            Some((at(11), Expired::Closing))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -154,8 +183,11 @@ mod tests {
         tokio::time::advance(Duration::from_secs(30)).await;
         clocks.written(false);
         let expected = first.after(config.write_timeout);
-        assert_eq!(clocks.next(&config), Some((expected, Expired::Write)));
+        assert_eq!(
+            clocks.next(&config, false),
+            Some((expected, Expired::Write))
+        );
         clocks.written(true);
-        assert_eq!(clocks.next(&config), None);
+        assert_eq!(clocks.next(&config, false), None);
     }
 }

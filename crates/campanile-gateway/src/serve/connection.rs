@@ -49,6 +49,8 @@ pin_project! {
         #[pin]
         step: OwnedNotified,
         is_registered: bool,
+        // Whether it keeps its buffers.
+        is_wakeful: bool,
         // Tells of the call that was under way when the stop began.
         under_way: UnderWay,
     }
@@ -58,7 +60,8 @@ enum State<T, S>
 where
     S: HttpService<hyper::body::Incoming>,
 {
-    /// Boxed: what waits for its first byte is small so.
+    /// Waits for the first byte of a request. hyper has buffers of 16 KiB, which ten thousand idle connections need not have.
+    Dozing(Transport<T>, S),
     Http(Box<Http<T, S>>),
     /// Told why nobody hears it any more.
     Closing(Box<Transport<T>>),
@@ -87,23 +90,27 @@ where
         stop: Arc<Stop>,
     ) -> Self {
         let transport = Transport::new(socket, Arc::clone(&clocks));
-        let http = http1::Builder::new()
-            .header_read_timeout(None)
-            .max_header_size(config.server.max_head)
-            .max_buf_size(config.server.max_head.max(BUFFER))
-            .serve_connection(TokioIo::new(transport), service);
+        let phase = stop.phase();
         let now = Timestamp::now();
+        let state = if phase == Phase::Running {
+            State::Dozing(transport, service)
+        } else {
+            // It was accepted too late. What it has sent is answered; for more nobody waits.
+            clocks.enter(Stage::Head, now);
+            State::Http(http(transport, service, &config, false))
+        };
         let armed = now.after(config.server.idle_timeout);
         Self {
-            state: State::Http(Box::new(http)),
+            state,
             clocks,
             timer: tokio::time::sleep_until(armed.to_instant(now)),
             config,
             armed,
             step: Arc::clone(&stop.steps).notified_owned(),
             stop,
-            phase: Phase::Running,
+            phase,
             is_registered: false,
+            is_wakeful: phase > Phase::Running,
             under_way: UnderWay { stop: None },
         }
     }
@@ -111,6 +118,28 @@ where
 
 /// How much hyper reads and writes at once at most, for each connection.
 const BUFFER: usize = 64 << 10;
+
+fn http<T, S>(
+    transport: Transport<T>,
+    service: S,
+    config: &Config,
+    goes_on: bool,
+) -> Box<Http<T, S>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<hyper::body::Incoming, Error = Infallible>,
+    S::ResBody: 'static,
+    <S::ResBody as HttpBody>::Error: Into<campanile::BoxError>,
+{
+    let most = config.server.max_head;
+    let http = http1::Builder::new()
+        .keep_alive(goes_on)
+        .header_read_timeout(None)
+        .max_header_size(most)
+        .max_buf_size(most.max(BUFFER))
+        .serve_connection(TokioIo::new(transport), service);
+    Box::new(http)
+}
 
 impl<T, S> Future for Connection<T, S>
 where
@@ -125,31 +154,42 @@ where
         let mut this = self.project();
         // A waker is left with the stop once, and again after each of its steps: not with each poll.
         while !*this.is_registered || this.stop.phase() != *this.phase {
-            if *this.is_registered {
-                let step = Arc::clone(&this.stop.steps).notified_owned();
-                this.step.set(step);
-            }
+            this.step.set(Arc::clone(&this.stop.steps).notified_owned());
             *this.is_registered = this.step.as_mut().poll(cx).is_pending();
             let phase = this.stop.phase();
-            if *this.phase < Phase::Stopping
-                && phase >= Phase::Stopping
-                && this.clocks.stage() == Stage::Call
-            {
-                this.under_way.stop = Some(Arc::clone(this.stop));
-            }
+            let begins = *this.phase == Phase::Running && phase > Phase::Running;
             *this.phase = phase;
-            match (phase, &mut *this.state) {
-                (Phase::Running, _) => {}
-                (Phase::Gone, state) => {
-                    *state = State::Over;
-                    return Poll::Ready(());
+            if phase == Phase::Gone {
+                *this.state = State::Over;
+                return Poll::Ready(());
+            }
+            if begins {
+                if this.clocks.stage() == Stage::Call {
+                    this.under_way.stop = Some(Arc::clone(this.stop));
                 }
-                (_, State::Http(http)) => Pin::new(&mut **http).graceful_shutdown(),
-                (_, _) => {}
+                *this.is_wakeful = true;
+                match this.state {
+                    State::Http(http) => Pin::new(&mut **http).graceful_shutdown(),
+                    State::Dozing(..) => return Poll::Ready(()),
+                    State::Closing(_) | State::Over => {}
+                }
             }
         }
         loop {
+            if let State::Dozing(transport, _) = this.state
+                && let Poll::Ready(begun) = transport.poll_first(cx)
+            {
+                let State::Dozing(transport, service) = std::mem::replace(this.state, State::Over)
+                else {
+                    return Poll::Ready(());
+                };
+                if !begun {
+                    return Poll::Ready(());
+                }
+                *this.state = State::Http(http(transport, service, this.config, true));
+            }
             let over = match this.state {
+                State::Dozing(..) => false,
                 State::Http(http) => Pin::new(&mut **http).poll(cx).is_ready(),
                 State::Closing(transport) => {
                     Pin::new(&mut **transport).poll_shutdown(cx).is_ready()
@@ -163,7 +203,9 @@ where
                 *this.state = State::Over;
                 return Poll::Ready(());
             }
-            let Some((until, expired)) = this.clocks.next(&this.config.server) else {
+            let has_buffers = matches!(this.state, State::Http(_)) && !*this.is_wakeful;
+            let next = this.clocks.next(&this.config.server, has_buffers);
+            let Some((until, expired)) = next else {
                 // Whatever it is armed for is looked at when it fires.
                 if this.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
@@ -190,6 +232,23 @@ where
             }
             let state = std::mem::replace(this.state, State::Over);
             match (expired, state) {
+                (Expired::Doze, State::Http(http))
+                    if !this.clocks.is_flushed() || this.clocks.is_unread() =>
+                {
+                    *this.is_wakeful = true;
+                    *this.state = State::Http(http);
+                }
+                (Expired::Doze, State::Http(awake)) => {
+                    let parts = awake.into_parts();
+                    let mut transport = parts.io.into_inner();
+                    *this.state = match parts.read_buf.is_empty() {
+                        true => State::Dozing(transport, parts.service),
+                        false => {
+                            transport.read_before(parts.read_buf);
+                            State::Http(http(transport, parts.service, this.config, true))
+                        }
+                    };
+                }
                 (Expired::Head, State::Http(http)) => {
                     let mut transport = http.into_parts().io.into_inner();
                     if let Some(answer) = refuse::unread_head(b"408") {

@@ -24,8 +24,8 @@ pin_project! {
         #[pin]
         socket: T,
         clocks: Arc<Clocks>,
-        // Whether bytes were written that are not flushed.
-        is_dirty: bool,
+        // What was read before hyper was there to read it.
+        first: Bytes,
         // What is written in place of a refusal that hyper wrote.
         instead: Bytes,
         // When the socket was shut down for writing.
@@ -37,6 +37,9 @@ pin_project! {
 /// sends nothing for a while, see [`Stage::Closing`].
 const HEARD_OUT: Duration = Duration::from_secs(30);
 
+/// How much of a request is read before there is a buffer for it: most requests whole.
+const FIRST: usize = 2048;
+
 // ===== impl Transport =====
 
 impl<T> Transport<T> {
@@ -44,10 +47,16 @@ impl<T> Transport<T> {
         Self {
             socket,
             clocks,
-            is_dirty: false,
+            first: Bytes::new(),
             instead: Bytes::new(),
             shut: None,
         }
+    }
+
+    /// Has this read first.
+    pub(super) fn read_before(&mut self, first: Bytes) {
+        self.first = first;
+        self.clocks.enter(Stage::Head, Timestamp::now());
     }
 
     /// Writes this, and then no more.
@@ -59,11 +68,25 @@ impl<T> Transport<T> {
 
     /// The answer to put in the place of what hyper writes when it cannot read a head: a head of its own, without a word.
     fn in_place_of(&self, head: &[u8]) -> Option<Bytes> {
-        if self.is_dirty || self.clocks.stage() != Stage::Head {
+        if !self.clocks.is_flushed() || self.clocks.stage() != Stage::Head {
             return None;
         }
         let status = head.strip_prefix(b"HTTP/1.")?.get(2..5)?;
         refuse::unread_head(status)
+    }
+}
+
+impl<T: AsyncRead + Unpin> Transport<T> {
+    /// Waits for the first bytes of a request, without a buffer; false at the end.
+    pub(super) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut space = [0; FIRST];
+        let mut buf = ReadBuf::new(&mut space);
+        let read = ready!(Pin::new(&mut *self).poll_read(cx, &mut buf));
+        if read.is_err() || buf.filled().is_empty() {
+            return Poll::Ready(false);
+        }
+        self.read_before(Bytes::copy_from_slice(buf.filled()));
+        Poll::Ready(true)
     }
 }
 
@@ -82,7 +105,7 @@ impl<T: AsyncWrite> Transport<T> {
 
     fn wrote(self: Pin<&mut Self>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let this = self.project();
-        *this.is_dirty = true;
+        this.clocks.flushed(false);
         this.clocks.written(result.is_ready());
         result
     }
@@ -95,6 +118,11 @@ impl<T: AsyncRead> AsyncRead for Transport<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
+        if !this.first.is_empty() {
+            let bytes = this.first.len().min(buf.remaining());
+            buf.put_slice(&this.first.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let result = this.socket.poll_read(cx, buf);
         if buf.filled().len() > before && this.clocks.stage() == Stage::Idle {
@@ -142,7 +170,9 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
         ready!(self.as_mut().poll_instead(cx))?;
         let this = self.project();
         let result = this.socket.poll_flush(cx);
-        *this.is_dirty &= result.is_pending();
+        if result.is_ready() {
+            this.clocks.flushed(true);
+        }
         result
     }
 

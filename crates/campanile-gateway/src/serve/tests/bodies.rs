@@ -4,7 +4,7 @@ const CHAT: &str = "/v1/chat/completions";
 
 fn small() -> Arc<Served> {
     served(&gateway(&format!(
-        "{AT_ONCE}server: {{ max_body: 1000 }}\n"
+        "{AT_ONCE}server: {{ max_body: 2000 }}\n"
     )))
 }
 
@@ -16,17 +16,17 @@ async fn a_body_that_says_it_is_too_large_is_refused_at_once() {
         ("/v1/messages", "request_too_large"),
     ] {
         let mut client = Client::new(&served);
-        let head = "content-type: application/json\r\ncontent-length: 1001\r\n";
+        let head = "content-type: application/json\r\ncontent-length: 2001\r\n";
         client
             .send(format!("POST {path} HTTP/1.1\r\nhost: x\r\n{head}\r\n"))
             .await;
         let answer = client.answer().await;
         assert_eq!(answer.status, 413);
-        assert!(answer.message().contains("larger than 1000 bytes"));
+        assert!(answer.message().contains("larger than 2000 bytes"));
         assert_eq!(answer.json()["error"]["type"], kind);
         assert_eq!(answer.header("x-should-retry"), Some("false"));
         // It may go on sending, and is heard out.
-        client.send("x".repeat(1001)).await;
+        client.send("x".repeat(2001)).await;
     }
 }
 
@@ -39,7 +39,7 @@ async fn a_body_that_turns_out_too_large_is_refused_when_it_does() {
         .send(format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\n{head}\r\n"))
         .await;
     for _ in 0..3 {
-        client.send(format!("190\r\n{}\r\n", " ".repeat(400))).await;
+        client.send(format!("320\r\n{}\r\n", " ".repeat(800))).await;
         tokio::time::sleep(SECOND).await;
     }
     assert_eq!(client.answer().await.status, 413);
@@ -108,7 +108,7 @@ async fn a_client_that_asks_first_is_told_to_go_on_only_if_it_may() {
     assert_eq!(client.answer().await.status, 200);
 
     let mut client = Client::new(&served);
-    client.send(head(1001)).await;
+    client.send(head(2001)).await;
     assert_eq!(client.answer().await.status, 413, "and no 100 before it");
 }
 

@@ -132,7 +132,9 @@ async fn a_limit_is_told_and_kept() {
     let answer = client.ask(CHAT, &slow, &chat()).await;
     assert_eq!(answer.header("x-ratelimit-limit-requests"), Some("2"));
     assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("1"));
-    assert_eq!(answer.header("x-ratelimit-reset-requests"), Some("30s"));
+    // Some of it came in while the answer was written.
+    let reset = answer.header("x-ratelimit-reset-requests").unwrap();
+    assert!(reset == "30s" || reset.starts_with("29.9"), "{reset}");
     let answer = client.ask("/v1/messages", &slow, &chat()).await;
     assert_eq!(
         answer.header("anthropic-ratelimit-requests-remaining"),
@@ -207,22 +209,20 @@ async fn keys_of_a_tenant_spend_the_same_money() {
 
 #[tokio::test(start_paused = true)]
 async fn what_keys_cannot_be_is_refused() {
-    for (wrong, says) in [
-        (
-            KEYS.replace("sk-few", "sk-plain"),
-            "each key has a secret of its own",
-        ),
-        (
-            KEYS.replacen("limit: 2000", "limit: 3000", 1),
-            "keys of one tenant share their budgets",
-        ),
-    ] {
-        let loaded = config::load(&wrong);
-        let error = match loaded {
-            Ok(loaded) => Gateway::new(loaded.config).unwrap_err().to_string(),
-            Err(error) => error.to_string(),
-        };
-        assert!(error.contains(says), "{error}");
-        assert!(!error.contains("sk-plain"), "{error}");
-    }
+    // The file is checked when it is read; settings that were made otherwise are not.
+    let mut config = config::load(KEYS).unwrap().config;
+    let mut same = config.clone();
+    same.keys.get_mut("few").unwrap().secret = "sk-plain".into();
+    let error = Gateway::new(same).unwrap_err().to_string();
+    assert!(
+        error.contains("each key has a secret of its own"),
+        "{error}"
+    );
+    assert!(!error.contains("sk-plain"), "{error}");
+    config.keys.get_mut("poor-1").unwrap().budgets[0].limit = 3000;
+    let error = Gateway::new(config).unwrap_err().to_string();
+    assert!(
+        error.contains("keys of one tenant share their budgets"),
+        "{error}"
+    );
 }

@@ -9,7 +9,7 @@ async fn a_client_that_goes_takes_its_call_along() {
     // In the head, in the body, before the answer, within the stream.
     for (sent, words) in [
         (40, false),
-        (200, false),
+        (150, false),
         (usize::MAX, false),
         (usize::MAX, true),
     ] {
@@ -32,7 +32,7 @@ async fn a_client_that_goes_takes_its_call_along() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_nothing_is_given_up() {
     let settings = "
-providers: { sim: { simulated: { first_word: 0, words_per_second: 1000 }, models: { small: null } } }
+providers: { sim: { simulated: { first_word: 0, words_per_second: 1000, words: 20000 }, models: { small: null } } }
 server: { write_timeout: 20 }
 ";
     let gateway = gateway(settings);

@@ -68,7 +68,7 @@ async fn what_is_left_is_cut_and_says_so() {
 async fn who_reads_nothing_does_not_hold_a_stop_up() {
     let settings = SLOW.replace(
         "first_word: 5, words_per_second: 1",
-        "first_word: 0, words_per_second: 1000",
+        "first_word: 0, words_per_second: 1000, words: 20000",
     );
     let gateway = gateway(&settings);
     let served = served(&gateway);
