@@ -6,7 +6,7 @@
 
 mod gateway;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use campanile_llm::dialect::Api;
 use campanile_tests::faults::{Answer, Hint, Upstream};

@@ -132,7 +132,9 @@ async fn serve(
     config.listen = listen.unwrap_or(config.listen);
     let wanted = config.listen;
     let gateway = Gateway::new(config)
-        .map_err(|error| Failed(exit::SETTINGS, format!("{}: {error}", file.display())))?;
+        .map_err(|error| Failed(exit::SETTINGS, format!("{}: {error}", file.display())))?
+        .with_warnings(warnings)
+        .with_file(file);
     let server = Server::bind(gateway.clone())
         .await
         .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {wanted}: {error}")))?;

@@ -168,8 +168,8 @@ impl Follower {
     }
 }
 
-/// Reads the file, and puts it into force.
-fn apply(gateway: &Gateway, path: &Path) -> Result<Reloaded, String> {
+/// Reads the file, and puts it into force. It blocks.
+pub(crate) fn apply(gateway: &Gateway, path: &Path) -> Result<Reloaded, String> {
     let loaded = config::read(path).map_err(|error| {
         let why = error.to_string();
         gateway.refuse(&why);
@@ -178,9 +178,11 @@ fn apply(gateway: &Gateway, path: &Path) -> Result<Reloaded, String> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    gateway
+    let told = gateway
         .reload(loaded.config)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    gateway.kept().standing.warn(loaded.warnings);
+    Ok(told)
 }
 
 // ===== impl Mark =====

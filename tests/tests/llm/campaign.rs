@@ -8,6 +8,7 @@ use campanile_tests::faults::{Answer, Ended, recorded, streamed};
 
 mod list;
 
+#[allow(unused_imports)] // each test takes a part of it
 pub(crate) use list::faults;
 
 /// What a clock allows that is to run out. Nothing that is to go well waits on it.

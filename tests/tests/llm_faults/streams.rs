@@ -1,7 +1,10 @@
 //! Streams that break, as the layers around a provider see them.
 
 use campanile::Call;
-use campanile_llm::dialect::{Api, Dialect};
+use campanile_llm::{
+    dialect::{Api, Dialect},
+    error::Class,
+};
 use campanile_tests::faults::Ended;
 use tower::ServiceExt;
 

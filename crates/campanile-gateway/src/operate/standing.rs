@@ -38,7 +38,6 @@ pub(crate) struct Connections {
 /// A connection that is open, until it is dropped.
 #[derive(Debug)]
 #[must_use = "the connection counts as closed once this is dropped"]
-#[allow(dead_code)] // for those who listen
 pub(crate) struct Open(Arc<Standing>);
 
 /// How many names of each kind have series of their own.
@@ -108,7 +107,6 @@ impl Standing {
     }
 
     /// Counts a connection, for as long as what is returned lives.
-    #[allow(dead_code)] // for those who listen
     pub(crate) fn connect(self: &Arc<Self>) -> Open {
         self.connections.accepted.fetch_add(1, Ordering::Relaxed);
         Open(Arc::clone(self))

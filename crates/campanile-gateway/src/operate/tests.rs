@@ -28,7 +28,7 @@ stages:
   chat: { pool: main }
 default_stage: chat
 keys:
-  app: { secret: caller-secret, tenant: acme, limits: { requests_per_minute: 100, concurrent: 5 }, budgets: [{ dollars: 5, period: month }] }
+  app: { secret: caller-secret, tenant: acme, limits: { requests_per_minute: 100, concurrent: 5 }, budgets: [{ unit: money, limit: "5", period: month }] }
 "#;
 
 const TOKEN: &str = "\nadmin: { token: operator-secret }\n";
@@ -52,8 +52,7 @@ pub(crate) async fn text(response: Response<Body>) -> String {
 }
 
 /// A chat of the key `app`.
-pub(crate) fn chat(stream: bool) -> http::request::Builder {
-    let _ = stream;
+pub(crate) fn chat() -> http::request::Builder {
     Request::post("/v1/chat/completions")
         .header("authorization", "Bearer caller-secret")
         .header("content-type", "application/json")

@@ -3,13 +3,14 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::Router;
+use axum::{Router, extract::ConnectInfo};
 use bytes::Bytes;
 use campanile::{BoxError, time::Timestamp};
 use http::{Request, Response};
@@ -77,6 +78,7 @@ where
 pub(super) fn of_connection(
     served: &Arc<Served>,
     clocks: Arc<Clocks>,
+    peer: Option<SocketAddr>,
 ) -> impl HttpService<
     Incoming,
     ResBody: HttpBody<Data = Bytes, Error = BoxError> + Send,
@@ -93,7 +95,13 @@ pub(super) fn of_connection(
             stop: Arc::clone(&stop),
             dialect: answer::dialect_of(request.uri().path()),
         };
-        let request = request.map(|body| Watched::new(body, Arc::clone(&clocks)));
+        let mut request = request.map(|body| Watched::new(body, Arc::clone(&clocks)));
+        // Of operators it is logged who they are; calls are spared it.
+        if let Some(peer) = peer
+            && request.uri().path().starts_with("/admin")
+        {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         Answering {
             future: service.clone().call(request),
             follow: Some(follow),

@@ -126,7 +126,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
     let mut is_told = false;
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => return (socket, permit.ok()),
+            Ok((socket, peer)) => return (socket, peer, permit.ok()),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if !std::mem::replace(&mut is_told, true) {
@@ -138,7 +138,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
     }
 }
 
-type Accepted = (TcpStream, Option<OwnedSemaphorePermit>);
+type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
 
 /// Whether it concerns a connection that went before it was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -150,22 +150,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves a connection in a task of its own.
-fn begin(served: &Arc<Served>, (socket, permit): Accepted) {
+fn begin(served: &Arc<Served>, (socket, peer, permit): Accepted) {
     let _ = socket.set_nodelay(true);
-    let connection = serve(served, socket);
+    let open = served.gateway.kept().standing.connect();
+    let connection = serve(served, socket, Some(peer));
     tokio::spawn(async move {
         connection.await;
-        drop(permit);
+        drop((permit, open));
     });
 }
 
-/// Serves a connection.
-pub(super) fn serve<T>(served: &Arc<Served>, socket: T) -> impl Future<Output = ()> + Send + use<T>
+/// Serves a connection, which comes from there.
+pub(super) fn serve<T>(
+    served: &Arc<Served>,
+    socket: T,
+    peer: Option<SocketAddr>,
+) -> impl Future<Output = ()> + Send + use<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let config = Arc::clone(&served.gateway.live().config);
     let clocks = Arc::new(Clocks::new(Timestamp::now()));
-    let service = calls::of_connection(served, Arc::clone(&clocks));
+    let service = calls::of_connection(served, Arc::clone(&clocks), peer);
     Connection::new(socket, service, clocks, config, Arc::clone(&served.stop))
 }

@@ -152,9 +152,11 @@ impl Story {
         let now = Timestamp::now();
         let attempts = trail.attempts();
         let refusals = trail.refusals();
-        let last = attempts
-            .last()
-            .and_then(|attempt| attempt.explained.as_deref());
+        // The very last ones of many are not explained.
+        let mut explained = attempts
+            .iter()
+            .filter_map(|attempt| attempt.explained.as_deref());
+        let last = explained.next_back();
         let places = match (last, refusals.last()) {
             // Who refused it came after.
             (Some(explained), Some(refused)) if refused.at > explained.began => &refused.places,

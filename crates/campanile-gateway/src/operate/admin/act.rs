@@ -1,16 +1,12 @@
 //! What is done to a member.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use campanile::config::seconds;
 use http::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    build::{Live, Member, MemberSnapshot, Reloaded},
-    config,
-    gateway::Gateway,
-};
+use crate::build::{Live, Member, MemberSnapshot};
 
 /// The target of what is logged of operators.
 pub(super) const TARGET: &str = "campanile::operator";
@@ -78,16 +74,6 @@ pub(super) fn find(live: &Live, pool: &str, member: &str) -> Result<Member, Stri
         .collect();
     let found = members.into_iter().find(|other| other.name() == member);
     found.ok_or_else(|| format!("no such member; there are: {}", names.join(", ")))
-}
-
-/// Reads the file, and puts it into force.
-pub(super) fn reload(gateway: &Gateway, file: &Path) -> Result<Reloaded, String> {
-    let loaded = config::read(file).map_err(|error| error.to_string())?;
-    let told = gateway
-        .reload(loaded.config)
-        .map_err(|error| error.to_string())?;
-    gateway.kept().standing.warn(loaded.warnings);
-    Ok(told)
 }
 
 // ===== impl Action =====

@@ -25,7 +25,7 @@ use axum::{
 use http::{Response, StatusCode, request::Parts};
 
 use super::answer::{error, json};
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, watch};
 
 mod act;
 mod token;
@@ -102,7 +102,7 @@ async fn reload(Operator { from }: Operator, State(gateway): State<Gateway>) -> 
     let reading = {
         let gateway = gateway.clone();
         // Files are read by calls that block.
-        tokio::task::spawn_blocking(move || act::reload(&gateway, &file))
+        tokio::task::spawn_blocking(move || watch::apply(&gateway, &file))
     };
     let done = match reading.await {
         Ok(done) => done,

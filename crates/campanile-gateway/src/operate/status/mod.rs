@@ -274,7 +274,7 @@ impl Status {
                 warnings: standing
                     .warnings()
                     .iter()
-                    .map(|warning| format!("{}: {}", warning.setting, warning.message))
+                    .map(ToString::to_string)
                     .collect(),
                 reloads,
                 refused,

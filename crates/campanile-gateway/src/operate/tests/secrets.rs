@@ -20,9 +20,18 @@ fn assert_hidden(what: &str, text: &str) {
     }
 }
 
-/// A provider that says in its errors, and where it may, with which headers it was called.
+/// A provider that says in its errors, and where it may, with which headers it was called. They are of the status that stands
+/// in the message.
 async fn echoing() -> std::net::SocketAddr {
     let app = axum::Router::new().fallback(async |request: Request<Body>| {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let asked = String::from_utf8_lossy(&body).into_owned();
+        let statuses = [400, 401, 429, 500];
+        let status = statuses
+            .into_iter()
+            .find(|status| asked.contains(&format!("answer {status}")));
+        let request = Request::from_parts(parts, ());
         let headers = request.headers();
         let key = headers["authorization"].to_str().unwrap().to_owned();
         let more = headers["x-extra"].to_str().unwrap().to_owned();
@@ -35,7 +44,7 @@ async fn echoing() -> std::net::SocketAddr {
             "type": key, "code": more, "param": key,
         }});
         (
-            StatusCode::UNAUTHORIZED,
+            StatusCode::from_u16(status.unwrap()).unwrap(),
             [
                 ("content-type", "application/json"),
                 ("x-request-id", SECRETS[0]),
@@ -62,19 +71,24 @@ stages:
   chat: {{ pool: main, model: m }}
 default_stage: chat
 keys:
-  app: {{ secret: {}, tenant: acme, budgets: [{{ dollars: 5, period: month }}] }}
+  app: {{ secret: {}, tenant: acme, budgets: [{{ unit: money, limit: "5", period: month }}] }}
   other: {{ secret: {} }}
 "#,
         SECRETS[3], SECRETS[0], SECRETS[1], SECRETS[2], SECRETS[4]
     )
 }
 
-fn call(stream: bool, key: &str) -> Request<Body> {
+fn call(status: u16, stream: bool, key: &str) -> Request<Body> {
+    let message = json!({
+        "model": "chat",
+        "stream": stream,
+        "messages": [{"role": "user", "content": format!("answer {status}")}],
+    });
     Request::post("/v1/chat/completions?key=SECRET-caller-key-55de")
         .header("authorization", format!("Bearer {key}"))
         .header("content-type", "application/json")
         .header("x-campanile-trail", "1")
-        .body(message(stream))
+        .body(Body::from(message.to_string()))
         .unwrap()
 }
 
@@ -92,21 +106,34 @@ async fn no_secret_is_seen_anywhere() {
         &format!("{gateway:?} {:?}", gateway.kept().standing),
     );
 
-    for stream in [false, true] {
-        let response = send(&gateway, call(stream, SECRETS[2])).await;
-        assert!(response.status().is_client_error() || response.status().is_server_error());
+    let errors = [400, 401, 429, 500].map(|status| [(status, false), (status, true)]);
+    for (status, stream) in errors.into_iter().flatten() {
+        // Each by a gateway of its own: a provider that takes no key is asked no more for a while.
+        let loaded = config::load(&settings).unwrap();
+        let gateway = Gateway::new(loaded.config).unwrap();
+        let response = send(&gateway, call(status, stream, SECRETS[2])).await;
+        let status = response.status();
+        assert!(status.is_client_error() || status.is_server_error());
         assert!(response.headers().contains_key("x-campanile-trail"));
         assert_hidden("the head of an error", &format!("{:?}", response.headers()));
         let body = text(response).await;
-        assert!(
-            body.contains("API key"),
-            "it is the provider's error: {body}"
-        );
+        if status == 400 {
+            assert!(
+                body.contains("API key provided"),
+                "it is the provider's error: {body}"
+            );
+        }
         assert_hidden("an error", &body);
+        let request =
+            Request::get("/status").header("authorization", format!("Bearer {}", SECRETS[3]));
+        let response = send(&gateway, request.body(Body::empty()).unwrap()).await;
+        assert_hidden("the status after it", &text(response).await);
     }
+    let response = send(&gateway, call(400, false, SECRETS[2])).await;
+    assert_hidden("an error", &text(response).await);
     // A caller with a wrong key, or with an operator's.
     for key in [&SECRETS[2][..20], SECRETS[3]] {
-        let response = send(&gateway, call(false, key)).await;
+        let response = send(&gateway, call(400, false, key)).await;
         assert_eq!(response.status(), 401);
         assert_hidden("a refusal", &text(response).await);
     }

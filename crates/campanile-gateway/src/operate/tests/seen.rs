@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::*;
 
 async fn one_chat(gateway: &Gateway, stream: bool) {
-    let response = send(gateway, chat(stream).body(message(stream)).unwrap()).await;
+    let response = send(gateway, chat().body(message(stream)).unwrap()).await;
     assert_eq!(response.status(), 200);
     assert!(!text(response).await.is_empty());
 }
@@ -223,7 +223,7 @@ async fn every_answer_has_an_id() {
         let made = id(&send(&gateway, ask("/healthz", bad)).await);
         assert!(made.len() == 32 && made != bad, "{made}");
     }
-    let response = send(&gateway, chat(false).body(Body::from("{")).unwrap()).await;
+    let response = send(&gateway, chat().body(Body::from("{")).unwrap()).await;
     assert_eq!(response.status(), 400);
     assert_eq!(id(&response).len(), 32);
 }
@@ -239,15 +239,15 @@ async fn the_access_log_has_a_line_for_each_call_that_it_is_to() {
     let failed = with("failed");
     one_chat(&failed, false).await;
     assert_eq!(count(&lines), 0, "it went well");
-    let bad = send(&failed, chat(false).body(Body::from("{")).unwrap()).await;
+    let bad = send(&failed, chat().body(Body::from("{")).unwrap()).await;
     drop(text(bad).await);
     assert_eq!(count(&lines), 1);
     let all = with("all");
-    let response = send(&all, chat(true).body(message(true)).unwrap()).await;
+    let response = send(&all, chat().body(message(true)).unwrap()).await;
     assert_eq!(count(&lines), 1, "its end has not come");
     drop(text(response).await);
     assert_eq!(count(&lines), 2);
-    let given_up = send(&all, chat(true).body(message(true)).unwrap()).await;
+    let given_up = send(&all, chat().body(message(true)).unwrap()).await;
     drop(given_up);
     let text = lines.text();
     assert_eq!(count(&lines), 3);

@@ -65,7 +65,7 @@ impl Client {
     /// Connects by a pipe that holds so many bytes in each direction.
     fn with_pipe(served: &Arc<Served>, bytes: usize) -> Self {
         let (pipe, server) = tokio::io::duplex(bytes);
-        tokio::spawn(serve(served, server));
+        tokio::spawn(serve(served, server, None));
         Self {
             pipe,
             rest: Vec::new(),
