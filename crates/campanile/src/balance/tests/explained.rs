@@ -76,10 +76,7 @@ async fn an_attempt_knows_among_whom_it_was_picked_and_what_it_took() {
         (first.head, first.estimated),
         (Some(20 * MS), Some(Cost::tokens(9)))
     );
-    assert_eq!(
-        (first.charged, second.charged),
-        (Cost::tokens(5), Cost::tokens(5))
-    );
+    assert_eq!((first.charged.tokens, second.charged.tokens), (5, 5));
     assert_eq!(trail.charged().tokens, 10, "the whole knows of both");
     let (first, second) = (first.candidates, second.candidates);
     assert_eq!((first.members, first.open, first.tried), (3, 2, 0));
