@@ -42,6 +42,7 @@ struct Shared {
 }
 
 /// Answers by what is asked.
+#[allow(clippy::type_complexity)] // named by what holds it
 struct Script(Box<dyn Fn(&Exchange) -> Option<Answer> + Send + Sync>);
 
 #[derive(Debug, Default)]
