@@ -16,7 +16,7 @@ mod tests;
 mod trail;
 
 // The layers that keep one are features.
-#[cfg_attr(not(feature = "balance"), allow(unused_imports))]
+#[cfg(feature = "balance")]
 pub(crate) use explain::{CLOSED, LOOKED_AT};
 pub use explain::{Candidates, ClosedMember, Explained, Place, Refused};
 #[cfg_attr(

@@ -1,13 +1,14 @@
 //! JSON Schema of settings, where their types alone do not tell how people write them.
 
-use schemars::{JsonSchema, Schema, json_schema};
+#[cfg(any(feature = "spend_limit", feature = "concurrency_limit"))]
+use schemars::{Schema, json_schema};
 
 /// An amount: a number, or a text of one.
 #[cfg(feature = "spend_limit")]
 pub(crate) struct Amount;
 
 #[cfg(feature = "spend_limit")]
-impl JsonSchema for Amount {
+impl schemars::JsonSchema for Amount {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Amount".into()
     }

@@ -170,8 +170,7 @@ impl HttpClient {
     /// As [`HttpConfig::build`].
     pub fn new(config: HttpConfig) -> Result<Self, Invalid> {
         let config = config.build()?;
-        let roots = roots(&config.root_certificates)?;
-        Ok(Self::over(&config, roots))
+        Ok(Self::over(&config, roots(&config.root_certificates)?))
     }
 
     /// The settings are checked.

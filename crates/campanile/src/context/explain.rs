@@ -17,8 +17,10 @@ pub(super) const REFUSALS: usize = 8;
 /// How many places a call is said to be in at once.
 pub(super) const PLACES: usize = 8;
 /// How many members that are closed are named, of each look at a pool.
+#[cfg(feature = "balance")]
 pub(crate) const CLOSED: usize = 16;
 /// How many members are looked at.
+#[cfg(feature = "balance")]
 pub(crate) const LOOKED_AT: usize = 1_000;
 
 /// What a trail that explains keeps besides.
