@@ -26,13 +26,13 @@
 //!
 //! | error | `x-should-retry` |
 //! |---|---|
-//! | the caller's own rate limit or budget is used up, or load was shed, and it is known when to come back, in 120 s at most | `true` |
+//! | the caller's own rate limit or budget is used up, or load was shed, and it is known when to come back, in 60 s at most | `true` |
 //! | everything else | `false` |
 //!
 //! What else comes out here has gone through the retries, fallbacks and hedges of this stack; a caller that repeats it
 //! would multiply them. What is refused by the first row was sent nowhere, if limits of callers, their budgets and the shedding
-//! of load stand outside of retries, as they should. 120 s is as long as an SDK waits. `Retry-After`, in whole
-//! seconds rounded up, and `retry-after-ms` tell when to come back, wherever that is known.
+//! of load stand outside of retries, as they should. 60 s is as long as every SDK waits: told of more, OpenAI's for JavaScript
+//! comes back after its own short wait instead. `Retry-After`, in whole seconds rounded up, and `retry-after-ms` tell when to come back, wherever that is known.
 //!
 //! # Example
 //!

@@ -9,15 +9,15 @@ use crate::{dialect::Dialect, error::Error};
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// The longest wait that SDKs keep to.
-const LONGEST: Duration = Duration::from_secs(120);
+/// The longest wait that all SDKs keep to.
+const LONGEST: Duration = Duration::from_secs(60);
 
 // ===== impl Error =====
 
 impl Error {
     /// Whether the caller should send the call again by itself, once [`retry_after`](Self::retry_after) is over: when a
     /// limit or a budget of its own, or a shedding of load, refused it, so that it was sent nowhere, and that time is known
-    /// and at most 120 s. Whatever else comes out of a stack has been tried again by the stack. See
+    /// and at most 60 s. Whatever else comes out of a stack has been tried again by the stack. See
     /// [`front`](crate::front#retries-of-callers).
     #[must_use]
     pub fn should_retry(&self) -> bool {
