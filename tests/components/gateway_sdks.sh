@@ -28,8 +28,8 @@ failing='retry: {max_retries: 2, backoff: {kind: fixed, wait: 20ms}, retry_after
 hurried='timeouts: {first_data: 600ms, between_data: 600ms}'
 patient='timeouts: {first_data: 20s, between_data: 20s}'
 named='text*, tools*, full*, slow*, status-*, reset*, cut*, broken*, garbage*'
-# These close it all the same, for as long as it says: so each suite has its own. They are not tried again: a pool whose only
-# member has closed refuses the retry, and then the caller is told of that, and not of the quota.
+# These close it all the same, for as long as it says: so each suite has its own. A pool whose only member has closed refuses the
+# retry, and the caller is told of the quota all the same.
 closing=(rate quota status-401)
 suites=(openai-py openai-js anthropic-py anthropic-js)
 cat >"$work/gateway.yaml" <<YAML
@@ -62,7 +62,7 @@ pools:
   claude_faults: {members: [claude_faults], $failing, $patient}
   claude_silent: {members: [claude_silent], $failing, $hurried}
 $(for closing in "${closing[@]}"; do for suite in "${suites[@]}"; do
-    echo "  $closing-$suite: {members: [$closing-$suite], retry: null}"
+    echo "  $closing-$suite: {members: [$closing-$suite]}"
 done; done)
 stages:
   llama: {}

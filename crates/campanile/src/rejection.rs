@@ -125,7 +125,7 @@ impl Rejection {
 
     /// Whether it kept the call from its service. One that ran out of time did not: the upstream may well have worked.
     #[cfg_attr(
-        not(any(feature = "rate_limit", feature = "spend_limit")),
+        not(any(feature = "rate_limit", feature = "retry", feature = "spend_limit")),
         allow(dead_code)
     )]
     pub(crate) fn kept_back(&self) -> bool {

@@ -17,7 +17,8 @@ use crate::{
 /// Whoever takes the last of a bucket has the gates set, and so has whoever gives something back and finds them marked as
 /// closed. They are set by what the bucket holds, by one at a time: a second one leaves its wish in the count, and the
 /// first starts over when it finds it. The gates are marked before the look at the bucket, so a change that the look
-/// missed finds the mark, and leaves a wish. All of it is sequentially consistent. Nobody holds a lock while gates wake
+/// missed finds the mark, and leaves a wish. Each look is at a time of its own: by the time of who began, a park that
+/// another one has ended since would still last. All of it is sequentially consistent. Nobody holds a lock while gates wake
 /// those who wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
@@ -52,15 +53,15 @@ impl Gates {
         self.closed.load(Ordering::SeqCst) != 0
     }
 
-    /// Closes the gates until `next` says, or opens them.
+    /// Closes the gates until `next` says of the time that it is, or opens them.
     #[cold]
-    pub(super) fn update(&self, now: Timestamp, next: impl Fn() -> Timestamp) {
+    pub(super) fn update(&self, next: impl Fn(Timestamp) -> Timestamp) {
         if self.wishes.fetch_add(1, Ordering::SeqCst) != 0 {
             return;
         }
         let mut wishes = 1;
         loop {
-            self.set(now, &next);
+            self.set(&next);
             match self
                 .wishes
                 .compare_exchange(wishes, 0, Ordering::SeqCst, Ordering::SeqCst)
@@ -71,10 +72,11 @@ impl Gates {
         }
     }
 
-    fn set(&self, now: Timestamp, next: impl Fn() -> Timestamp) {
+    fn set(&self, next: impl Fn(Timestamp) -> Timestamp) {
         let endpoints = Arc::clone(&lock(&self.endpoints));
         let before = self.closed.swap(1, Ordering::SeqCst) != 0;
-        let until = next();
+        let now = Timestamp::now();
+        let until = next(now);
         if until > now {
             for endpoint in endpoints.iter() {
                 endpoint.gate().close_until(Reason::Quota, until);
@@ -109,7 +111,7 @@ impl<B: Store> Watch<B> {
             .gates
             .change(|endpoints| endpoints.push(endpoint.clone()));
         // It may be empty already: another endpoint may share it.
-        limiter.settled(Timestamp::now());
+        limiter.settled();
         Self { limiter, endpoint }
     }
 }

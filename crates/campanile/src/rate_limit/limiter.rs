@@ -89,7 +89,7 @@ impl<B: Store> Limiter<B> {
         let order = self.order(cost, now);
         let (place, empty) = self.buckets.take(key, &self.meters, &order)?;
         if empty {
-            self.settled(now);
+            self.settled();
         }
         Some(place)
     }
@@ -149,7 +149,7 @@ impl<B: Store> Limiter<B> {
                 (verdict, false)
             });
         if empty {
-            self.settled(now);
+            self.settled();
         }
         verdict
     }
@@ -194,7 +194,7 @@ impl<B: Store> Limiter<B> {
             next.wake();
         }
         if !matches!(turn, Turn::Waits(_)) {
-            self.settled(now);
+            self.settled();
         }
         turn
     }
@@ -215,7 +215,7 @@ impl<B: Store> Limiter<B> {
         if let Some(next) = next {
             next.wake();
         }
-        self.settled(now);
+        self.settled();
     }
 
     /// Settles a call: some is given back, some is charged.
@@ -233,7 +233,7 @@ impl<B: Store> Limiter<B> {
                     }
                 }
             });
-            self.settled(now);
+            self.settled();
         } else {
             // A bucket that has been forgotten was full.
             self.buckets.touch(key, place, None, |cells| {
@@ -242,7 +242,7 @@ impl<B: Store> Limiter<B> {
                 }
             });
             if self.gates.is_closed() {
-                self.settled(Timestamp::now());
+                self.settled();
             }
         }
         self.buckets.wake(key, place);
@@ -252,15 +252,15 @@ impl<B: Store> Limiter<B> {
     pub(super) fn set<T>(&self, now: Timestamp, change: impl FnOnce(&mut Settings) -> T) -> T {
         let changed = self.meters.change(now, change);
         self.buckets.wake_all();
-        self.settled(now);
+        self.settled();
         changed
     }
 
     /// Something was taken, given back or set: the gates may have to close or open.
     #[inline]
-    pub(super) fn settled(&self, now: Timestamp) {
+    pub(super) fn settled(&self) {
         if self.gates.are_watched() {
-            self.gates.update(now, || self.next_call(now));
+            self.gates.update(|now| self.next_call(now));
         }
     }
 

@@ -105,7 +105,7 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         }
         self.unready = None;
         // The gate is open by now; what marks it as closed goes too.
-        self.limiter.settled(now);
+        self.limiter.settled();
         Poll::Ready(())
     }
 }

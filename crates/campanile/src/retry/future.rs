@@ -23,6 +23,7 @@ use crate::{
     lane::Share,
     outcome::Outcome,
     protocol::Protocol,
+    rejection::Rejection,
 };
 
 pin_project! {
@@ -38,6 +39,8 @@ pin_project! {
     {
         shared: Share<Shared<S, P, A, R>>,
         call: Call<R::Kept>,
+        // How the last attempt failed that was sent. Boxed, since few calls have one.
+        sent: Option<Box<S::Error>>,
         #[pin]
         state: State<S, R::Request>,
     }
@@ -154,6 +157,7 @@ where
         Self {
             shared,
             call,
+            sent: None,
             state: State::Calling { future },
         }
     }
@@ -190,7 +194,16 @@ where
         };
         let waits = polled.is_pending() && !matches!(*this.state, State::Calling { .. });
         if waits || judged.is_some() {
-            go_on(shared, this.call, this.state, cx, &mut polled, judged);
+            go_on(
+                shared,
+                this.call,
+                this.sent,
+                this.state,
+                cx,
+                &mut polled,
+                judged,
+            );
+            tell_what_was_sent(shared, this.sent, &mut polled);
         }
         polled
     }
@@ -201,6 +214,7 @@ where
 fn go_on<S, P, A, R, Req>(
     shared: &Shared<S, P, A, R>,
     call: &mut Call<R::Kept>,
+    sent: &mut Option<Box<S::Error>>,
     mut state: Pin<&mut State<S, R::Request>>,
     cx: &mut Context<'_>,
     polled: &mut Poll<Result<S::Response, S::Error>>,
@@ -264,7 +278,11 @@ fn go_on<S, P, A, R, Req>(
                     return;
                 };
                 // Now that the retry really begins, and before it does: what the answer holds may be what it needs.
-                drop(waited.answer);
+                if let Err(error) = waited.answer
+                    && !shared.kept_back(&error)
+                {
+                    *sent = Some(Box::new(error));
+                }
                 waited.extra.begin();
                 let future = service.call(request);
                 state.set(State::Calling { future });
@@ -274,7 +292,35 @@ fn go_on<S, P, A, R, Req>(
     }
 }
 
+/// A retry that was refused on its way tells less than the attempt before it that was sent: the caller gets that one's
+/// error. Not its response, which was dropped before the retry, with the connection that it held.
+#[cold]
+fn tell_what_was_sent<S, P, A, R, Req, Res, Err>(
+    shared: &Shared<S, P, A, R>,
+    sent: &mut Option<Box<Err>>,
+    polled: &mut Poll<Result<Res, Err>>,
+) where
+    P: Protocol<Req, Res, Err>,
+    Err: 'static,
+{
+    if let Poll::Ready(Err(error)) = polled
+        && let Some(sent) = sent.take_if(|_| shared.kept_back(error))
+    {
+        *error = *sent;
+    }
+}
+
 impl<S, P, A, R> Shared<S, P, A, R> {
+    /// Whether a layer further in refused the call before it was sent.
+    fn kept_back<Req, Res, Err>(&self, error: &Err) -> bool
+    where
+        P: Protocol<Req, Res, Err>,
+        Err: 'static,
+    {
+        let rejection = self.protocol.rejection(error);
+        rejection.is_some_and(Rejection::kept_back)
+    }
+
     /// What an answer means that may be tried again. A success pays for the retries of others.
     #[inline]
     fn judge<Req, Res, Err>(&self, result: &Result<Res, Err>) -> Option<(Outcome, Advice)>

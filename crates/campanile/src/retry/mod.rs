@@ -29,7 +29,9 @@
 //! was [given one](RetryLayer::budget). A call that succeeds at once clones no service, allocates nothing (a call in an
 //! envelope reuses the trail of the one before) and writes no shared memory while the budget is full.
 //!
-//! **Errors.** Those of the inner service; the layer has none of its own.
+//! **Errors.** Those of the inner service; the layer has none of its own. Where the last retry was refused on its way, by
+//! a pool that has closed or a limit, the caller gets the error of the last attempt that was sent, if it was an error:
+//! it tells more.
 //!
 //! # Example
 //!

@@ -1,6 +1,6 @@
 use super::*;
 
-const SLOW: &str = "providers: { sim: { simulated: { first_word: 30, words_per_second: 1 }, models: { small: null } } }\n";
+const SLOW: &str = "providers: { sim: { simulated: { first_word: 30, words_per_second: 1, words: 12, spread: 0 }, models: { small: null } } }\n";
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_takes_its_call_along() {

@@ -1,6 +1,6 @@
 use super::*;
 
-const SLOW: &str = "providers: { sim: { simulated: { first_word: 5, words_per_second: 1 }, models: { small: null } } }\n";
+const SLOW: &str = "providers: { sim: { simulated: { first_word: 5, words_per_second: 1, spread: 0 }, models: { small: null } } }\n";
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_closes_what_is_idle_and_lets_answers_finish() {
@@ -67,7 +67,7 @@ async fn what_is_left_is_cut_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn who_reads_nothing_does_not_hold_a_stop_up() {
     let settings = SLOW.replace(
-        "first_word: 5, words_per_second: 1",
+        "first_word: 5, words_per_second: 1, spread: 0",
         "first_word: 0, words_per_second: 1000, words: 20000",
     );
     let gateway = gateway(&settings);

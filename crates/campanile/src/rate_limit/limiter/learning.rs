@@ -55,7 +55,7 @@ impl<B: Store> Limiter<B> {
             tracing::info!(?time, "rate limit: parked");
             // The first in the queue may give up at once.
             self.buckets.wake(key, place);
-            self.settled(now);
+            self.settled();
         }
     }
 
@@ -64,7 +64,7 @@ impl<B: Store> Limiter<B> {
         self.buckets
             .touch(key, place, None, |cells| bucket::unpark(cells, now));
         self.buckets.wake(key, place);
-        self.settled(now);
+        self.settled();
     }
 
     /// The upstream throttles, and does not say for how long.
@@ -98,7 +98,7 @@ impl<B: Store> Limiter<B> {
                 tracing::info!(pace, "rate limit: slowed down");
             }
         }
-        self.settled(now);
+        self.settled();
     }
 
     fn recover(&self, learn: &Learn) {
@@ -115,7 +115,7 @@ impl<B: Store> Limiter<B> {
         if let Some(pace) = pace {
             tracing::debug!(pace, "rate limit: recovers");
             self.buckets.wake_all();
-            self.settled(now);
+            self.settled();
         }
     }
 
@@ -170,7 +170,7 @@ impl<B: Store> Limiter<B> {
                         lowered = bucket::lower(cells, index, gauge, left, now);
                     });
                     if lowered {
-                        self.settled(now);
+                        self.settled();
                     }
                 }
             }
@@ -202,7 +202,7 @@ impl<B: Store> Limiter<B> {
         if let Some(rate) = changed {
             tracing::info!(%unit, limit, rate, "rate limit: follows the upstream's");
             self.buckets.wake_all();
-            self.settled(now);
+            self.settled();
         }
     }
 }

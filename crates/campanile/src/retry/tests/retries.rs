@@ -307,3 +307,44 @@ async fn the_longest_times_do_not_overflow() {
     let waits = over(&script, longest).oneshot(());
     assert!(tokio::time::timeout(SEC, waits).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_is_refused_on_its_way_leaves_the_error_of_the_attempt_that_was_sent() {
+    let rejection = |kind, layer| Step::error_with(move || Rejection::new(kind, layer).into());
+    let refused = || rejection(RejectionKind::Unavailable, "balance");
+    let late = || rejection(RejectionKind::TimedOut, "timeout.total");
+    for (steps, told) in [
+        (vec![Step::error("first"), refused(), refused()], "first"),
+        (
+            vec![Step::error("first"), Step::error("second"), refused()],
+            "second",
+        ),
+        (vec![refused(), Step::error("second"), refused()], "second"),
+        (vec![refused(), refused(), refused()], "balance"),
+        // It was sent: the upstream may have worked.
+        (
+            vec![Step::error("first"), refused(), late()],
+            "timeout.total",
+        ),
+        (vec![refused(), late(), refused()], "timeout.total"),
+        // What the first one said has been dropped.
+        (
+            vec![Step::answer("not well"), refused(), refused()],
+            "balance",
+        ),
+    ] {
+        let script = Script::<&str>::new(Step::error("never"));
+        for step in steps {
+            script.push(step);
+        }
+        let unwell = |_: &Outcome, result: Result<&&str, &BoxError>| match result {
+            Ok(_) => Advice::Retry,
+            Err(_) => Advice::Judge,
+        };
+        let layer = RetryLayer::new(plain()).unwrap().advice(unwell);
+        let service = layer.layer(script.service());
+        let error = service.oneshot(()).await.unwrap_err();
+        assert!(error.to_string().starts_with(told), "{error} {told}");
+        assert_eq!(script.counts().calls, 3);
+    }
+}
