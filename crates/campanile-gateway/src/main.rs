@@ -72,10 +72,9 @@ fn read(file: &Path) -> Result<Loaded, Failed> {
 }
 
 fn run(options: &Options) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    let runtime = campanile_gateway::runtime()
         .map_err(|error| Failed(exit::LISTEN, format!("no runtime: {error}")))?;
+    raise_open_files();
     let listen = match &options.listen {
         Some(text) => {
             let message = || {
@@ -92,6 +91,15 @@ fn run(options: &Options) -> Result<(), Failed> {
             None => try_out(listen, options).await,
         }
     })
+}
+
+/// Has the system allow as many open files as it may: each connection is one, and each call of a provider.
+fn raise_open_files() {
+    #[cfg(unix)]
+    if let Ok((_, most)) = rlimit::Resource::NOFILE.get() {
+        // What is not allowed stays as it was: connections beyond it wait until they can be accepted.
+        let _ = rlimit::increase_nofile_limit(most);
+    }
 }
 
 /// Begins the log as the settings, the environment and the command line say.
@@ -112,7 +120,7 @@ async fn serve(
     options: &Options,
 ) -> Result<(), Failed> {
     let Loaded {
-        mut config,
+        config,
         warnings,
         overrides,
         ..
@@ -129,13 +137,12 @@ async fn serve(
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    config.listen = listen.unwrap_or(config.listen);
-    let wanted = config.listen;
+    let wanted = listen.unwrap_or(config.listen);
     let gateway = Gateway::new(config)
         .map_err(|error| Failed(exit::SETTINGS, format!("{}: {error}", file.display())))?
         .with_warnings(warnings)
         .with_file(file);
-    let server = Server::bind(gateway.clone())
+    let server = Server::bind_at(gateway.clone(), wanted)
         .await
         .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {wanted}: {error}")))?;
     let address = server
@@ -143,11 +150,9 @@ async fn serve(
         .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
     println!("http://{address}");
     tracing::info!(%address, file = %file.display(), "listening");
-    let following = tokio::spawn(watch::follow(gateway.clone(), file.to_owned()));
-    let reloading = tokio::spawn(signals::reload(gateway, file.to_owned()));
+    let following = tokio::spawn(watch::follow(gateway, file.to_owned()));
     let served = until_stopped(server).await;
     following.abort();
-    reloading.abort();
     served
 }
 

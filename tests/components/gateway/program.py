@@ -41,7 +41,7 @@ providers:
 class Gateway:
     """The program, while it runs."""
 
-    def __init__(self, text, *arguments):
+    def __init__(self, text, *arguments, files=None):
         self.folder = tempfile.TemporaryDirectory()
         self.file = pathlib.Path(self.folder.name, "gateway.yaml")
         self.log = pathlib.Path(self.folder.name, "log")
@@ -49,7 +49,8 @@ class Gateway:
             self.file.write_text(text, encoding="utf-8")
             arguments = ["--config", str(self.file), *arguments]
         self.said = open(self.log, "w+", encoding="utf-8")
-        self.process = subprocess.Popen([program, *arguments], stdout=self.said, stderr=self.said, env=environment)
+        few = ["prlimit", f"--nofile={files}"] if files else []
+        self.process = subprocess.Popen([*few, program, *arguments], stdout=self.said, stderr=self.said, env=environment)
         until(lambda: "http://127.0.0.1:" in self.text() or self.process.poll() is not None, 30)
         found = re.search(r"http://(127\.0\.0\.1:\d+)", self.text())
         assert found, self.text()
@@ -149,6 +150,17 @@ def check_of_a_file():
         assert "patience" in done.stderr and f"{line}:" in done.stderr, done
         assert SECRET not in done.stderr and TOKEN not in done.stderr, done
         assert run("check", str(file) + ".none").returncode == 1
+
+
+@check
+def check_of_the_examples():
+    for name in ["examples/gateway.yaml", "examples/gateway-small.yaml", "crates/campanile-gateway/src/config/tests/stages_of_agents.yaml"]:
+        text = pathlib.Path(name).read_text(encoding="utf-8")
+        # What comes from the environment is there.
+        variables = {name: "made-up-for-a-check" for name in re.findall(r"\$\{(\w+)\}|env: (\w+)", text) for name in name if name}
+        done = subprocess.run([program, "check", name], capture_output=True, text=True, timeout=60, env=environment | variables)
+        assert done.returncode == 0 and "is well" in done.stdout, (name, done)
+        assert "made-up-for-a-check" not in done.stdout + done.stderr, (name, done)
 
 
 @check
@@ -270,6 +282,46 @@ def ten_thousand_idle_connections():
         for connection in idle:
             connection.close()
         assert gateway.chat()[0] == 200
+
+
+@check
+def more_connections_than_files():
+    with Gateway(settings(), files=64) as gateway:
+        with contextlib.closing(gateway.socket()) as kept:
+            crowd = [gateway.socket() for _ in range(100)]
+            until(lambda: "no connection can be accepted" in gateway.text())
+            # Who was there before is served on, if only with what needs no file.
+            kept.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+            for connection in crowd:
+                connection.close()
+            assert gateway.chat()[0] == 200
+
+
+@check
+def more_connections_than_are_allowed():
+    with Gateway(settings("server: {max_connections: 4}\n")) as gateway:
+        crowd = [gateway.socket() for _ in range(4)]
+        with contextlib.closing(gateway.socket()) as late:
+            late.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            late.settimeout(1)
+            try:
+                raise AssertionError(late.recv(4096))
+            except TimeoutError:
+                pass
+            late.settimeout(30)
+            for connection in crowd:
+                connection.close()
+            # It waited, and is served once there is room.
+            assert late.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@check
+def as_many_files_as_there_may_be():
+    soft, hard = 256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with Gateway(settings(), files=f"{soft}:{min(hard, 4096)}") as gateway:
+        limits = pathlib.Path(f"/proc/{gateway.process.pid}/limits").read_text(encoding="ascii")
+        assert re.search(r"Max open files +4096 ", limits) or hard < 4096, limits
 
 
 @check

@@ -229,8 +229,12 @@ fn compare(before: &Config, after: &Config, told: &mut Reloaded) {
     told.stages = Changes::between(&before.stages, &after.stages);
     told.keys = Changes::between(&before.keys, &after.keys);
     if before.listen != after.listen {
-        let (now, then) = (before.listen, after.listen);
-        let what = format!("listen: it goes on to listen at {now}, and not at {then}");
+        let what = format!("listen: {} counts from the next start", after.listen);
+        told.ignored.push(what);
+    }
+    let most = after.server.max_connections;
+    if before.server.max_connections != most {
+        let what = format!("server.max_connections: {most} counts from the next start");
         told.ignored.push(what);
     }
     if before.log != after.log {

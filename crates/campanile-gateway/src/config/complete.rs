@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What a pool's settings are if only a part of them is written: the defaults of the layers are for other programs.
-const PARTS: [(&str, &str, &str); 3] = [
+pub(super) const PARTS: [(&str, &str, &str); 3] = [
     ("retry", "retry_after", "elsewhere"),
     ("timeouts", "first_data", "60s"),
     ("timeouts", "between_data", "60s"),

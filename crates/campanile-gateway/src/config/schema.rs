@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::{Config, check::ALIASES};
+use super::{Config, check::ALIASES, complete::PARTS};
 
 /// The JSON Schema of the file, in draft 2020-12. Editors that know YAML complete and check the file with it; what is a matter of
 /// several settings, such as names that name nothing, only [`load`](super::load) tells.
@@ -21,6 +21,7 @@ pub fn schema() -> Value {
             "minimum": 0
         });
         definitions.insert("Duration".to_owned(), time);
+        defaults(definitions);
     }
     tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
@@ -28,6 +29,26 @@ pub fn schema() -> Value {
         root.insert("patternProperties".to_owned(), json!({ "^x-": true }));
     }
     schema
+}
+
+/// Tells the defaults of a pool's settings where they are others than their layers'.
+fn defaults(definitions: &mut Map<String, Value>) {
+    for (part, setting, value) in PARTS {
+        let of_pool = definitions
+            .get("PoolConfig")
+            .map(|pool| &pool["properties"][part]);
+        let link = of_pool.and_then(|part| {
+            part["$ref"]
+                .as_str()
+                .or_else(|| part["anyOf"][0]["$ref"].as_str())
+        });
+        let name = link
+            .and_then(|link| link.strip_prefix("#/$defs/"))
+            .map(str::to_owned);
+        if let Some(schema) = name.and_then(|name| definitions.get_mut(&name)) {
+            schema["properties"][setting]["default"] = json!(value);
+        }
+    }
 }
 
 /// Where it listens: a text, or a port.
@@ -116,10 +137,10 @@ fn names(properties: &mut Map<String, Value>) {
     }
 }
 
-/// A description without links: of "[`model`](Self::model)" its text stays.
+/// A description without examples of code and links: of "[`model`](Self::model)" its text stays.
 fn plain(text: &str) -> String {
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = text.split("```").next().unwrap_or(text).trim_end();
     while let Some(start) = rest.find('[') {
         out.push_str(&rest[..start]);
         rest = &rest[start + 1..];

@@ -52,8 +52,17 @@ impl Server {
     ///
     /// When the address cannot be had.
     pub async fn bind(gateway: Gateway) -> io::Result<Self> {
-        let listen = gateway.live().config.listen;
-        let listener = TcpListener::bind(listen).await?;
+        let address = gateway.live().config.listen;
+        Self::bind_at(gateway, address).await
+    }
+
+    /// Listens at this address, whatever the settings say.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub async fn bind_at(gateway: Gateway, address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         Ok(Self { gateway, listener })
     }
 

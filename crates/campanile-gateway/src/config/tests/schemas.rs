@@ -131,3 +131,16 @@ fn the_schema_tells_of_every_setting_in_words() {
     }
     assert_eq!(schema["additionalProperties"], json!(false));
 }
+
+#[test]
+fn the_schema_tells_the_defaults_of_the_gateway_and_no_code() {
+    let schema = schema();
+    let definitions = &schema["$defs"];
+    let default =
+        |of: &str, setting: &str| definitions[of]["properties"][setting]["default"].clone();
+    assert_eq!(default("RetryConfig", "retry_after"), "elsewhere");
+    assert_eq!(default("TimeoutConfig", "first_data"), "60s");
+    assert_eq!(default("TimeoutConfig", "between_data"), "60s");
+    let text = schema.to_string();
+    assert!(!text.contains("```") && !text.contains("use campanile"));
+}
