@@ -30,6 +30,7 @@ parser.add_argument("--rounds", type=int, default=3, help="of each measurement; 
 parser.add_argument("--streams", type=int, default=100)
 parser.add_argument("--hold", type=int, default=9_900, help="streams held at a time; two file descriptors each. 0 for none")
 parser.add_argument("--readme", action="store_true")
+parser.add_argument("--check", action="store_true", help="fails when an aim is missed, or a gateway could not be measured")
 options = parser.parse_args()
 work = pathlib.Path(tempfile.mkdtemp(prefix="gateways-"))
 running = []
@@ -321,6 +322,36 @@ def tables(rows):
     return "\n".join(lines) + "\n\n" + "\n".join(streams) + "\n"
 
 
+def aims(rows):
+    """What the gateway is to reach beside the others of the same run: each with what was measured, and whether it was reached."""
+    by = {row["name"]: row for row in rows}
+    ours, router, slow, plain = (by.get(name) for name in ("campanile", "vllm-router", "litellm", "nginx"))
+    if ours is None:
+        return
+    added = lambda row: (row["alone"][1] - row["direct_ms"]) * 1000
+    if router:
+        ratio = ours["many"][0] / router["many"][0]
+        yield f"{ratio:.2f} times vllm-router's requests a second, at least 1.5", ratio >= 1.5
+        yield f"one connection: {added(ours):.0f} µs added, at most vllm-router's {added(router):.0f} µs", added(ours) <= added(router)
+        yield f"32 connections: p99 {ours['many'][2]:.2f} ms, at most vllm-router's {router['many'][2]:.2f} ms", ours["many"][2] <= router["many"][2]
+    if slow:
+        ratio = ours["many"][0] / slow["many"][0]
+        yield f"{ratio:.0f} times LiteLLM's requests a second, at least 150", ratio >= 150
+    if "through" not in ours:
+        return
+    first = ours["through"]["first_p99"] - ours["direct"]["first_p99"]
+    yield f"{first:.0f} µs added to the first of {options.streams} streams' tokens at p99, at most 200", first <= 200
+    if plain and "through" in plain:
+        more = ours["token_cpu_us"] - plain["token_cpu_us"]
+        yield f"{more:.1f} µs of processor time a token more than nginx takes, at most 5", more <= 5
+    yield f"{ours['through']['failed']} streams failed, none may", ours["through"]["failed"] == 0
+    yield f"{ours['idle_mib']:.1f} MiB idle, at most 15", ours["idle_mib"] <= 15
+    if held := ours.get("held"):
+        yield f"{held['kib_a_stream']:.1f} KiB a stream of {options.hold:,}, at most 32", held["kib_a_stream"] <= 32
+        yield f"{held['after_mib']:.0f} MiB after them, at most twice {held['idle_mib']:.0f}", held["after_mib"] <= 2 * held["idle_mib"]
+        yield f"{held['failed']} of them failed and {held['stalled']} stalled, none may", held["failed"] + held["stalled"] == 0
+
+
 def main():
     names = [name for name in options.only.split(",") if name] or list(GATEWAYS)
     at = port()
@@ -342,6 +373,10 @@ def main():
             print(f"{name} is left out: {error}; its log: {work}/{name}.log", file=sys.stderr)
     text = tables(rows)
     print(text)
+    missed = 0
+    for told, reached in aims(rows):
+        missed += not reached
+        print(f"{'reached' if reached else 'MISSED '}  {told}")
     if options.readme:
         readme = ROOT / "README.md"
         before = readme.read_text()
@@ -351,6 +386,8 @@ def main():
         readme.write_text(re.sub(pattern, lambda found: found[1] + text + found[2], before, flags=re.S))
     print(json.dumps(rows), file=open(work / "rows.json", "w"))
     print(f"logs and figures: {work}", file=sys.stderr)
+    if options.check and (missed or len(rows) < len(names)):
+        sys.exit(f"{missed} aims missed, {len(names) - len(rows)} gateways left out")
 
 
 try:

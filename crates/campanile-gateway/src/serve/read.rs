@@ -53,7 +53,8 @@ where
         })
         .await?;
         let data = match frame {
-            None if rest.is_empty() => return Ok(first),
+            // A copy of its own: the frame would keep the buffer that the connection reads into for as long as the call lasts.
+            None if rest.is_empty() => return Ok(Bytes::copy_from_slice(&first)),
             None => return Ok(rest.freeze()),
             Some(Err(_)) => return Err(refuse::broken_off()),
             Some(Ok(frame)) => match frame.into_data() {
