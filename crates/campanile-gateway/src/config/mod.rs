@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod complete;
+mod digest;
 mod key;
 mod limits;
 mod listen;
@@ -35,6 +36,7 @@ mod tests;
 mod warning;
 mod workflow;
 
+pub use digest::Digest;
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
 pub use listen::address;
