@@ -29,7 +29,7 @@ use super::{
     guards::Terms,
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
     strategy::picks,
-    target::{self, ANY_MODEL, Target},
+    target::{self, Target},
 };
 use crate::{
     config::{Config, MemberConfig, PoolConfig, ProviderSection, StrategyConfig},
@@ -355,8 +355,9 @@ fn labels(member: &MemberConfig, section: &ProviderSection) -> BTreeMap<String, 
         labels.insert("tier".to_owned(), member.tier.to_string());
     }
     if !section.models.is_empty() {
-        let names = section.models.keys().map(String::as_str);
-        let models: Vec<_> = names.chain([ANY_MODEL]).collect();
+        // Stages that are asked for by their names are models to it.
+        let names = section.models.keys().chain(section.stages.keys());
+        let models: Vec<_> = names.map(String::as_str).collect();
         labels
             .entry("models".to_owned())
             .or_insert(models.join(","));
