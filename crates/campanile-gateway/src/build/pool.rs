@@ -9,6 +9,7 @@ use std::{
 use campanile::{
     Endpoint,
     budget::Budget,
+    collect::{Collect, Sink},
     config::Invalid,
     discover::Roster,
     endpoint::Weight,
@@ -43,7 +44,7 @@ pub(crate) struct Pool {
     pub(super) chat_plug: ChatPlug,
     pub(super) embed_plug: EmbedPlug,
     shape: Shape,
-    handles: Handles,
+    handles: Arc<Handles>,
     directory: Directory,
     core: Arc<Core>,
 }
@@ -208,15 +209,14 @@ impl Pool {
                 .with_timeout(probe.timeout);
             let layer = HealthLayer::with_config(target::probe, checks)?;
             handles.health = Some(layer.handle());
-            metrics.collect(layer.handle());
             members = Box::pin(layer.layer(members));
         }
-        if let Some(budget) = &handles.budget {
-            metrics.collect(budget.clone());
-        }
-        if let Some(hedge) = &handles.hedge {
-            metrics.collect(hedge.clone());
-        }
+        // Told for as long as the pool is there, and not before it is.
+        let handles = Arc::new(handles);
+        let (told, attached) = (metrics.clone(), Arc::downgrade(&handles));
+        plans.commits.push(Box::new(move || {
+            told.collect(attached);
+        }));
         let catalogue = shape.differ.then(Catalogue::default);
         let conversation = config.strategy == StrategyConfig::Conversation;
         let conversation =
@@ -389,6 +389,20 @@ impl Shape {
 }
 
 // ===== impl Handles =====
+
+impl Collect for Handles {
+    fn collect(&self, sink: &mut dyn Sink) {
+        if let Some(health) = &self.health {
+            health.collect(sink);
+        }
+        if let Some(budget) = &self.budget {
+            budget.collect(sink);
+        }
+        if let Some(hedge) = &self.hedge {
+            hedge.collect(sink);
+        }
+    }
+}
 
 impl Handles {
     /// Those of `before`, where what they were made of is equal.
