@@ -363,8 +363,8 @@ impl fmt::Display for Wait {
         let minutes = up(60_000_000_000);
         match seconds {
             _ if millis < 1_000 => write!(f, "{millis}ms"),
-            ..120 => write!(f, "{seconds}s"),
-            ..7_200 => write!(f, "{minutes}m"),
+            0..120 => write!(f, "{seconds}s"),
+            120..7_200 => write!(f, "{minutes}m"),
             _ => write!(f, "{}h {}m", minutes / 60, minutes % 60),
         }
     }

@@ -297,11 +297,8 @@ pools: { default: {} }
     tokio::time::sleep(Duration::from_millis(100)).await;
     let began = tokio::time::Instant::now();
     call(gateway.clone(), "", request("dev")).await.unwrap();
-    assert!(
-        began.elapsed() < Duration::from_millis(2_500),
-        "{:?}",
-        began.elapsed()
-    );
+    let took = tokio::time::Instant::now() - began;
+    assert!(took < Duration::from_millis(2_500), "{took:?}");
     for result in waiting.join_all().await {
         result.unwrap();
     }
