@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::{
     build::{BuildError, Live, Reloaded},
-    config::{Config, Warning},
+    config::{Config, Digest, Warning},
     operate::Standing,
 };
 
@@ -37,6 +37,8 @@ struct Shared {
     last: ArcSwapOption<LastReload>,
     reloads: AtomicU64,
     refused: AtomicU64,
+    /// What the files were like that settings were read from last, whether or not they were put into force.
+    digest: Mutex<Option<Digest>>,
     kept: Kept,
     stopping: AtomicBool,
 }
@@ -95,6 +97,7 @@ impl Gateway {
                 last: ArcSwapOption::empty(),
                 reloads: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
+                digest: Mutex::default(),
                 kept,
                 stopping: AtomicBool::new(false),
             }),
@@ -111,16 +114,19 @@ impl Gateway {
     ///
     /// As [`new`](Self::new); then nothing has changed.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
+        let done = self.try_reload(config);
+        if let Err(error) = &done {
+            self.refuse(&error.to_string());
+        }
+        done
+    }
+
+    /// The same, but that a refusal is not noted.
+    pub(crate) fn try_reload(&self, config: Config) -> Result<Reloaded, BuildError> {
         let changing = self.shared.changing.lock();
         let _changing = changing.unwrap_or_else(PoisonError::into_inner);
         let before = self.shared.live.load_full();
-        let planned = match Live::plan(config, &self.shared.kept, Some(&before)) {
-            Ok(planned) => planned,
-            Err(error) => {
-                self.refuse(&error.to_string());
-                return Err(error);
-            }
-        };
+        let planned = Live::plan(config, &self.shared.kept, Some(&before))?;
         let (live, told) = planned.commit();
         self.shared.live.store(Arc::new(live));
         self.shared.reloads.fetch_add(1, Ordering::Relaxed);
@@ -156,6 +162,25 @@ impl Gateway {
     pub fn with_file(self, file: &Path) -> Self {
         self.shared.kept.standing.read_from(file);
         self
+    }
+
+    /// Tells what the files were like that its settings were read from, so that an edit is noticed that came since.
+    #[must_use]
+    pub fn with_digest(self, digest: Digest) -> Self {
+        self.note(digest);
+        self
+    }
+
+    /// Notes what was read last.
+    pub(crate) fn note(&self, digest: Digest) {
+        let known = self.shared.digest.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = Some(digest);
+    }
+
+    /// What was read last.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let known = self.shared.digest.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often settings were put into force while it ran, and how often they were refused.

@@ -128,6 +128,7 @@ async fn serve(
         config,
         warnings,
         overrides,
+        digest,
         ..
     } = read(file)?;
     let mut set = overrides.iter();
@@ -146,7 +147,8 @@ async fn serve(
     let gateway = Gateway::new(config)
         .map_err(|error| Failed(exit::SETTINGS, format!("{}: {error}", file.display())))?
         .with_warnings(warnings)
-        .with_file(file);
+        .with_file(file)
+        .with_digest(digest);
     let server = Server::bind_at(gateway.clone(), wanted)
         .await
         .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {wanted}: {error}")))?;

@@ -5,9 +5,10 @@
 //! has stayed the same from one look to the next, as somebody may be at writing it. If its content is that which was read last,
 //! nothing is done. The file with prices is looked at together with it.
 //!
-//! Settings that cannot be are told of once, in the log and by `Gateway::last_reload`, and not again until the file changes; the
-//! gateway goes on as before. So it does while there is no file. SIGHUP has the file read whether or not it has changed: for
-//! secrets in files of their own.
+//! Settings that cannot be are told of once, in the log and by `Gateway::last_reload`, and not again until something else is wrong
+//! with them; the gateway goes on as before. So it does while there is no file. They are tried again every ten seconds, since
+//! what is missing may be another file that they name. SIGHUP has the file read whether or not it has changed: for secrets in
+//! files of their own.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,13 +17,19 @@ use std::{
 
 use tokio::time::MissedTickBehavior;
 
-use crate::{Gateway, Reloaded, config};
+use crate::{
+    Gateway, Reloaded,
+    config::{self, Digest},
+};
 
 #[cfg(test)]
 mod tests;
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// After how many looks settings are tried again that were refused.
+const AGAIN: u32 = 10;
 
 /// Follows the file, which the gateway's settings were read from, for as long as it is polled.
 pub async fn follow(gateway: Gateway, path: PathBuf) {
@@ -49,8 +56,8 @@ struct Follower {
     known: Marks,
     /// The files as they were at the last look, if they have changed since.
     changing: Option<Marks>,
-    /// The content that was read last, whether or not it was put into force.
-    content: Option<blake3::Hash>,
+    /// Why the settings were refused that were read last, if they were, and how often they were looked at since.
+    refused: Option<(String, u32)>,
     missing: bool,
 }
 
@@ -74,12 +81,16 @@ impl Follower {
             path,
             known: [None; 2],
             changing: None,
-            content: None,
+            refused: None,
             missing: false,
         };
-        // The gateway was made of it a moment ago.
-        follower.known = follower.marks();
-        follower.content = follower.hash();
+        // What was read is known, and what the files are like is not: they may have been edited since.
+        if follower.gateway.digest().is_none() {
+            follower.known = follower.marks();
+            if let Some(digest) = follower.content() {
+                follower.gateway.note(digest);
+            }
+        }
         follower
     }
 
@@ -89,27 +100,42 @@ impl Follower {
         self.tell_missing(marks[0].is_none());
         if marks == self.known || marks[0].is_none() {
             self.changing = None;
+            self.try_again().await;
         } else if self.changing != Some(marks) {
             self.changing = Some(marks);
         } else {
             self.changing = None;
-            let content = self.hash();
+            let content = self.content();
             if content.is_none() {
                 return;
             }
             self.known = marks;
-            if content != self.content {
+            if content != self.gateway.digest() {
                 self.read().await;
             }
         }
     }
 
+    /// Reads settings again now and then that were refused.
+    async fn try_again(&mut self) {
+        let Some((_, looks)) = &mut self.refused else {
+            return;
+        };
+        *looks += 1;
+        if *looks >= AGAIN && !self.missing {
+            self.read().await;
+        }
+    }
+
     /// Reads the file, and puts it into force.
     async fn read(&mut self) {
-        self.content = self.hash();
         let (gateway, path) = (self.gateway.clone(), self.path.clone());
+        let known = self.refused.take().map(|(why, _)| why);
+        let told = known.clone();
         // Files are read, and keys are hashed.
-        let applied = tokio::task::spawn_blocking(move || apply(&gateway, &path)).await;
+        let applied =
+            tokio::task::spawn_blocking(move || put_into_force(&gateway, &path, told.as_deref()))
+                .await;
         match applied {
             Ok(Ok(told)) => {
                 let Reloaded {
@@ -131,7 +157,12 @@ impl Follower {
                     "the settings were changed"
                 );
             }
-            Ok(Err(why)) => tracing::error!("the settings stay as they were: {why}"),
+            Ok(Err(why)) => {
+                if known.as_deref() != Some(&*why) {
+                    tracing::error!("the settings stay as they were: {why}");
+                }
+                self.refused = Some((why, 0));
+            }
             Err(panic) => tracing::error!("the settings stay as they were: {panic}"),
         }
     }
@@ -151,36 +182,49 @@ impl Follower {
         ]
     }
 
+    /// The file with prices, of the settings that were read last.
     fn prices(&self) -> Option<PathBuf> {
-        self.gateway.live().config.prices.clone()
+        match self.gateway.digest() {
+            Some(digest) => digest.prices.map(|(path, _)| path),
+            None => self.gateway.live().config.prices.clone(),
+        }
     }
 
     /// The content of both files.
-    fn hash(&self) -> Option<blake3::Hash> {
-        let mut hasher = blake3::Hasher::new();
-        let text = std::fs::read(&self.path).ok()?;
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(&text);
-        if let Some(prices) = self.prices().and_then(|path| std::fs::read(path).ok()) {
-            hasher.update(&prices);
-        }
-        Some(hasher.finalize())
+    fn content(&self) -> Option<Digest> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        Some(Digest::of(&text, self.prices().as_deref()))
     }
 }
 
 /// Reads the file, and puts it into force. It blocks.
 pub(crate) fn apply(gateway: &Gateway, path: &Path) -> Result<Reloaded, String> {
-    let loaded = config::read(path).map_err(|error| {
-        let why = error.to_string();
-        gateway.refuse(&why);
+    put_into_force(gateway, path, None)
+}
+
+/// The same; a refusal that is `known` is not noted once more.
+fn put_into_force(gateway: &Gateway, path: &Path, known: Option<&str>) -> Result<Reloaded, String> {
+    let refused = |why: String| {
+        if known != Some(&*why) {
+            gateway.refuse(&why);
+        }
         why
+    };
+    // Before it is read: an edit in between is seen at the next look.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let loaded = config::read(path).map_err(|error| {
+        let prices = gateway.digest().and_then(|digest| digest.prices);
+        let text = Digest::of(&text, None);
+        gateway.note(Digest { prices, ..text });
+        refused(error.to_string())
     })?;
+    gateway.note(loaded.digest);
+    let told = gateway
+        .try_reload(loaded.config)
+        .map_err(|error| refused(error.to_string()))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let told = gateway
-        .reload(loaded.config)
-        .map_err(|error| error.to_string())?;
     gateway.kept().standing.warn(loaded.warnings);
     Ok(told)
 }

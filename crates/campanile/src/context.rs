@@ -54,6 +54,9 @@ pub struct Context {
     pub queued_since: Option<Timestamp>,
     /// What it is estimated to take.
     pub cost: Option<Cost>,
+    /// The most that it can take, for budgets that are never to be exceeded; `None` where nobody says, and
+    /// [`cost`](Self::cost) is all that is known.
+    pub most: Option<Cost>,
     /// Where earlier attempts went. `None` keeps no trail, which saves an allocation.
     pub trail: Option<Trail>,
 }
@@ -149,6 +152,13 @@ impl Context {
         self
     }
 
+    /// Sets what the call takes at most.
+    #[must_use]
+    pub const fn with_most(mut self, most: Cost) -> Self {
+        self.most = Some(most);
+        self
+    }
+
     /// Keeps a trail, so that later attempts can avoid where earlier ones went.
     #[must_use]
     pub fn with_trail(mut self, trail: Trail) -> Self {
@@ -160,6 +170,12 @@ impl Context {
     fn of_all(contexts: &[Self]) -> Self {
         let deadlines: Option<Vec<_>> = contexts.iter().map(|context| context.deadline).collect();
         let costs: Option<Vec<_>> = contexts.iter().map(|context| context.cost).collect();
+        // Of those of which nobody says the most, what is estimated.
+        let most: Option<Vec<_>> = contexts
+            .iter()
+            .map(|context| context.most.or(context.cost))
+            .collect();
+        let most = most.filter(|_| contexts.iter().any(|context| context.most.is_some()));
         let sum = |costs: Vec<Cost>| Cost {
             requests: 1,
             ..costs.into_iter().fold(Cost::ZERO, Add::add)
@@ -179,6 +195,7 @@ impl Context {
                 .filter_map(|context| context.queued_since)
                 .min(),
             cost: costs.map(sum),
+            most: most.map(sum),
             ..Self::default()
         }
     }

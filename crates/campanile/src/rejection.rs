@@ -29,6 +29,38 @@ pub struct Rejection {
     kind: RejectionKind,
     layer: &'static str,
     retry_after: Option<Duration>,
+    shortage: Option<Shortage>,
+}
+
+/// What there was too little of for a call: of a limit or a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shortage {
+    /// The limit or the budget: `tokens_per_minute`.
+    pub what: &'static str,
+    /// Whether amounts are nano-dollars; they are requests or tokens otherwise, as [`what`](Self::what) says.
+    pub is_money: bool,
+    /// How much the call may take.
+    pub needs: u64,
+    /// How much is left.
+    pub left: u64,
+    /// How much there is at most.
+    pub limit: u64,
+    /// Why it does not fit.
+    pub lack: Lack,
+}
+
+/// Why a call does not fit into a limit or a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Lack {
+    /// It needs more than there ever is: the same call never passes.
+    TooLarge,
+    /// Too much is used.
+    UsedUp,
+    /// Too much is reserved for calls under way, of which some may come back when they end.
+    Reserved,
 }
 
 /// The reason of a [`Rejection`].
@@ -95,7 +127,15 @@ impl Rejection {
             kind,
             layer,
             retry_after: None,
+            shortage: None,
         }
+    }
+
+    /// Says what there was too little of.
+    #[must_use]
+    pub const fn with_shortage(mut self, shortage: Shortage) -> Self {
+        self.shortage = Some(shortage);
+        self
     }
 
     /// Says when to try again, counted from now.
@@ -121,6 +161,18 @@ impl Rejection {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// What there was too little of, if the layer counts something.
+    #[must_use]
+    pub const fn shortage(&self) -> Option<&Shortage> {
+        self.shortage.as_ref()
+    }
+
+    /// Why the call was refused and when to try again, in words, without the name of the layer.
+    #[must_use]
+    pub fn reason(&self) -> impl fmt::Display + use<> {
+        Reason(*self)
     }
 
     /// Whether it kept the call from its service. One that ran out of time did not: the upstream may well have worked.
@@ -200,9 +252,19 @@ pub(crate) fn chain<'a>(
     })
 }
 
+/// The words of a [`Rejection`].
+struct Reason(Rejection);
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.kind {
+        write!(f, "{}: {}", self.layer, self.reason())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(rejection) = self;
+        let why = match rejection.kind {
             RejectionKind::Empty => "the pool has no members",
             RejectionKind::Unavailable => "every member of the pool is closed",
             RejectionKind::NotReady => "no member of the pool became ready in time",
@@ -216,12 +278,94 @@ impl fmt::Display for Rejection {
             RejectionKind::Aborted => "the work was given up before its end",
             RejectionKind::Mismatched => "the answer does not fit the request",
         };
-        write!(f, "{}: {why}", self.layer)?;
-        match self.retry_after {
-            Some(after) => write!(f, "; try again in {after:?}"),
+        match &rejection.shortage {
+            Some(shortage) => write!(f, "{shortage}")?,
+            None => f.write_str(why)?,
+        }
+        match rejection.retry_after {
+            Some(after) => write!(f, "; try again in {}", Wait(after)),
             None => Ok(()),
         }
     }
 }
 
 impl Error for Rejection {}
+
+// ===== impl Shortage =====
+
+impl Shortage {
+    /// A shortage of what is counted in tokens or requests; [`is_money`](Self::is_money) is to be set for money.
+    #[must_use]
+    pub const fn new(what: &'static str, lack: Lack) -> Self {
+        Self {
+            what,
+            is_money: false,
+            needs: 0,
+            left: 0,
+            limit: 0,
+            lack,
+        }
+    }
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = |number| Amount {
+            number,
+            is_money: self.is_money,
+        };
+        let (what, needs) = (self.what, amount(self.needs));
+        let (left, limit) = (amount(self.left), amount(self.limit));
+        match self.lack {
+            Lack::TooLarge => write!(
+                f,
+                "{what} is too small for the call: it may take {needs}, and the limit is {limit}"
+            ),
+            Lack::UsedUp => write!(
+                f,
+                "{what} is used up: the call may take {needs}, and {left} of {limit} is left"
+            ),
+            Lack::Reserved => write!(
+                f,
+                "{what} is reserved by calls under way: this one may take {needs}, and {left} of {limit} is left"
+            ),
+        }
+    }
+}
+
+/// An amount, as people read it.
+struct Amount {
+    number: u64,
+    is_money: bool,
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DOLLAR: u64 = 1_000_000_000;
+        let number = self.number;
+        if !self.is_money {
+            return write!(f, "{number}");
+        }
+        let digits = format!("{:09}", number % DOLLAR);
+        // Cents at least, and what is beyond them.
+        let digits = format!("{:0<2}", digits.trim_end_matches('0'));
+        write!(f, "${}.{digits}", number / DOLLAR)
+    }
+}
+
+/// A time as exact as people want it, rounded up.
+struct Wait(Duration);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let up = |nanos: u128| self.0.as_nanos().div_ceil(nanos);
+        let (millis, seconds) = (up(1_000_000), up(1_000_000_000));
+        let minutes = up(60_000_000_000);
+        match seconds {
+            _ if millis < 1_000 => write!(f, "{millis}ms"),
+            0..120 => write!(f, "{seconds}s"),
+            120..7_200 => write!(f, "{minutes}m"),
+            _ => write!(f, "{}h {}m", minutes / 60, minutes % 60),
+        }
+    }
+}

@@ -5,7 +5,10 @@ use campanile::{
     spend_limit::{SpendLimitConfig, SpendLimitHandle, SpendSnapshot},
 };
 
-use crate::{build::BuildError, config::KeyConfig};
+use crate::{
+    build::{BuildError, spending},
+    config::KeyConfig,
+};
 
 /// The budgets of tenants: keys of one tenant pay from the same.
 #[derive(Default)]
@@ -28,8 +31,7 @@ impl Budgets {
         if key.budgets.is_empty() {
             return Ok(());
         }
-        let mut config = SpendLimitConfig::default();
-        config.budgets.clone_from(&key.budgets);
+        let config = spending(&key.budgets);
         match self.0.get(tenant) {
             Some(known) => {
                 let rule = "keys of one tenant share their budgets, and write the same";

@@ -131,18 +131,7 @@ impl Models {
     }
 }
 
-/// The models of a stage, if there is one of this name; those of its pool's members where it says none.
-fn models_of_stage<'a>(config: &'a Config, name: &'a str) -> Vec<&'a String> {
-    let Some(stage) = config.stages.get(name) else {
-        return Vec::new();
-    };
-    if !stage.models.is_empty() {
-        return stage.models.iter().collect();
-    }
-    let pool = config.pools.get(stage.pool.as_deref().unwrap_or(name));
-    let members = pool.into_iter().flat_map(|pool| &pool.members);
-    members
-        .filter_map(|member| config.providers.get(&member.provider))
-        .flat_map(|provider| provider.models.keys())
-        .collect()
+/// The models of a stage, if there is one of this name.
+fn models_of_stage<'a>(config: &'a Config, name: &str) -> &'a [String] {
+    config.stages.get(name).map_or(&[], |stage| &stage.models)
 }

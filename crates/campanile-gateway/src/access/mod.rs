@@ -10,7 +10,7 @@ use campanile_llm::{Error, error::Class, estimate::EstimateLayer, route::Router}
 use foldhash::fast::RandomState;
 
 use crate::{
-    build::{BuildError, Chats, Embeds},
+    build::{BuildError, Chats, Embeds, Name},
     config::{Config, LimitsConfig},
 };
 
@@ -98,13 +98,14 @@ impl Access {
             let limits = &access.limits[name.as_str()];
             let tenant = tenant(name, key.tenant.as_ref());
             let budgets = access.budgets.of(&tenant);
+            let held = (Name::of(name), Name::of(&tenant));
             let caller = Caller {
                 name: name.as_str().into(),
                 priority: key.priority,
                 may_raise_priority: key.may_raise_priority,
                 models: Models::new(key, config),
-                chats: within::chats(routed, limits, budgets),
-                embeds: within::embeds(routed, limits, budgets),
+                chats: within::chats(routed, held, limits, budgets),
+                embeds: within::embeds(routed, held, limits, budgets),
                 rate: limits.rate.clone(),
                 tenant,
             };
@@ -139,14 +140,15 @@ fn tenant(name: &str, tenant: Option<&String>) -> Arc<str> {
 fn anybody(routed: &Routed<'_>) -> Result<Caller, BuildError> {
     let name: Arc<str> = "anybody".into();
     let limits = Limits::new(&LimitsConfig::default())?;
+    let held = (Name::of(&name), Name::of(&name));
     Ok(Caller {
         tenant: Arc::clone(&name),
         name,
         priority: Priority::default(),
         may_raise_priority: true,
         models: None,
-        chats: within::chats(routed, &limits, None),
-        embeds: within::embeds(routed, &limits, None),
+        chats: within::chats(routed, held, &limits, None),
+        embeds: within::embeds(routed, held, &limits, None),
         rate: None,
     })
 }

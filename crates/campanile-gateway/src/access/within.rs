@@ -17,12 +17,16 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Routed, limits::Limits};
-use crate::build::{Chats, Embeds};
+use crate::build::{Chats, Embeds, Holder, Name};
+
+/// The names of a key, and of its tenant.
+pub(super) type Held = (Name, Name);
 
 /// What a caller calls, from the outside in: estimate, budgets of its tenant, rate and concurrency of its key, the router. A
 /// call for which there is no budget left takes no turn from others.
 pub(super) fn chats(
     routed: &Routed<'_>,
+    held: Held,
     limits: &Limits,
     budgets: Option<&SpendLimitHandle>,
 ) -> Chats {
@@ -30,14 +34,16 @@ pub(super) fn chats(
     match &limits.concurrent {
         Some(limit) => {
             let limit = ConcurrencyLimitLayer::shared(limit).protocol(Chat);
-            rated(routed, limits, budgets, limit.layer(router))
+            let limited = Holder::Key(held.0).layer(limit.layer(router));
+            rated(routed, held, limits, budgets, limited)
         }
-        None => rated(routed, limits, budgets, router),
+        None => rated(routed, held, limits, budgets, router),
     }
 }
 
 fn rated<S, T>(
     routed: &Routed<'_>,
+    held: Held,
     limits: &Limits,
     budgets: Option<&SpendLimitHandle>,
     inner: S,
@@ -51,13 +57,19 @@ where
     match &limits.rate {
         Some(limit) => {
             let limit = RateLimitLayer::shared(limit).protocol(Chat);
-            paid(routed, budgets, limit.layer(inner))
+            let limited = Holder::Key(held.0).layer(limit.layer(inner));
+            paid(routed, held, budgets, limited)
         }
-        None => paid(routed, budgets, inner),
+        None => paid(routed, held, budgets, inner),
     }
 }
 
-fn paid<S, T>(routed: &Routed<'_>, budgets: Option<&SpendLimitHandle>, inner: S) -> Chats
+fn paid<S, T>(
+    routed: &Routed<'_>,
+    held: Held,
+    budgets: Option<&SpendLimitHandle>,
+    inner: S,
+) -> Chats
 where
     S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
     S: Clone + Send + 'static,
@@ -67,7 +79,7 @@ where
     match budgets {
         Some(budgets) => {
             let budgets = SpendLimitLayer::shared(budgets).protocol(Chat);
-            estimated(routed, budgets.layer(inner))
+            estimated(routed, Holder::Tenant(held.1).layer(budgets.layer(inner)))
         }
         None => estimated(routed, inner),
     }
@@ -91,31 +103,23 @@ where
 /// As [`chats`]. Rarer, so each layer may have a box.
 pub(super) fn embeds(
     routed: &Routed<'_>,
+    held: Held,
     limits: &Limits,
     budgets: Option<&SpendLimitHandle>,
 ) -> Embeds {
     let builder = || ServiceBuilder::new().layer(routed.estimate);
     let mut embeds = Embeds::new(routed.embeds.clone());
     if let Some(limit) = &limits.concurrent {
-        embeds = Embeds::new(
-            ConcurrencyLimitLayer::shared(limit)
-                .protocol(Embeddings)
-                .layer(embeds),
-        );
+        let limit = ConcurrencyLimitLayer::shared(limit).protocol(Embeddings);
+        embeds = Embeds::new(Holder::Key(held.0).layer(limit.layer(embeds)));
     }
     if let Some(limit) = &limits.rate {
-        embeds = Embeds::new(
-            RateLimitLayer::shared(limit)
-                .protocol(Embeddings)
-                .layer(embeds),
-        );
+        let limit = RateLimitLayer::shared(limit).protocol(Embeddings);
+        embeds = Embeds::new(Holder::Key(held.0).layer(limit.layer(embeds)));
     }
     if let Some(budgets) = budgets {
-        embeds = Embeds::new(
-            SpendLimitLayer::shared(budgets)
-                .protocol(Embeddings)
-                .layer(embeds),
-        );
+        let budgets = SpendLimitLayer::shared(budgets).protocol(Embeddings);
+        embeds = Embeds::new(Holder::Tenant(held.1).layer(budgets.layer(embeds)));
     }
     Embeds::new(builder().service(embeds))
 }

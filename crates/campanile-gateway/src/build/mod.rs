@@ -10,7 +10,11 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use campanile::{BoxError, Call, config::Invalid};
+use campanile::{
+    BoxError, Call,
+    config::Invalid,
+    spend_limit::{Enforce, SpendBudget, SpendLimitConfig},
+};
 use campanile_llm::{
     Error,
     chat::{ChatRequest, ChatResponse},
@@ -28,6 +32,7 @@ use crate::{
 };
 
 mod guards;
+mod holder;
 mod limits;
 mod member;
 mod pool;
@@ -43,6 +48,7 @@ mod tests;
 mod wire;
 
 pub(crate) use guards::Guards;
+pub(crate) use holder::{Holder, Name};
 pub(crate) use limits::Limits;
 #[allow(unused_imports)] // for those who show them
 pub(crate) use member::{Member, MemberSnapshot};
@@ -160,6 +166,16 @@ impl Live {
             compare(&before.config, &config, &mut told);
             let (now, then) = (before.limits.clone(), limits.clone());
             commits.push(Box::new(move || then.settle(&now)));
+            let names = before.pools.keys().chain(before.stages.keys());
+            let gone = names.filter(|name| {
+                !config.pools.contains_key(*name) && !config.stages.contains_key(*name)
+            });
+            let (gone, metrics): (Vec<_>, _) = (gone.cloned().collect(), kept.metrics.clone());
+            commits.push(Box::new(move || {
+                for name in &gone {
+                    metrics.forget(name);
+                }
+            }));
         }
         let known = kept.prices.clone();
         commits.push(Box::new(move || {
@@ -213,7 +229,9 @@ fn prices(config: &Config) -> Result<PriceList, BuildError> {
 
 /// What tells calls what they will take, and goes on to learn where it stands.
 fn estimator(config: &Config, kept: &Kept) -> Result<Estimator, Invalid> {
-    let mut estimates = EstimateConfig::default();
+    let mut estimates = EstimateConfig::default()
+        .with_tell_most(refuses(config))
+        .with_most_output(config.most_output);
     for (asked, serves) in routes::serves(config) {
         estimates = estimates.with_serves(asked, serves);
     }
@@ -221,6 +239,21 @@ fn estimator(config: &Config, kept: &Kept) -> Result<Estimator, Invalid> {
         .calibrated(&kept.ratios)
         .lengths(&kept.lengths)
         .prices(&kept.prices))
+}
+
+/// Whether there is a budget that is never to be exceeded.
+fn refuses(config: &Config) -> bool {
+    let keys = config.keys.values().flat_map(|key| &key.budgets);
+    let stages = config.stages.values().flat_map(|stage| &stage.budgets);
+    keys.chain(stages)
+        .any(|budget| budget.enforce == Enforce::Refuse)
+}
+
+/// What budgets share, of keys and of stages: what has no price costs nothing.
+pub(crate) fn spending(budgets: &[SpendBudget]) -> SpendLimitConfig {
+    let mut config = SpendLimitConfig::default().with_assumed_money(0);
+    config.budgets = budgets.to_vec();
+    config
 }
 
 /// Tells what is another in the settings.
@@ -237,8 +270,9 @@ fn compare(before: &Config, after: &Config, told: &mut Reloaded) {
         let what = format!("server.max_connections: {most} counts from the next start");
         told.ignored.push(what);
     }
-    if before.log != after.log {
-        let what = "log: what is logged goes on as it was".to_owned();
+    let log = |config: &Config| (config.log.filter.clone(), config.log.format);
+    if log(before) != log(after) {
+        let what = "log: filter and format go on as they were, until the next start".to_owned();
         told.ignored.push(what);
     }
 }

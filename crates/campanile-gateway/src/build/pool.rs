@@ -9,6 +9,7 @@ use std::{
 use campanile::{
     Endpoint,
     budget::Budget,
+    collect::{Collect, Sink},
     config::Invalid,
     discover::Roster,
     endpoint::Weight,
@@ -29,7 +30,7 @@ use super::{
     guards::Terms,
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
     strategy::picks,
-    target::{self, ANY_MODEL, Target},
+    target::{self, Target},
 };
 use crate::{
     config::{Config, MemberConfig, PoolConfig, ProviderSection, StrategyConfig},
@@ -43,7 +44,7 @@ pub(crate) struct Pool {
     pub(super) chat_plug: ChatPlug,
     pub(super) embed_plug: EmbedPlug,
     shape: Shape,
-    handles: Handles,
+    handles: Arc<Handles>,
     directory: Directory,
     core: Arc<Core>,
 }
@@ -208,15 +209,14 @@ impl Pool {
                 .with_timeout(probe.timeout);
             let layer = HealthLayer::with_config(target::probe, checks)?;
             handles.health = Some(layer.handle());
-            metrics.collect(layer.handle());
             members = Box::pin(layer.layer(members));
         }
-        if let Some(budget) = &handles.budget {
-            metrics.collect(budget.clone());
-        }
-        if let Some(hedge) = &handles.hedge {
-            metrics.collect(hedge.clone());
-        }
+        // Told for as long as the pool is there, and not before it is.
+        let handles = Arc::new(handles);
+        let (told, attached) = (metrics.clone(), Arc::downgrade(&handles));
+        plans.commits.push(Box::new(move || {
+            told.collect(attached);
+        }));
         let catalogue = shape.differ.then(Catalogue::default);
         let conversation = config.strategy == StrategyConfig::Conversation;
         let conversation =
@@ -355,8 +355,9 @@ fn labels(member: &MemberConfig, section: &ProviderSection) -> BTreeMap<String, 
         labels.insert("tier".to_owned(), member.tier.to_string());
     }
     if !section.models.is_empty() {
-        let names = section.models.keys().map(String::as_str);
-        let models: Vec<_> = names.chain([ANY_MODEL]).collect();
+        // Stages that are asked for by their names are models to it.
+        let names = section.models.keys().chain(section.stages.keys());
+        let models: Vec<_> = names.map(String::as_str).collect();
         labels
             .entry("models".to_owned())
             .or_insert(models.join(","));
@@ -388,6 +389,20 @@ impl Shape {
 }
 
 // ===== impl Handles =====
+
+impl Collect for Handles {
+    fn collect(&self, sink: &mut dyn Sink) {
+        if let Some(health) = &self.health {
+            health.collect(sink);
+        }
+        if let Some(budget) = &self.budget {
+            budget.collect(sink);
+        }
+        if let Some(hedge) = &self.hedge {
+            hedge.collect(sink);
+        }
+    }
+}
 
 impl Handles {
     /// Those of `before`, where what they were made of is equal.

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use campanile::config::Invalid;
 use campanile_llm::route::{GroupConfig, Router, RouterConfig};
 
-use super::{
-    Chats, Embeds, Live, Stage,
-    target::{ANY_MODEL, default_model},
-};
+use super::{Chats, Embeds, Live, Stage};
 use crate::config::{Config, ProviderSection, StageConfig};
 
 /// The routers over the stages. Those of before, where they route alike.
@@ -43,35 +40,14 @@ pub(super) fn routers(
 
 fn routes(config: &Config) -> RouterConfig {
     let mut routes = RouterConfig::default();
-    // Whoever names a model has it before those who take what their members have.
-    let mut taken: BTreeSet<String> = config.stages.keys().cloned().collect();
-    taken.extend(config.aliases.keys().cloned());
-    taken.extend(
-        config
-            .stages
-            .values()
-            .flat_map(|stage| stage.models.clone()),
-    );
     for (name, stage) in &config.stages {
         let mut group = GroupConfig::models([name]);
-        if stage.models.is_empty() {
-            let models =
-                members(config, name, stage).flat_map(|(_, section)| section.models.keys());
-            for model in models {
-                if taken.insert(model.clone()) {
-                    group.models.push(model.clone());
-                }
-            }
-        } else {
-            let models = stage.models.iter().filter(|model| *model != name);
-            group.models.extend(models.cloned());
-        }
-        match &stage.model {
-            Some(model) => group = group.with_rename(name, model),
-            None if members(config, name, stage).any(|(_, one)| default_model(one).is_some()) => {
-                group = group.with_rename(name, ANY_MODEL);
-            }
-            None => {}
+        // The settings are complete: what a stage takes that names no models has been decided, and written there.
+        let models = stage.models.iter().filter(|model| *model != name);
+        group.models.extend(models.cloned());
+        // Without one the members know the stage by its name.
+        if let Some(model) = &stage.model {
+            group = group.with_rename(name, model);
         }
         group.model.clone_from(&stage.model);
         group.context_window = stage.context_window;
@@ -111,7 +87,7 @@ pub(super) fn serves(config: &Config) -> BTreeMap<String, Vec<String>> {
                 _ => model.clone(),
             };
             let default = stage.model.as_ref().map(its);
-            if let Some(model) = default.or_else(|| default_model(section)) {
+            if let Some(model) = default.or_else(|| section.stages.get(name).cloned()) {
                 add(name, provider, &model);
             }
         }

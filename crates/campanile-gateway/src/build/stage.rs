@@ -4,13 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use campanile::{
     Call,
+    collect::{Collect, Sink},
     concurrency_limit::{ConcurrencyLimitLayer, ConcurrencyLimitSnapshot},
     config::Invalid,
-    metrics::{Metrics, StageMetrics},
+    metrics::StageMetrics,
     rate_limit::{RateLimitLayer, RateLimitSnapshot},
-    spend_limit::{
-        SpendBudget, SpendLimitConfig, SpendLimitHandle, SpendLimitLayer, SpendSnapshot,
-    },
+    spend_limit::{SpendBudget, SpendLimitHandle, SpendLimitLayer, SpendSnapshot},
     trace::TraceLayer,
 };
 use campanile_llm::{
@@ -25,7 +24,7 @@ use tower::ServiceBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Chats, Embeds, Limits, Pool, pool::Plans};
+use super::{Chats, Embeds, Holder, Limits, Name, Pool, pool::Plans};
 use crate::{config::StageConfig, trail::AtLayer};
 
 /// A stage: a pool, and what stands around it for the calls of some models. Clones are the same stage.
@@ -38,6 +37,9 @@ pub(crate) struct Stage {
     pub(crate) embeds: Embeds,
     config: StageConfig,
     around: Around,
+    /// Held for the metrics.
+    #[allow(dead_code)]
+    guarding: Arc<Guarding>,
     plug: super::stack::ChatPlug,
 }
 
@@ -56,8 +58,9 @@ pub(crate) struct StageSnapshot {
     pub(crate) budgets: Vec<SpendSnapshot>,
 }
 
-/// What stands around a stage's pool, from the outside in: its span and its metrics, the deadline, the budgets, the limits of
-/// the whole and its own. A call for which there is no budget left takes no turn from others.
+/// What stands around a stage's pool, from the outside in: its span and its metrics, the deadline, the budgets, its own limits and
+/// those of the whole. A call for which there is no budget left takes no turn from others, and one that waits for its stage
+/// holds no place of the whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Around {
     pub(super) name: String,
@@ -68,6 +71,13 @@ pub(crate) struct Around {
     pub(super) budgets: Option<SpendLimitHandle>,
     /// Those of the whole, then its own.
     pub(super) limits: [Limits; 2],
+}
+
+/// What a stage's metrics tell beside its calls, for as long as the stage is there.
+#[derive(Debug)]
+struct Guarding {
+    limits: Limits,
+    budgets: Option<SpendLimitHandle>,
 }
 
 /// A pool's stack, around which stages can be built without a box between.
@@ -101,7 +111,11 @@ impl Stage {
             Some((&before.config.budgets[..], budgets))
         });
         let budgets = budgets(&config.budgets, known)?;
-        let metrics = collected(&plans.kept.metrics, name, &limits, budgets.as_ref());
+        let metrics = plans.kept.metrics.stage(name);
+        let guarding = Arc::new(Guarding {
+            limits: limits.clone(),
+            budgets: budgets.clone(),
+        });
         let around = Around {
             name: name.to_owned(),
             at: [AtLayer::stage(name), AtLayer::pool(Arc::clone(&pool.name))],
@@ -124,7 +138,12 @@ impl Stage {
                 return Ok(before.clone());
             }
         }
+        let (told, attached) = (around.metrics.clone(), Arc::downgrade(&guarding));
+        plans.commits.push(Box::new(move || {
+            told.collect(attached);
+        }));
         Ok(Self {
+            guarding,
             name: name.to_owned(),
             pool: pool.name.to_string(),
             chats: pool.chat_plug.stage(&around),
@@ -166,24 +185,20 @@ impl fmt::Debug for Stage {
     }
 }
 
-/// The metrics of a stage, which tell what its limits and budgets know, too.
-fn collected(
-    metrics: &Metrics,
-    name: &str,
-    limits: &Limits,
-    budgets: Option<&SpendLimitHandle>,
-) -> StageMetrics {
-    let metrics = metrics.stage(name);
-    if let Some(rate) = &limits.rate {
-        metrics.collect(rate.clone());
+// ===== impl Guarding =====
+
+impl Collect for Guarding {
+    fn collect(&self, sink: &mut dyn Sink) {
+        if let Some(rate) = &self.limits.rate {
+            rate.collect(sink);
+        }
+        if let Some(concurrency) = &self.limits.concurrency {
+            concurrency.collect(sink);
+        }
+        if let Some(budgets) = &self.budgets {
+            budgets.collect(sink);
+        }
     }
-    if let Some(concurrency) = &limits.concurrency {
-        metrics.collect(concurrency.clone());
-    }
-    if let Some(budgets) = budgets {
-        metrics.collect(budgets.clone());
-    }
-    metrics
 }
 
 /// Budgets as the settings say: those of before where only limits have changed, which [`settle`] sets; otherwise new ones, in
@@ -195,9 +210,7 @@ fn budgets(
     if config.is_empty() {
         return Ok(None);
     }
-    let mut limits = SpendLimitConfig::default();
-    limits.budgets = config.to_vec();
-    let limits = limits.build()?;
+    let limits = super::spending(config).build()?;
     let Some((known, handle)) = before else {
         return SpendLimitHandle::new(limits).map(Some);
     };
@@ -232,6 +245,16 @@ fn settle(around: &Around, before: &[SpendBudget], after: &[SpendBudget]) {
 // ===== impl Around =====
 
 impl Around {
+    fn holder(&self) -> Holder {
+        Holder::Stage(Name::of(&self.name))
+    }
+
+    /// The limits, and whose they are.
+    fn held(&self) -> [(Holder, &Limits); 2] {
+        let [whole, own] = &self.limits;
+        [(Holder::All, whole), (self.holder(), own)]
+    }
+
     /// The whole stage for chats. One type for each combination of layers, and one box around it.
     pub(super) fn chats<S, T>(&self, pool: S) -> Chats
     where
@@ -242,18 +265,24 @@ impl Around {
         S::Future: Send,
         T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
     {
-        let concurrent = self.limits.each_ref().map(|limits| {
+        let pool = Holder::Endpoints.layer(pool);
+        let concurrent = self.held().map(|(holder, limits)| {
             let handle = limits.concurrency.as_ref()?;
-            Some(ConcurrencyLimitLayer::shared(handle).protocol(Chat))
+            let layer = ConcurrencyLimitLayer::shared(handle).protocol(Chat);
+            Some((holder, layer))
         });
         match concurrent {
             [None, None] => self.rated(pool),
-            [Some(one), None] | [None, Some(one)] => self.rated(one.layer(pool)),
-            [Some(whole), Some(own)] => self.rated(Chats::new(
+            [Some((holder, one)), None] | [None, Some((holder, one))] => {
+                self.rated(holder.layer(one.layer(pool)))
+            }
+            [Some((all, whole)), Some((stage, own))] => self.rated(Chats::new(
                 ServiceBuilder::new()
                     .map_response(ChatResponse::boxed)
-                    .layer(whole)
+                    .layer(stage)
                     .layer(own)
+                    .layer(all)
+                    .layer(whole)
                     .service(pool),
             )),
         }
@@ -268,18 +297,23 @@ impl Around {
         S::Future: Send,
         T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
     {
-        let rate = self.limits.each_ref().map(|limits| {
+        let rate = self.held().map(|(holder, limits)| {
             let handle = limits.rate.as_ref()?;
-            Some(RateLimitLayer::shared(handle).protocol(Chat))
+            let layer = RateLimitLayer::shared(handle).protocol(Chat);
+            Some((holder, layer))
         });
         match rate {
             [None, None] => self.budgeted(inner),
-            [Some(one), None] | [None, Some(one)] => self.budgeted(one.layer(inner)),
-            [Some(whole), Some(own)] => self.budgeted(Chats::new(
+            [Some((holder, one)), None] | [None, Some((holder, one))] => {
+                self.budgeted(holder.layer(one.layer(inner)))
+            }
+            [Some((all, whole)), Some((stage, own))] => self.budgeted(Chats::new(
                 ServiceBuilder::new()
                     .map_response(ChatResponse::boxed)
-                    .layer(whole)
+                    .layer(stage)
                     .layer(own)
+                    .layer(all)
+                    .layer(whole)
                     .service(inner),
             )),
         }
@@ -298,7 +332,7 @@ impl Around {
             None => self.outermost(inner),
             Some(budgets) => {
                 let layer = SpendLimitLayer::shared(budgets).protocol(Chat);
-                self.outermost(layer.layer(inner))
+                self.outermost(self.holder().layer(layer.layer(inner)))
             }
         }
     }
@@ -334,22 +368,23 @@ impl Around {
             + 'static,
         S::Future: Send,
     {
-        let mut service = Embeds::new(pool);
-        for limits in self.limits.iter().rev() {
+        let mut service = Embeds::new(Holder::Endpoints.layer(pool));
+        // From the inside out.
+        for (holder, limits) in self.held() {
             if let Some(handle) = &limits.concurrency {
                 let layer = ConcurrencyLimitLayer::shared(handle).protocol(Embeddings);
-                service = Embeds::new(layer.layer(service));
+                service = Embeds::new(holder.layer(layer.layer(service)));
             }
         }
-        for limits in self.limits.iter().rev() {
+        for (holder, limits) in self.held() {
             if let Some(handle) = &limits.rate {
                 let layer = RateLimitLayer::shared(handle).protocol(Embeddings);
-                service = Embeds::new(layer.layer(service));
+                service = Embeds::new(holder.layer(layer.layer(service)));
             }
         }
         if let Some(budgets) = &self.budgets {
             let layer = SpendLimitLayer::shared(budgets).protocol(Embeddings);
-            service = Embeds::new(layer.layer(service));
+            service = Embeds::new(self.holder().layer(layer.layer(service)));
         }
         let deadline = self.deadline;
         Embeds::new(
@@ -366,8 +401,8 @@ impl Around {
 
 /// Gives a call a deadline, unless it has an earlier one.
 fn within<T>(mut call: Call<T>, deadline: Option<Duration>) -> Call<T> {
-    if let Some(deadline) = deadline {
-        let then = Instant::now() + deadline;
+    // One that is beyond all time is none.
+    if let Some(then) = deadline.and_then(|deadline| Instant::now().checked_add(deadline)) {
         let earlier = call.context.deadline.is_some_and(|known| known <= then);
         if !earlier {
             call.context.deadline = Some(then);

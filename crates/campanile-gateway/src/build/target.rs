@@ -19,9 +19,6 @@ use tower::ServiceExt;
 use super::Wire;
 use crate::config::{ProviderSection, SimulatedConfig};
 
-/// The name that a provider has for the model that is asked for where nobody names one.
-pub(super) const ANY_MODEL: &str = "default";
-
 /// The path that asks for a provider's models, by whatever it speaks.
 const MODELS: &str = "/models";
 
@@ -54,10 +51,7 @@ impl Target {
         ratios: &Calibrated,
         probe: Option<&str>,
     ) -> Result<Self, Invalid> {
-        let mut config = section.resolve(name)?;
-        if let Some(model) = default_model(section) {
-            config.models.entry(ANY_MODEL.to_owned()).or_insert(model);
-        }
+        let config = section.resolve(name)?;
         let provider = Provider::new(wire.clone(), &config)?.ratios(ratios);
         let probe = probe.filter(|path| *path != MODELS);
         Ok(Self {
@@ -76,16 +70,6 @@ impl Target {
     pub(super) fn embeds(&self) -> bool {
         self.api != Api::Anthropic
     }
-}
-
-/// What a provider calls the model that it is asked for where nobody names one.
-pub(super) fn default_model(section: &ProviderSection) -> Option<String> {
-    let its = |name: &String| match section.models.get(name) {
-        Some(Some(its)) => its.clone(),
-        _ => name.clone(),
-    };
-    let default = section.default_model.as_ref();
-    default.or_else(|| section.models.keys().next()).map(its)
 }
 
 /// Equal are those that a call would not tell from each other.

@@ -16,6 +16,7 @@ use super::{Member, Reloaded};
 use crate::{Gateway, config};
 
 mod cost;
+mod limits;
 mod reload;
 
 /// Three providers that answer at once, and what else is said.

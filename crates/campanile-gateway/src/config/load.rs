@@ -1,7 +1,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Config, check, complete,
+    Config, Digest, check, complete,
     overrides::{self, Override},
     read::{
         expand::{Env, expand},
@@ -23,6 +23,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// Which settings the environment has changed.
     pub overrides: Vec<Override>,
+    /// What they were read from.
+    pub digest: Digest,
 }
 
 /// Reads a file, with the environment of the process: `${NAME}`, secrets, and the [overrides](super::OVERRIDES). Paths in it are
@@ -89,6 +91,7 @@ pub(crate) fn load_in(
         return Err(failed(problems));
     }
     Ok(Loaded {
+        digest: Digest::of(text, config.prices.as_deref()),
         config,
         warnings,
         overrides,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod complete;
+mod digest;
 mod key;
 mod limits;
 mod listen;
@@ -35,6 +36,7 @@ mod tests;
 mod warning;
 mod workflow;
 
+pub use digest::Digest;
 pub use key::KeyConfig;
 pub use limits::LimitsConfig;
 pub use listen::address;
@@ -72,6 +74,9 @@ pub struct Config {
     pub http: HttpConfig,
     /// The file with prices of models. Without one nothing costs anything.
     pub prices: Option<PathBuf>,
+    /// How many tokens an answer may have, where neither the request nor the model's price says so: as many are reserved in
+    /// budgets that refuse. 131,072 by default.
+    pub most_output: u64,
     /// The providers, by name. The name of a [preset](Preset) is one of that preset, unless it says otherwise.
     pub providers: BTreeMap<String, ProviderSection>,
     /// The pools, by name. Without any there is one, `default`, of all providers.
@@ -117,6 +122,7 @@ impl Default for Config {
             log: LogConfig::default(),
             http: HttpConfig::default(),
             prices: None,
+            most_output: 131_072,
             providers: BTreeMap::new(),
             pools: BTreeMap::new(),
             stages: BTreeMap::new(),

@@ -246,7 +246,10 @@ impl ProviderSection {
     pub(crate) fn model_by_default(&self, name: &str) -> Option<String> {
         let only = || match self.models.len() {
             1 => self.models.keys().next().cloned(),
-            _ => self.preset_of(name).model().map(str::to_owned),
+            _ => {
+                let known = self.preset_of(name).model().map(str::to_owned);
+                known.or_else(|| self.models.keys().next().cloned())
+            }
         };
         let model = self.default_model.clone().or_else(only)?;
         Some(self.models.get(&model).cloned().flatten().unwrap_or(model))

@@ -138,3 +138,54 @@ async fn a_file_that_was_only_touched_changes_nothing() {
     let last = follower.gateway.last_reload().unwrap();
     assert!(last.result.as_ref().unwrap().is_nothing());
 }
+
+const PRICES: &str = r#"{"models": {"small": {"input": 1, "output": 2}}}"#;
+
+#[tokio::test]
+async fn a_file_that_settings_name_is_found_when_it_appears() {
+    let folder = Folder::new("prices");
+    let mut follower = follower(folder.file("gateway.yaml", ONE));
+    folder.file("gateway.yaml", &format!("prices: prices.json\n{TWO}"));
+    for _ in 0..25 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 1);
+    assert_eq!(follower.gateway.reloads(), (0, 1), "told once");
+    folder.file("prices.json", PRICES);
+    for _ in 0..12 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 2);
+    assert_eq!(follower.gateway.reloads(), (1, 1));
+    // It is followed from now on.
+    folder.file("prices.json", &PRICES.replace("small", "large"));
+    for _ in 0..3 {
+        follower.look().await;
+    }
+    assert_eq!(follower.gateway.reloads(), (2, 1));
+}
+
+#[tokio::test]
+async fn an_edit_before_the_first_look_is_seen_and_one_that_was_reloaded_is_not_read_again() {
+    let folder = Folder::new("early");
+    let path = folder.file("gateway.yaml", ONE);
+    let loaded = config::read(&path).unwrap();
+    folder.file("gateway.yaml", TWO);
+    let gateway = Gateway::new(loaded.config)
+        .unwrap()
+        .with_digest(loaded.digest);
+    let mut follower = Follower::new(gateway, path.clone());
+    for _ in 0..3 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 2);
+    assert_eq!(follower.gateway.reloads(), (1, 0));
+    // As an operator does.
+    folder.file("gateway.yaml", ONE);
+    super::apply(&follower.gateway, &path).unwrap();
+    for _ in 0..3 {
+        follower.look().await;
+    }
+    assert_eq!(members(&follower), 1);
+    assert_eq!(follower.gateway.reloads(), (2, 0), "once");
+}

@@ -5,7 +5,7 @@ use std::{error, fmt, sync::Arc, time::Duration};
 use campanile::{
     Rejection,
     outcome::{FailureKind, Outcome},
-    rejection::RejectionKind,
+    rejection::{Lack, RejectionKind},
 };
 
 mod begun;
@@ -37,9 +37,24 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     rejection: Option<Rejection>,
+    limit: Limit,
     begun: Option<Box<Begun>>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
+
+/// Whose limit, or budget, refused a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// Nobody has said.
+    Unsaid,
+    /// The caller's, or of something that it is one of the callers of.
+    Callers,
+    /// That of a provider's endpoint, which is no matter of the caller's.
+    Endpoints,
+}
+
+/// When to come again to a concurrency limit: nobody knows when a call ends.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 // ===== impl Error =====
 
@@ -59,6 +74,7 @@ impl Error {
                 request_id: None,
                 retry_after: None,
                 rejection: None,
+                limit: Limit::Unsaid,
                 begun: None,
                 source: None,
             }),
@@ -224,6 +240,68 @@ impl Error {
         self.inner.begun.as_deref()
     }
 
+    /// Says that a limit or a budget in front of the endpoints refused the call, if one did and nobody has said whose it was: that
+    /// of `holder`, as `key "web-shop"`, which the message then names. So the caller is answered with 429 and may come again,
+    /// also where too many calls were under way.
+    #[must_use]
+    pub fn limit_of(mut self, holder: impl fmt::Display) -> Self {
+        use RejectionKind::{BudgetExhausted, ConcurrencyLimited, RateLimited};
+        let inner = &mut *self.inner;
+        let Some(rejection) = inner.rejection else {
+            return self;
+        };
+        let limits = matches!(
+            rejection.kind(),
+            RateLimited | ConcurrencyLimited | BudgetExhausted
+        );
+        if inner.limit != Limit::Unsaid || !limits {
+            return self;
+        }
+        let rejection = match (rejection.kind(), rejection.retry_after()) {
+            (ConcurrencyLimited, None) => rejection.with_retry_after(SHORTLY),
+            _ => rejection,
+        };
+        inner.limit = Limit::Callers;
+        inner.retry_after = rejection.retry_after();
+        inner.rejection = Some(rejection);
+        inner.message = format!("{holder}: {}", rejection.reason());
+        let shortage = rejection.shortage();
+        if shortage.is_some_and(|of| of.lack == Lack::TooLarge && of.needs > 1) {
+            inner
+                .message
+                .push_str("; with a lower max_tokens, or a shorter prompt, it takes less");
+        }
+        self
+    }
+
+    /// Says that whatever refused the call stands at the endpoints: it is no limit of the caller's.
+    #[must_use]
+    pub fn limit_of_endpoints(mut self) -> Self {
+        if self.inner.limit == Limit::Unsaid {
+            self.inner.limit = Limit::Endpoints;
+        }
+        self
+    }
+
+    /// Whether a limit or a budget [of the caller's](Self::limit_of) refused the call.
+    #[must_use]
+    pub fn is_callers_limit(&self) -> bool {
+        self.inner.limit == Limit::Callers
+    }
+
+    pub(crate) fn is_endpoints_limit(&self) -> bool {
+        self.inner.limit == Limit::Endpoints
+    }
+
+    /// Whether a budget refused the call in which there is no room until its next period, or never.
+    #[must_use]
+    pub fn is_budget_used_up(&self) -> bool {
+        self.rejection().is_some_and(|rejection| {
+            let lack = rejection.shortage().map(|shortage| shortage.lack);
+            rejection.kind() == RejectionKind::BudgetExhausted && lack != Some(Lack::Reserved)
+        })
+    }
+
     /// What it means for the endpoint.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -237,6 +315,7 @@ impl Error {
     #[must_use]
     pub fn answer_status(&self) -> u16 {
         match &self.inner.rejection {
+            Some(_) if self.is_callers_limit() => 429,
             Some(rejection) => rejection.status(),
             None => self.inner.class.status(self.inner.status),
         }

@@ -12,6 +12,9 @@ use super::CONCERN;
 pub struct EstimateConfig {
     /// How much is reserved. The likely, unless it is set.
     pub reserve: Reserve,
+    /// Whether calls are told the most that they can take as well, beside what is reserved: for budgets that are never to be
+    /// exceeded, further in than rate limits, which go on with the likely. They are not by default.
+    pub tell_most: bool,
     /// How many tokens an answer is taken to be while nothing is learned of its model, unless it may have fewer. Default 1,024.
     pub output: u64,
     /// How many tokens an answer may be, where neither the request nor the model's price says so: for [`Reserve::Most`]. Default
@@ -62,6 +65,7 @@ impl Default for EstimateConfig {
     fn default() -> Self {
         Self {
             reserve: Reserve::default(),
+            tell_most: false,
             output: 1_024,
             most_output: 131_072,
             overhead: 1_024,
@@ -77,6 +81,13 @@ impl EstimateConfig {
     #[must_use]
     pub const fn with_reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = reserve;
+        self
+    }
+
+    /// Sets whether calls are told the most that they can take as well.
+    #[must_use]
+    pub const fn with_tell_most(mut self, tell: bool) -> Self {
+        self.tell_most = tell;
         self
     }
 

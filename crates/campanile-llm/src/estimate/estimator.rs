@@ -44,6 +44,16 @@ pub(super) struct Measured {
     pub(super) priced: bool,
 }
 
+// ===== impl Places =====
+
+impl Places {
+    /// Of a model of which nothing is learned, or where that does not matter.
+    pub(super) const UNKNOWN: Self = Self {
+        ratios: None,
+        lengths: None,
+    };
+}
+
 // ===== impl Estimator =====
 
 impl Estimator {
@@ -111,7 +121,23 @@ impl Estimator {
     #[must_use]
     pub fn estimate(&self, request: &ChatRequest) -> Cost {
         let places = self.find(request.model());
-        self.measure(request, PromptSize::of(request), places).cost
+        let reserve = self.shared.config.reserve;
+        self.measure(reserve, request, PromptSize::of(request), places)
+            .cost
+    }
+
+    /// The most that a call can take. Its money is 0 where no price is known.
+    #[must_use]
+    pub fn most(&self, request: &ChatRequest) -> Cost {
+        let places = Places::UNKNOWN;
+        self.measure(Reserve::Most, request, PromptSize::of(request), places)
+            .cost
+    }
+
+    /// The most that a call for embeddings can take.
+    #[must_use]
+    pub fn most_embeddings(&self, request: &EmbeddingRequest) -> Cost {
+        self.measure_embeddings(Reserve::Most, request).cost
     }
 
     /// Where a model is.
@@ -143,15 +169,16 @@ impl Estimator {
 
     pub(super) fn measure(
         &self,
+        reserve: Reserve,
         request: &ChatRequest,
         size: PromptSize,
         places: Places,
     ) -> Measured {
         let said = request.most_tokens();
-        let input = self.input(request, size, places.ratios);
-        self.dearest(request.model(), input, |price| {
+        let input = self.input(reserve, request, size, places.ratios);
+        self.dearest(reserve, request.model(), input, |price| {
             let most = said.or_else(|| price?.most_output);
-            self.output(places.lengths, most)
+            self.output(reserve, places.lengths, most)
                 .saturating_mul(request.choices())
         })
     }
@@ -159,25 +186,36 @@ impl Estimator {
     /// What a call for embeddings is estimated to take: its texts, and no answer.
     #[must_use]
     pub fn estimate_embeddings(&self, request: &EmbeddingRequest) -> Cost {
-        self.measure_embeddings(request).cost
+        self.measure_embeddings(self.shared.config.reserve, request)
+            .cost
     }
 
-    pub(super) fn measure_embeddings(&self, request: &EmbeddingRequest) -> Measured {
+    pub(super) fn measure_embeddings(
+        &self,
+        reserve: Reserve,
+        request: &EmbeddingRequest,
+    ) -> Measured {
         let (model, size) = (request.model(), request.size());
-        let input = match self.shared.config.reserve {
+        let input = match reserve {
             Reserve::Likely => self.shared.calibrated.size_tokens(model, size),
             Reserve::Most => size.text,
         };
-        self.dearest(model, input, |_| 0)
+        self.dearest(reserve, model, input, |_| 0)
     }
 
     /// The dearest of the models that may serve a call of so much input, with an answer that may depend on the price.
-    fn dearest(&self, asked: &str, input: u64, output: impl Fn(Option<&Price>) -> u64) -> Measured {
+    fn dearest(
+        &self,
+        reserve: Reserve,
+        asked: &str,
+        input: u64,
+        output: impl Fn(Option<&Price>) -> u64,
+    ) -> Measured {
         let mut cost = Cost::default();
         let mut consider = |price: Option<&Price>| {
             let output = output(price);
             cost.tokens = cost.tokens.max(input.saturating_add(output));
-            let money = price.map_or(0, |price| self.money(price, input, output));
+            let money = price.map_or(0, |price| money(reserve, price, input, output));
             cost.nano_dollars = cost.nano_dollars.max(money);
         };
         let mut priced = true;
@@ -196,9 +234,15 @@ impl Estimator {
         Measured { cost, priced }
     }
 
-    fn input(&self, request: &ChatRequest, size: PromptSize, place: Option<Place>) -> u64 {
+    fn input(
+        &self,
+        reserve: Reserve,
+        request: &ChatRequest,
+        size: PromptSize,
+        place: Option<Place>,
+    ) -> u64 {
         let Shared { config, .. } = &*self.shared;
-        match config.reserve {
+        match reserve {
             Reserve::Likely => {
                 let counted = self.shared.counter.as_ref();
                 let counted = counted.and_then(|counter| counter.prompt(request));
@@ -215,9 +259,9 @@ impl Estimator {
         }
     }
 
-    fn output(&self, place: Option<Place>, most: Option<u64>) -> u64 {
+    fn output(&self, reserve: Reserve, place: Option<Place>, most: Option<u64>) -> u64 {
         let Shared { config, .. } = &*self.shared;
-        match config.reserve {
+        match reserve {
             Reserve::Likely => {
                 let learned = place.and_then(|place| self.shared.lengths.likely_at(place, most));
                 let guessed = || most.map_or(config.output, |most| most.min(config.output));
@@ -226,16 +270,16 @@ impl Estimator {
             Reserve::Most => most.unwrap_or(config.most_output),
         }
     }
+}
 
-    fn money(&self, price: &Price, input_tokens: u64, output_tokens: u64) -> u64 {
-        match self.shared.config.reserve {
-            Reserve::Likely => price.of(&Usage {
-                input_tokens: Some(input_tokens),
-                output_tokens: Some(output_tokens),
-                ..Usage::default()
-            }),
-            Reserve::Most => price.most(input_tokens, output_tokens),
-        }
+fn money(reserve: Reserve, price: &Price, input_tokens: u64, output_tokens: u64) -> u64 {
+    match reserve {
+        Reserve::Likely => price.of(&Usage {
+            input_tokens: Some(input_tokens),
+            output_tokens: Some(output_tokens),
+            ..Usage::default()
+        }),
+        Reserve::Most => price.most(input_tokens, output_tokens),
     }
 }
 

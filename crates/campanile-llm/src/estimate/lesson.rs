@@ -3,7 +3,7 @@ use std::sync::Arc;
 use campanile::{Call, Context, Usage};
 
 use super::{
-    Estimator, Unpriced,
+    Estimator, Reserve, Unpriced,
     estimator::{Measured, Places},
 };
 use crate::{
@@ -35,7 +35,7 @@ impl Estimator {
         let request = &call.message;
         let size = PromptSize::of(request);
         let places = self.find(request.model());
-        let measure = || self.measure(request, size, places);
+        let measure = |reserve| self.measure(reserve, request, size, places);
         self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
             model: request.model_shared(),
@@ -52,7 +52,7 @@ impl Estimator {
         call: &mut Call<EmbeddingRequest>,
     ) -> Result<Lesson, Error> {
         let request = &call.message;
-        let measure = || self.measure_embeddings(request);
+        let measure = |reserve| self.measure_embeddings(reserve, request);
         self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
             model: request.model_shared(),
@@ -68,13 +68,17 @@ impl Estimator {
         &self,
         context: &mut Context,
         model: &str,
-        measure: impl Fn() -> Measured,
+        measure: impl Fn(Reserve) -> Measured,
     ) -> Result<(), Error> {
-        let strict = self.shared.config.unpriced == Unpriced::Refuse;
+        let config = &self.shared.config;
+        if config.tell_most && context.most.is_none() {
+            context.most = Some(measure(Reserve::Most).cost);
+        }
+        let strict = config.unpriced == Unpriced::Refuse;
         if context.cost.is_some() && !strict {
             return Ok(());
         }
-        let measured = measure();
+        let measured = measure(config.reserve);
         if strict && !measured.priced {
             return Err(unpriced(model));
         }

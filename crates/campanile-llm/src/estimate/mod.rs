@@ -10,6 +10,9 @@
 //! | answer | the ninth decile of those before it, of its model and class; at most `max_tokens` | `max_tokens`, or the model's most |
 //! | money | at the price of the prompt and the answer, nothing cached | at the dearest price that an input token can have |
 //!
+//! With [`tell_most`](EstimateConfig::tell_most) a call is told both: rate limits reserve the likely, and budgets that refuse the
+//! [most](campanile::Context::most).
+//!
 //! Each is for the dearest of the models that may serve the call: of a model that several providers have, the dearest of their
 //! prices, and of an alias or a group, of those that the settings [name](EstimateConfig::serves).
 //!

@@ -350,6 +350,37 @@ async fn a_call_allocates_nothing_of_its_own_and_an_event_nothing_at_all() {
     assert_eq!(with.count_total, without.count_total);
 }
 
+#[tokio::test]
+async fn a_call_is_told_the_most_beside_the_likely_without_an_allocation() {
+    let told = Arc::new(Mutex::new(None));
+    let service = service_fn({
+        let told = Arc::clone(&told);
+        move |call: Call<ChatRequest>| {
+            *told.lock().unwrap() = Some((call.context.cost, call.context.most));
+            ready(Ok::<_, Error>(ChatResponse::<ChatStream>::whole(
+                Meta::default(),
+                Script::default().whole(),
+            )))
+        }
+    });
+    let estimator = estimator(EstimateConfig::default().with_tell_most(true));
+    let layer = EstimateLayer::shared(&estimator);
+    for request in [request(), request().max_tokens(70)] {
+        let (likely, most) = (estimator.estimate(&request), estimator.most(&request));
+        assert!(likely.tokens < most.tokens && likely.nano_dollars < most.nano_dollars);
+        let call = Call::new(request);
+        layer.layer(service.clone()).oneshot(call).await.unwrap();
+        assert_eq!(
+            told.lock().unwrap().take(),
+            Some((Some(likely), Some(most)))
+        );
+    }
+    let mut call = Call::new(request());
+    let begun = allocation_counter::measure(|| drop(estimator.begin(&mut call)));
+    assert_eq!(begun.count_total, 0);
+    assert!(call.context.most.is_some());
+}
+
 fn is_service<S: Service<Call<ChatRequest>> + Clone + Send + Sync>(_: &S) {}
 
 #[tokio::test]

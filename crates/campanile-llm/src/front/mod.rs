@@ -26,7 +26,8 @@
 //!
 //! | error | `x-should-retry` |
 //! |---|---|
-//! | the caller's own rate limit or budget is used up, or load was shed, and it is known when to come back, in 60 s at most | `true` |
+//! | the caller's own rate limit is used up, too many of its calls are under way or have its budget reserved, or load was shed, and it is known when to come back, in 60 s at most | `true` |
+//! | the caller's own budget is used up: status 429, which OpenAI's dialect calls `insufficient_quota` | `false` |
 //! | everything else | `false` |
 //!
 //! What else comes out here has gone through the retries, fallbacks and hedges of this stack; a caller that repeats it

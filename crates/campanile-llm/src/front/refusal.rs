@@ -16,18 +16,25 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 impl Error {
     /// Whether the caller should send the call again by itself, once [`retry_after`](Self::retry_after) is over: when a
-    /// limit or a budget of its own, or a shedding of load, refused it, so that it was sent nowhere, and that time is known
-    /// and at most 60 s. Whatever else comes out of a stack has been tried again by the stack. See
-    /// [`front`](crate::front#retries-of-callers).
+    /// limit of its own, or a shedding of load, refused it, so that it was sent nowhere, and that time is known and at most 60 s.
+    /// A concurrency limit counts where it is [said](Self::limit_of) to be the caller's. A budget does only while calls under way
+    /// have reserved what is left of it: one that is used up is no matter of waiting. Whatever else comes out of a stack has been
+    /// tried again by the stack. See [`front`](crate::front#retries-of-callers).
     #[must_use]
     pub fn should_retry(&self) -> bool {
-        use RejectionKind::{BudgetExhausted, RateLimited, Shed};
-        self.rejection().is_some_and(|rejection| {
-            matches!(rejection.kind(), RateLimited | BudgetExhausted | Shed)
-                && rejection
-                    .retry_after()
-                    .is_some_and(|after| after <= LONGEST)
-        })
+        use RejectionKind::{BudgetExhausted, ConcurrencyLimited, RateLimited, Shed};
+        let Some(rejection) = self.rejection() else {
+            return false;
+        };
+        let own = match rejection.kind() {
+            RateLimited | Shed => !self.is_endpoints_limit(),
+            BudgetExhausted => !self.is_budget_used_up(),
+            ConcurrencyLimited => self.is_callers_limit(),
+            _ => false,
+        };
+        own && rejection
+            .retry_after()
+            .is_some_and(|after| after <= LONGEST)
     }
 
     /// This error as an HTTP response in the caller's dialect: [`answer_status`](Self::answer_status), the dialect's body,

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile::{Rejection, rejection::RejectionKind};
+use campanile::{
+    Rejection,
+    rejection::{Lack, RejectionKind, Shortage},
+};
 use futures_util::{FutureExt, Stream, stream};
 use http::{Request, Response};
 use http_body::Body as _;
@@ -193,7 +196,35 @@ async fn errors_say_whether_and_when_to_come_back() {
                 .into(),
             429,
             Some(("2", "1001")),
+            "false",
+        ),
+        (
+            refusal(RejectionKind::BudgetExhausted)
+                .with_shortage(Shortage::new("tokens_per_day", Lack::Reserved))
+                .with_retry_after(soon)
+                .into(),
+            429,
+            Some(("2", "1001")),
             "true",
+        ),
+        (
+            Error::from(refusal(RejectionKind::ConcurrencyLimited)).limit_of("key"),
+            429,
+            Some(("1", "1000")),
+            "true",
+        ),
+        (
+            Error::from(refusal(RejectionKind::ConcurrencyLimited)).limit_of_endpoints(),
+            503,
+            None,
+            "false",
+        ),
+        (
+            Error::from(refusal(RejectionKind::RateLimited).with_retry_after(soon))
+                .limit_of_endpoints(),
+            429,
+            Some(("2", "1001")),
+            "false",
         ),
         (
             refusal(RejectionKind::Shed).with_retry_after(soon).into(),
@@ -383,4 +414,24 @@ async fn a_caller_that_goes_cancels_the_upstream() {
     tokio::time::sleep(SECOND).await;
     assert!(seen.dropped() > before, "the stream is dropped");
     assert_eq!(seen.pulled(), 1);
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_no_short_limit_in_openais_dialect() {
+    let refusal = || Rejection::new(RejectionKind::BudgetExhausted, "spend_limit");
+    let reserved = refusal().with_shortage(Shortage::new("tokens_per_day", Lack::Reserved));
+    for (rejection, kind, code) in [
+        (refusal(), "insufficient_quota", "insufficient_quota"),
+        (reserved, "rate_limit_error", "rate_limit_exceeded"),
+    ] {
+        let body = Dialect::OpenAi.error_body(&Error::from(rejection));
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (&body["error"]["type"], &body["error"]["code"]),
+            (&kind.into(), &code.into())
+        );
+        let body = Dialect::Anthropic.error_body(&Error::from(rejection));
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["type"], "rate_limit_error");
+    }
 }

@@ -90,7 +90,7 @@
 //! nearly full takes the lock of the aggregate, if it is free, and moves the records there; a reader moves those of all
 //! lanes. Only a thread that finds its ring full, because the one that holds the lock is held up, waits for that lock.
 //!
-//! A stage stays for good. An endpoint stays as long as a layer, a service or a handle of it is left, and its series go with
+//! A stage stays until it is [forgotten](Metrics::forget). An endpoint stays as long as a layer, a service or a handle of it is left, and its series go with
 //! it; what is attached to it is let go then.
 //!
 //! # Readiness

@@ -16,6 +16,7 @@ use crate::{
     time::Timestamp,
 };
 
+mod lacking;
 mod learning;
 
 /// The name that rejections carry.

@@ -200,7 +200,10 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
         match self.limiter.turn_away(&key, &cost, deadline, now) {
             Verdict::Admitted(place) => self.start(request, key, place, cost, now),
-            Verdict::Refused(rejection) => ResponseFuture::refused(rejection, protocol, advise),
+            Verdict::Refused(rejection) => {
+                let rejection = self.limiter.explain(rejection, &key, &cost, now);
+                ResponseFuture::refused(rejection, protocol, advise)
+            }
             Verdict::Waits(queued) => {
                 // The instance that was readied is the one that will be called.
                 let clone = self.inner.clone();

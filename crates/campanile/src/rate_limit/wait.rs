@@ -91,6 +91,8 @@ impl<S, B: Store, Req> Wait<S, B, Req> {
                 }
                 Turn::Refused(rejection) => {
                     turn.over = true;
+                    let (key, cost) = (&turn.key, &turn.queued.cost);
+                    let rejection = turn.limiter.explain(rejection, key, cost, now);
                     return Poll::Ready(Err(rejection));
                 }
                 Turn::Waits(at) => at.to_instant(now),

@@ -129,3 +129,23 @@ fn the_answer_tells_whole_seconds_rounded_up() {
     assert_eq!(plain.status(), 503);
     assert!(!plain.headers().contains_key("retry-after"));
 }
+
+#[test]
+fn waits_are_told_as_people_read_them() {
+    for (after, expected) in [
+        (Duration::from_micros(1_200), "2ms"),
+        (Duration::from_millis(999), "999ms"),
+        (Duration::from_millis(1_001), "2s"),
+        (Duration::from_secs(119), "119s"),
+        (Duration::from_secs(121), "3m"),
+        (Duration::from_secs_f64(14_738.863), "4h 6m"),
+    ] {
+        let rejection =
+            Rejection::new(RejectionKind::RateLimited, "rate_limit").with_retry_after(after);
+        let told = rejection.reason().to_string();
+        assert_eq!(
+            told,
+            format!("the rate limit is used up; try again in {expected}")
+        );
+    }
+}

@@ -54,7 +54,7 @@ pub struct SpendLimitConfig {
     /// in dollars. One cent by default.
     #[serde(with = "money")]
     pub assumed_money: u64,
-    /// What a call is taken to have used when nobody has reported it. As much as was reserved, by default.
+    /// What a call is taken to have used when nobody has reported it. As much as was estimated, by default.
     pub unreported: Unreported,
     /// What becomes of a call that is estimated to take more than the whole limit. Refused by default.
     pub oversize: Oversize,
@@ -108,7 +108,7 @@ pub enum Enforce {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Unreported {
-    /// What was reserved for it.
+    /// What it was estimated to take, which is what was reserved for it, unless the most was that it can take.
     #[default]
     Reserved,
     /// Nothing.

@@ -5,7 +5,8 @@
 //! [`Cost`](crate::Cost) in its [context](crate::Context) or a [function](SpendLimitLayer::cost), reserved in all budgets or
 //! in none, and replaced by what it turned out to take when its answer ends. What is reserved and spent together never
 //! exceeds the limit of a period, from any number of threads, except by what calls took beyond their estimate; that counts
-//! too, so that the next call is refused. Nobody waits: who finds no room is refused at once.
+//! too, so that the next call is refused. Where the context says the [most](crate::Context::most) that a call can take, that is
+//! reserved in its stead, but for [soft](Enforce::Warn) budgets: then no number of calls at once spends more than there is. Nobody waits: who finds no room is refused at once.
 //!
 //! A call is refused that is estimated to take more than is left, even if something is left. A call of which nobody knows
 //! what it will take (0) is taken to take what [the settings assume](SpendLimitConfig::assumed_tokens), since otherwise any
@@ -42,7 +43,7 @@
 //! **Readiness.** `poll_ready` asks the inner service, and reserves nothing: clones that are readied and dropped take nothing.
 //!
 //! **Cancellation.** A call that is dropped is settled at that moment, exactly once, by what was reported until then. If nothing was, it
-//! is charged what was reserved, unless [`Unreported`] says otherwise: the upstream may well have worked.
+//! is charged what it was estimated to take, unless [`Unreported`] says otherwise: the upstream may well have worked.
 //!
 //! **Streaming.** What is reserved is settled when the body or stream ends or is dropped. A report replaces the one before it.
 //!
@@ -51,7 +52,8 @@
 //! charges what was used elsewhere, and [exports](SpendLimitHandle::export) what was spent, so that a restart does not forget it.
 //!
 //! **Errors.** [`RejectionKind::BudgetExhausted`](crate::rejection::RejectionKind::BudgetExhausted), status 429, with
-//! `retry_after` until the last of the periods ends that have no room; without it where that would never help: the budget is
+//! `retry_after` until the last of the periods ends that have no room, or 1 s where calls under way have reserved what is missing;
+//! without it where that would never help: the budget is
 //! [forever](Period::Forever), the call takes more than the whole limit (unless [`Oversize::Alone`] lets it go), or there is no room for its
 //! key. Errors of the inner service are passed on.
 //!

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     accounts::Store, config::SpendLimitConfig, handle::SpendLimitHandle, settle::Settle,
-    spending::Spending,
+    spending::Spending, terms::Asked,
 };
 use crate::{
     completion::Completion,
@@ -85,12 +85,17 @@ where
     fn call(&mut self, mut request: Req) -> Self::Future {
         let now = Timestamp::now();
         let context = self.protocol.context(&request);
-        let cost = context
+        let likely = context
             .and_then(|context| context.cost)
             .unwrap_or_else(|| self.protocol.cost(&request));
+        let most = context.and_then(|context| context.most);
+        let asked = Asked {
+            likely,
+            most: most.unwrap_or(likely),
+        };
         let key = self.key.key(&request, context);
         let has_context = context.is_some();
-        let reserved = match self.spending.reserve(&key, &cost, now) {
+        let reserved = match self.spending.reserve(&key, &asked, now) {
             Ok(reserved) => reserved,
             Err(rejection) => return Guarded::refused(rejection, self.protocol.clone()),
         };

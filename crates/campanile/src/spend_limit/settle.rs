@@ -24,7 +24,7 @@ use crate::{
 /// | a layer further in refused it: it went nowhere | nothing |
 /// | throttled, overloaded, refused as faulty, failed on the server | nothing: no work was done |
 /// | failed before its head, or panicked in there | nothing |
-/// | timed out, cancelled, broken off, nothing reported | what was reserved, unless [`Unreported`] says otherwise: the upstream may well have worked |
+/// | timed out, cancelled, broken off, nothing reported | what it was estimated to take, unless [`Unreported`] says otherwise: the upstream may well have worked |
 /// | succeeded, nothing reported | likewise |
 pub struct Settle<B: Store> {
     spending: Share<Spending<B>>,
@@ -107,10 +107,10 @@ impl<B: Store> Observe for Settle<B> {
         let undone = self.undone(outcome);
         let unreported = self.spending.config.unreported;
         self.spending
-            .settle(&self.key, &self.reserved, |unit, reserved| {
+            .settle(&self.key, &self.reserved, |unit, estimated| {
                 match (self.known(unit, &charged), unreported) {
                     (Some(known), _) => known,
-                    (None, Unreported::Reserved) if !undone => reserved,
+                    (None, Unreported::Reserved) if !undone => estimated,
                     _ => 0,
                 }
             });

@@ -10,12 +10,12 @@ use super::{
     clock::{Clock, moment},
     config::{BUDGETS, Beyond, SpendLimitConfig},
     crossing::{Crossing, Listener},
-    terms::Terms,
+    terms::{Asked, Terms},
     unit::SpendUnit,
 };
 use crate::{
-    cost::{Cost, Usage},
-    rejection::{Rejection, RejectionKind},
+    cost::Usage,
+    rejection::{Lack, Rejection, RejectionKind, Shortage},
     sync::{AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
 };
@@ -41,6 +41,8 @@ pub(super) struct Reserved {
 struct Part {
     period: Admitted,
     amount: u64,
+    /// What is charged if nobody reports what the call took.
+    likely: u64,
 }
 
 /// What is spent has grown, in a budget of this limit.
@@ -51,6 +53,9 @@ struct Growth {
 }
 
 pub(super) const LAYER: &str = "spend_limit";
+
+/// When to come again where calls under way hold what is missing: nobody knows when they end.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 // ===== impl Spending =====
 
@@ -77,22 +82,22 @@ impl<B: Store> Spending<B> {
     pub(super) fn reserve(
         &self,
         key: &B::Key,
-        cost: &Cost,
+        asked: &Asked,
         now: Timestamp,
     ) -> Result<Reserved, Rejection> {
         let wall = self.clock.wall(now);
-        let take = |holder: Holder<'_, B::Cell>| self.take(&holder, cost, wall);
+        let take = |holder: Holder<'_, B::Cell>| self.take(&holder, asked, wall);
         match self.accounts.visit(key, None, Absent::Enter(wall), take) {
             Some(Some(reserved)) => Ok(reserved),
-            _ => Err(self.refuse(key, cost, wall)),
+            _ => Err(self.refuse(key, asked, wall)),
         }
     }
 
     #[inline]
-    fn take<C: Cell>(&self, holder: &Holder<'_, C>, cost: &Cost, wall: u64) -> Option<Reserved> {
+    fn take<C: Cell>(&self, holder: &Holder<'_, C>, asked: &Asked, wall: u64) -> Option<Reserved> {
         // A look at all first, so that a call which one budget refuses takes nothing from the others meanwhile, for which
         // another call might be refused.
-        if self.terms.len() > 1 && !self.each(holder).all(|one| one.has_room(cost, wall)) {
+        if self.terms.len() > 1 && !self.each(holder).all(|one| one.has_room(asked, wall)) {
             return None;
         }
         let mut reserved = Reserved {
@@ -100,7 +105,7 @@ impl<B: Store> Spending<B> {
             parts: [Part::default(); BUDGETS],
         };
         for (index, one) in self.each(holder).enumerate() {
-            let amount = one.terms.amount(cost, one.limit);
+            let amount = one.terms.amount(asked, one.limit);
             let admits = |taken| one.terms.admits(taken, amount, one.limit);
             let schedule = &one.terms.schedule;
             let Some(period) = one.account.reserve(schedule, wall, amount, admits) else {
@@ -109,7 +114,12 @@ impl<B: Store> Spending<B> {
                 }
                 return None;
             };
-            reserved.parts[index] = Part { period, amount };
+            let likely = one.terms.likely(asked, one.limit).min(amount);
+            reserved.parts[index] = Part {
+                period,
+                amount,
+                likely,
+            };
         }
         Some(reserved)
     }
@@ -125,20 +135,33 @@ impl<B: Store> Spending<B> {
         })
     }
 
-    /// A call for which there is no room. It may come again when the last of the periods ends that have none.
+    /// A call for which there is no room. It may come again when the last of the periods ends that have none, or shortly where
+    /// all that is missing is reserved for calls under way.
     #[cold]
-    fn refuse(&self, key: &B::Key, cost: &Cost, wall: u64) -> Rejection {
+    fn refuse(&self, key: &B::Key, asked: &Asked, wall: u64) -> Rejection {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let rejection = Rejection::new(RejectionKind::BudgetExhausted, LAYER);
-        let after = self.accounts.visit(key, None, Absent::Leave, |holder| {
-            let lacking = self.each(&holder).filter(|one| !one.has_room(cost, wall));
+        let worst = self.accounts.visit(key, None, Absent::Leave, |holder| {
+            let lacking = self.each(&holder).filter(|one| !one.has_room(asked, wall));
             lacking
-                .map(|one| one.opens(cost, wall))
-                .try_fold(Duration::ZERO, |latest, opens| {
-                    opens.map(|opens| latest.max(opens))
-                })
+                .map(|one| (one.opens(asked, wall), one.shortage(asked, wall)))
+                .max_by_key(|(opens, _)| opens.unwrap_or(Duration::MAX))
         });
-        match after.flatten() {
+        // Of a key that is not told apart there is nothing to tell, unless it asks for more than there is.
+        let untouched = || {
+            let mut terms = self.terms.iter();
+            let large = terms.find(|terms| {
+                !terms.admits(0, terms.amount(asked, terms.limit()), terms.limit())
+            })?;
+            let limit = large.limit();
+            let needs = large.amount(asked, limit);
+            Some((None, large.shortage(needs, limit, limit, Lack::TooLarge)))
+        };
+        let Some((opens, shortage)) = worst.flatten().or_else(untouched) else {
+            return rejection;
+        };
+        let rejection = rejection.with_shortage(shortage);
+        match opens {
             Some(after) => rejection.with_retry_after(after),
             None => rejection,
         }
@@ -149,7 +172,8 @@ impl<B: Store> Spending<B> {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Puts what a call `took` in the place of what was reserved: a function of the unit and of what was reserved.
+    /// Puts what a call `took` in the place of what was reserved: a function of the unit and of what the call was estimated to
+    /// take.
     pub(super) fn settle(
         &self,
         key: &B::Key,
@@ -159,7 +183,7 @@ impl<B: Store> Spending<B> {
         let mut amounts = [0; BUDGETS];
         let mut exceeds = false;
         for ((terms, part), amount) in self.terms.iter().zip(&reserved.parts).zip(&mut amounts) {
-            *amount = took(terms.unit, part.amount).min(LARGEST);
+            *amount = took(terms.unit, part.likely).min(LARGEST);
             exceeds |= *amount > part.amount;
         }
         // The present matters only to what is taken beyond what was reserved.
@@ -271,16 +295,39 @@ struct One<'a, C> {
 }
 
 impl<C: Cell> One<'_, C> {
-    fn has_room(&self, cost: &Cost, wall: u64) -> bool {
-        let amount = self.terms.amount(cost, self.limit);
+    fn has_room(&self, asked: &Asked, wall: u64) -> bool {
+        let amount = self.terms.amount(asked, self.limit);
         self.terms
             .admits(self.account.look(wall).taken, amount, self.limit)
     }
 
-    /// In how long there is a period with room; `None` for never.
-    fn opens(&self, cost: &Cost, wall: u64) -> Option<Duration> {
-        let amount = self.terms.amount(cost, self.limit);
-        let end = self.account.look(wall).end?;
+    /// Why there is no room.
+    fn lack(&self, amount: u64, spent: u64) -> Lack {
+        if !self.terms.admits(0, amount, self.limit) {
+            Lack::TooLarge
+        } else if self.terms.admits(spent, amount, self.limit) {
+            Lack::Reserved
+        } else {
+            Lack::UsedUp
+        }
+    }
+
+    fn shortage(&self, asked: &Asked, wall: u64) -> Shortage {
+        let seen = self.account.look(wall);
+        let amount = self.terms.amount(asked, self.limit);
+        let left = self.limit.saturating_sub(seen.taken);
+        let lack = self.lack(amount, seen.spent);
+        self.terms.shortage(amount, left, self.limit, lack)
+    }
+
+    /// In how long there may be room; `None` for never.
+    fn opens(&self, asked: &Asked, wall: u64) -> Option<Duration> {
+        let amount = self.terms.amount(asked, self.limit);
+        let seen = self.account.look(wall);
+        if self.lack(amount, seen.spent) == Lack::Reserved {
+            return Some(SHORTLY);
+        }
+        let end = seen.end?;
         let never = Admitted::is_forever(end) || !self.terms.admits(0, amount, self.limit);
         (!never).then(|| Duration::from_nanos(end - wall))
     }

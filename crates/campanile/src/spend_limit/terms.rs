@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cost::Cost,
+    rejection::{Lack, Shortage},
     sync::{AtomicU64, Ordering},
 };
 
@@ -23,6 +24,14 @@ pub(super) struct Terms {
     /// What a call of unknown cost is taken to cost.
     assumed: u64,
     pub(super) warn_at: Box<[f64]>,
+}
+
+/// What a call is estimated to take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) likely: Cost,
+    /// The most that it can take, or what is likely where nobody says more.
+    pub(super) most: Cost,
 }
 
 // ===== impl Terms =====
@@ -55,9 +64,25 @@ impl Terms {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// What is reserved for a call of this cost.
+    /// What is reserved for a call: the most that it can take, unless it may be exceeded.
     #[inline]
-    pub(super) fn amount(&self, cost: &Cost, limit: u64) -> u64 {
+    pub(super) fn amount(&self, asked: &Asked, limit: u64) -> u64 {
+        let cost = if self.soft {
+            &asked.likely
+        } else {
+            &asked.most
+        };
+        self.amount_of(cost, limit)
+    }
+
+    /// What a call is taken to use of which nobody reports it.
+    #[inline]
+    pub(super) fn likely(&self, asked: &Asked, limit: u64) -> u64 {
+        self.amount_of(&asked.likely, limit)
+    }
+
+    #[inline]
+    fn amount_of(&self, cost: &Cost, limit: u64) -> u64 {
         match self.unit.of(cost) {
             0 => self.assumed.min(limit),
             cost => cost.min(LARGEST),
@@ -70,6 +95,16 @@ impl Terms {
         taken.saturating_add(amount.max(1)) <= limit
             || self.soft
             || (self.alone && taken == 0 && limit > 0)
+    }
+
+    /// That there is too little of it.
+    pub(super) fn shortage(&self, needs: u64, left: u64, limit: u64, lack: Lack) -> Shortage {
+        let mut shortage = Shortage::new(self.name, lack);
+        shortage.is_money = self.unit == SpendUnit::Money;
+        shortage.needs = needs;
+        shortage.left = left;
+        shortage.limit = limit;
+        shortage
     }
 
     /// From how much on this part of the limit is spent.

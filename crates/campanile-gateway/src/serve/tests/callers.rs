@@ -187,7 +187,8 @@ async fn keys_of_a_tenant_spend_the_same_money() {
         let answer = client.ask(CHAT, &bearer(key), &chat()).await;
         if answer.status != 200 {
             assert_eq!(answer.status, 429, "{answer:?}");
-            assert_eq!(answer.json()["error"]["type"], "rate_limit_error");
+            assert_eq!(answer.json()["error"]["code"], "insufficient_quota");
+            assert_eq!(answer.header("x-should-retry"), Some("false"));
             assert!(answer.header("retry-after").is_some());
             break;
         }

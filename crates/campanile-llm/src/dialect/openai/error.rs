@@ -101,6 +101,9 @@ fn names(error: &Error) -> (&str, Option<&str>) {
     let rate = ("rate_limit_error", Some("rate_limit_exceeded"));
     match error.class() {
         Class::Rate => (rate.0, error.code().or(rate.1)),
+        Class::Refused if error.is_budget_used_up() => {
+            ("insufficient_quota", Some("insufficient_quota"))
+        }
         Class::Refused if error.answer_status() == 429 => rate,
         Class::Request => ("invalid_request_error", error.code()),
         Class::ModelNotFound => ("invalid_request_error", Some("model_not_found")),

@@ -102,7 +102,7 @@ impl Metrics {
         }
     }
 
-    /// The stage of this name; the same name is the same stage. It stays for good, so a name must come from the program,
+    /// The stage of this name; the same name is the same stage. It stays until it is [forgotten](Self::forget), so a name must come from the program,
     /// never from a request.
     #[must_use]
     pub fn stage(&self, name: &str) -> StageMetrics {
@@ -115,6 +115,14 @@ impl Metrics {
             stage
         });
         StageMetrics::of(stage)
+    }
+
+    /// Forgets a stage, with what is attached to it; says whether there was one. Whoever still holds it counts on, unseen. One that
+    /// comes again by this name begins anew.
+    pub fn forget(&self, name: &str) -> bool {
+        let gone = lock(&self.shared.stages).remove(name);
+        // After the lock: what was attached may be anything.
+        gone.is_some()
     }
 
     /// The settings.

@@ -228,3 +228,44 @@ async fn two_units_are_waited_for_together() {
     service.clone().oneshot(tokens(0)).await.unwrap();
     assert_eq!(began.elapsed_ms(), 600, "requests were waited for");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_what_there_was_too_little_of() {
+    let limits = RateLimitConfig {
+        requests: Some(Limit::per_second(100.0)),
+        tokens: Some(Limit::per_minute(600.0)),
+        ..RateLimitConfig::default()
+    };
+    for (config, wait) in [
+        (refusing(limits.clone()), Duration::ZERO),
+        (limits.with_max_wait(SEC), SEC),
+    ] {
+        let script = Script::answering("hello");
+        let layer = RateLimitLayer::new(config).unwrap().calls();
+        let service = layer.layer(script.service());
+        let call = |tokens| {
+            let context = crate::Context::new().with_cost(Cost::tokens(tokens));
+            service.clone().oneshot(crate::Call {
+                context,
+                message: (),
+            })
+        };
+        let large = refused(call(601).await);
+        assert_eq!(
+            (large.retry_after(), large.to_string().as_str()),
+            (
+                None,
+                "rate_limit: tokens_per_minute is too small for the call: it may take 601, and the limit is 600"
+            )
+        );
+        call(500).await.unwrap();
+        let used = refused(call(200).await);
+        let shortage = used.shortage().unwrap();
+        assert_eq!(
+            (shortage.what, shortage.needs, shortage.left, shortage.limit),
+            ("tokens_per_minute", 200, 100, 600),
+            "{wait:?}"
+        );
+        assert_eq!(used.retry_after(), Some(10 * SEC));
+    }
+}

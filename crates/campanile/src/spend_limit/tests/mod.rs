@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     cost::{Cost, Usage},
     protocol::{Enveloped, Streaming, Unary},
-    rejection::RejectionKind,
+    rejection::{Lack, RejectionKind},
     testing::{Script, ScriptStream, Scripted, Step},
 };
 
@@ -23,6 +23,7 @@ mod attempts;
 mod contract;
 mod keyed;
 mod live;
+mod most;
 mod peers;
 mod periods;
 mod settling;

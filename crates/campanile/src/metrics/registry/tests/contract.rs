@@ -443,3 +443,17 @@ async fn a_stage_tells_of_repeats_that_only_its_endpoints_see_and_of_none_twice(
     let told = text.find("campanile_stage_retries_total", &[("stage", "within")]);
     assert_eq!(told, [1.0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_is_forgotten_tells_nothing_and_begins_anew() {
+    let metrics = Metrics::default();
+    let service = metrics.stage("chat").layer().layer(script().service());
+    metrics.stage("chat").collect(Breaker(1.0));
+    call(&service).await.unwrap();
+    assert!(metrics.prometheus().contains("stage=\"chat\""));
+    assert!(metrics.forget("chat") && !metrics.forget("chat"));
+    // It may still be called.
+    call(&service).await.unwrap();
+    assert!(!metrics.prometheus().contains("stage=\"chat\""));
+    assert_eq!(metrics.stage("chat").read().requests, 0);
+}
