@@ -75,6 +75,9 @@ pub enum Repeat {
 }
 
 /// How much a call matters; the first is served first.
+///
+/// Where calls wait for a [concurrency limit](crate::concurrency_limit) or a [rate limit](crate::rate_limit), those that
+/// matter more are let in first; [load shedding](crate::load_shed) refuses those that matter less first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

@@ -14,7 +14,7 @@ pub struct KeyConfig {
     pub secret: Secret,
     /// On whose behalf it calls: what usage is reported by. The key's name by default.
     pub tenant: Option<String>,
-    /// How much its calls matter.
+    /// How much its calls matter: who goes first where calls wait for a limit, and who is refused first where too many wait.
     pub priority: Priority,
     /// Whether it may ask for another priority with `x-campanile-priority`: a lower one always, a higher one only so.
     pub may_raise_priority: bool,

@@ -24,7 +24,7 @@ pub struct LimitsConfig {
     #[serde(with = "seconds")]
     #[schemars(with = "Duration")]
     pub max_wait: Duration,
-    /// How many calls wait at most. 1,024 by default.
+    /// How many calls wait at most; beyond, those that matter least are refused. 1,024 by default.
     pub max_waiting: usize,
 }
 

@@ -40,7 +40,8 @@ pub struct ConcurrencyLimitConfig {
     pub weighted: bool,
     /// What happens to a call that finds the limit reached. It waits, by default.
     pub when_full: WhenFull,
-    /// How many calls wait at most; those that come then are refused at once. 1,024 by default.
+    /// How many calls wait at most. One that comes then is refused at once, unless it matters more than another that waits:
+    /// then the last of those that matter least is refused in its place. 1,024 by default.
     pub max_waiting: usize,
     /// How long a call waits before it is refused; a deadline of its own may end the wait earlier. 5 s by default.
     #[serde(with = "human")]
@@ -53,7 +54,8 @@ pub struct ConcurrencyLimitConfig {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WhenFull {
-    /// It waits in its own future, behind those that came before.
+    /// It waits in its own future, behind those that matter more ([`Priority`](crate::context::Priority) of its context), and
+    /// those that matter as much and came before.
     #[default]
     Wait,
     /// It is refused at once.

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool as Plain, Ordering::SeqCst},
     },
-    task::{Wake, Waker},
+    task::{Poll, Wake, Waker},
 };
 
 use ::loom::{
@@ -22,9 +22,11 @@ use ::loom::{
 
 use super::{
     gates::Gates,
-    permits::{Entered, Permits, Place},
+    permits::{Displaced, Entered, Permits, Place},
 };
-use crate::{endpoint::Endpoint, sync::Ordering, time::Timestamp, waiters::Ticket};
+use crate::{
+    context::Priority, endpoint::Endpoint, sync::Ordering, time::Timestamp, waiters::Ticket,
+};
 
 const NOW: Timestamp = Timestamp::from_nanos(1_000);
 
@@ -63,24 +65,33 @@ impl Wake for Task {
 
 /// Takes a permit, waiting for it if need be. Loom reports a deadlock if a wake-up is lost.
 fn acquire(permits: &Permits) {
-    if permits.try_acquire(1).is_some() {
+    acquire_units(permits, 1, Priority::Normal);
+}
+
+fn acquire_units(permits: &Permits, units: u32, priority: Priority) {
+    if permits.try_acquire(units).is_some() {
         return;
     }
     let task = Task::new();
-    match permits.enter(1, usize::MAX, &task.waker()) {
+    match permits.enter(units, priority, usize::MAX, &task.waker()) {
         Entered::Admitted => {}
-        Entered::Queued(place) => {
-            while permits.poll(place, &task.waker()).is_pending() {
-                task.notify.wait();
-            }
-        }
+        Entered::Queued(place) => assert_eq!(wait(permits, place, &task), Ok(())),
         Entered::Crowded => unreachable!("any number may wait"),
+    }
+}
+
+fn wait(permits: &Permits, place: Place, task: &Arc<Task>) -> Result<(), Displaced> {
+    loop {
+        match permits.poll(place, &task.waker()) {
+            Poll::Ready(granted) => return granted,
+            Poll::Pending => task.notify.wait(),
+        }
     }
 }
 
 /// Queues behind a permit that is held.
 fn queue(permits: &Permits, task: &Arc<Task>) -> Place {
-    match permits.enter(1, usize::MAX, &task.waker()) {
+    match permits.enter(1, Priority::Normal, usize::MAX, &task.waker()) {
         Entered::Queued(place) => place,
         entered => panic!("{entered:?}"),
     }
@@ -131,12 +142,10 @@ fn who_gives_up_passes_on_what_was_handed_over() {
             other.release(1);
         });
         // Granted or not, it is given back.
-        if !permits.withdraw(leaves) {
+        if permits.withdraw(leaves) {
             permits.release(1);
         }
-        while permits.poll(stays, &second.waker()).is_pending() {
-            second.notify.wait();
-        }
+        assert_eq!(wait(&permits, stays, &second), Ok(()));
         releaser.join().unwrap();
         assert_eq!(permits.word().in_use(), 1);
         permits.release(1);
@@ -193,9 +202,80 @@ fn who_comes_late_does_not_overtake() {
         let other = Arc::clone(&permits);
         let late = thread::spawn(move || other.try_acquire(1).is_some());
         permits.release(1);
-        assert!(permits.poll(place, &task.waker()).is_ready());
+        assert_eq!(permits.poll(place, &task.waker()), Poll::Ready(Ok(())));
         assert!(task.woken.load(SeqCst));
         assert!(!late.join().unwrap(), "overtaken");
+        permits.release(1);
+        assert_at_rest(&permits);
+    });
+}
+
+/// A light call that matters more goes before a heavy one that waits for more room: whichever comes to it, the room or the
+/// call, lets it in.
+#[test]
+fn who_becomes_the_first_sees_what_room_there_is() {
+    check(|| {
+        let permits = Arc::new(Permits::new(2));
+        assert!(permits.try_acquire(2).is_some());
+        let task = Task::new();
+        let heavy = match permits.enter(2, Priority::Batch, usize::MAX, &task.waker()) {
+            Entered::Queued(place) => place,
+            entered => panic!("{entered:?}"),
+        };
+        let other = Arc::clone(&permits);
+        let releaser = thread::spawn(move || {
+            other.release(1);
+        });
+        // One permit is all that comes back for now.
+        acquire_units(&permits, 1, Priority::Critical);
+        releaser.join().unwrap();
+        assert!(permits.poll(heavy, &task.waker()).is_pending());
+        assert_eq!(permits.word().in_use(), 2);
+        permits.release(2);
+        assert_eq!(wait(&permits, heavy, &task), Ok(()));
+        permits.release(2);
+        assert_at_rest(&permits);
+    });
+}
+
+/// A permit comes back while a call comes that matters more than the one for which there is a place to wait: either gets the
+/// permit, and who is displaced is told so.
+#[test]
+fn who_is_displaced_is_told_and_has_no_permit() {
+    check(|| {
+        let permits = Arc::new(Permits::new(1));
+        assert!(permits.try_acquire(1).is_some());
+        let task = Task::new();
+        let least = match permits.enter(1, Priority::Sheddable, 1, &task.waker()) {
+            Entered::Queued(place) => place,
+            entered => panic!("{entered:?}"),
+        };
+        let other = Arc::clone(&permits);
+        let releaser = thread::spawn(move || {
+            other.release(1);
+        });
+        let most = Task::new();
+        let entered = permits.enter(1, Priority::Critical, 1, &most.waker());
+        match entered {
+            Entered::Crowded => unreachable!("it matters more"),
+            // It came between the return of the permit and its handing over.
+            Entered::Admitted => {
+                permits.release(1);
+                assert_eq!(wait(&permits, least, &task), Ok(()));
+            }
+            Entered::Queued(first) => {
+                match wait(&permits, least, &task) {
+                    // Granted before the other came.
+                    Ok(()) => {
+                        permits.release(1);
+                    }
+                    Err(Displaced) => assert!(task.woken.load(SeqCst)),
+                }
+                assert_eq!(wait(&permits, first, &most), Ok(()));
+            }
+        }
+        releaser.join().unwrap();
+        assert_eq!(permits.word().in_use(), 1);
         permits.release(1);
         assert_at_rest(&permits);
     });

@@ -9,7 +9,7 @@
 //!
 //! Permits in use, the limit, and whether calls wait share one atomic word: a call is admitted by one compare-and-swap and
 //! goes by one subtraction. No lock and no allocation is on that path. Those who wait stand in a queue under a lock, which
-//! is touched only while somebody waits. An adaptive limit keeps counts besides (calls served and dropped, units of work,
+//! is touched only while somebody waits, and whose order is found in logarithmic time. An adaptive limit keeps counts besides (calls served and dropped, units of work,
 //! the integral of calls in flight over time), and asks its algorithm when it is due, at the end of a call or at a piece of
 //! data. The algorithm lies under a lock that is tried and never waited for; a sample that finds it taken is lost, except
 //! for drops, of which one is made up for.
@@ -25,8 +25,17 @@
 //!
 //! *Alone on a service*, it asks the service below. `call` takes a permit; if there is none, the call waits in its future
 //! with the instance that was readied for it, or is refused, as [`when_full`](ConcurrencyLimitConfig::when_full) says.
-//! Permits are handed over in order of arrival, each to one waiting call, which alone is woken; nobody overtakes. A call
-//! queues when its future is first polled.
+//! Permits are handed over by the [`Priority`](crate::context::Priority) of the call's context, to critical calls before
+//! normal ones, to those before batch calls, and to sheddable ones last; in order of arrival within one. Each goes to one
+//! waiting call, which alone is woken. Calls without a context are normal. A call queues when its future is first polled.
+//!
+//! Priority is strict, as in request schedulers ("requests are handled based on given priority", then by time of arrival:
+//! vLLM's `--scheduling-policy priority`), and does not grow with the wait: under lasting overload, calls that have waited
+//! for long would stand before urgent ones, just when priorities are there for. What keeps calls from starving is that none waits
+//! longer than [`max_wait`](ConcurrencyLimitConfig::max_wait): one that is overtaken until then is refused, and its caller
+//! knows, and may come again. Those that matter least are refused before others, as in Google's servers (*Site Reliability
+//! Engineering*, chapter 21, "Criticality"). Where a class must get its share whatever others ask for, give it a limit
+//! of its own.
 //!
 //! *In a pool*, with [`gate`](ConcurrencyLimitLayer::gate), the endpoint's gate is closed while the limit is reached, and
 //! `poll_ready` waits for room. A call that loses a race for the last permit waits or is refused as above.
@@ -50,7 +59,8 @@
 //! # Errors
 //!
 //! A call is refused with [`RejectionKind::ConcurrencyLimited`](crate::rejection::RejectionKind::ConcurrencyLimited) where
-//! calls do not wait, where too many wait already, and where it waited for too long; with
+//! calls do not wait, where too many wait already (or come later and matter more, see
+//! [`max_waiting`](ConcurrencyLimitConfig::max_waiting)), and where it waited for too long; with
 //! [`RejectionKind::DeadlineExceeded`](crate::rejection::RejectionKind::DeadlineExceeded) when its own deadline passes
 //! while it waits. When a permit will come back is not known, so a refusal does not say when to try again. Errors of the
 //! service below pass through. To the algorithm, throttling, overload and time-outs are drops; other failures, and refusals

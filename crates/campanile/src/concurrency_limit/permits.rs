@@ -1,20 +1,24 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     task::{Poll, Waker},
 };
 
 use super::state::Word;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use crate::{
+    context::Priority,
+    sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock},
+};
 
-/// Permits, and those who wait for them in order of arrival.
+/// Permits, and those who wait for them: by priority, and in order of arrival within one.
 ///
 /// # Correctness
 ///
 /// The flag in the word says that somebody waits. It is set and cleared under the lock of the queue only, and while it is
-/// set nobody takes a permit but through [`grant`](Self::grant), under the same lock: so permits are handed over in order,
-/// and nobody overtakes. Who queues sets the flag, then looks at the word once more; who gives back changes the word, then
-/// looks at the flag in what it was. Both are read-modify-writes of one word, so that one of them sees the other, and no
-/// wake-up is lost.
+/// set nobody takes a permit but under the same lock: the first in line, or who would be the first by joining. So permits
+/// are handed over in order, and nobody overtakes but by priority. Who queues sets the flag, then looks at the word once
+/// more; who gives back changes the word, then looks at the flag in what it was. Both are read-modify-writes of one word, so
+/// that one of them sees the other, and no wake-up is lost. Who becomes the first by joining looks as well: those behind may
+/// wait for more room than there is, and it for less.
 #[derive(Debug)]
 pub(super) struct Permits {
     word: AtomicU64,
@@ -24,8 +28,10 @@ pub(super) struct Permits {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// By arrival. Who is no longer here was granted its permit.
-    waiting: BTreeMap<u64, Waiting>,
+    /// In the order in which permits are handed over. Who is no longer here was granted its permit, or displaced.
+    waiting: BTreeMap<Place, Waiting>,
+    /// Those whose place was given to a call that matters more, and who do not know yet.
+    displaced: BTreeSet<Place>,
 }
 
 #[derive(Debug)]
@@ -34,9 +40,13 @@ struct Waiting {
     units: u32,
 }
 
-/// A place in the queue. Has to be [given up](Permits::withdraw) or [polled](Permits::poll) to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(u64);
+/// A place in the queue: who matters more stands before who came earlier. Has to be [given up](Permits::withdraw) or
+/// [polled](Permits::poll) to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    priority: Priority,
+    arrival: u64,
+}
 
 /// What became of a call that found no room.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +58,10 @@ pub(super) enum Entered {
     /// Too many wait already.
     Crowded,
 }
+
+/// A call was displaced: too many waited, and it was the last of those that mattered least.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Displaced;
 
 // ===== impl Permits =====
 
@@ -98,50 +112,73 @@ impl Permits {
             .map_or_else(|| self.word(), |(before, _)| before)
     }
 
-    /// Queues for permits, unless there is room after all, or `most` wait already.
-    pub(super) fn enter(&self, units: u32, most: usize, waker: &Waker) -> Entered {
+    /// Queues for permits, unless there is room after all, or `most` wait already. In the latter case the last of those that
+    /// matter least makes room for a call that matters more.
+    pub(super) fn enter(
+        &self,
+        units: u32,
+        priority: Priority,
+        most: usize,
+        waker: &Waker,
+    ) -> Entered {
         let mut queue = lock(&self.queue);
-        if queue.waiting.is_empty() {
+        let empty = queue.waiting.is_empty();
+        if empty {
             // Set before the look: a permit that comes back later goes through the queue.
             self.word.fetch_or(Word::QUEUED, Ordering::SeqCst);
-            if self.take(units) {
-                self.word.fetch_and(!Word::QUEUED, Ordering::SeqCst);
-                return Entered::Admitted;
-            }
         }
+        // There may be room for it that is too little for the first in line.
+        if queue.is_first(priority) && self.take(units) {
+            if empty {
+                self.word.fetch_and(!Word::QUEUED, Ordering::SeqCst);
+            }
+            return Entered::Admitted;
+        }
+        let mut left = None;
         if queue.waiting.len() >= most {
-            if queue.waiting.is_empty() {
-                self.word.fetch_and(!Word::QUEUED, Ordering::SeqCst);
+            left = queue.displace(priority);
+            if left.is_none() {
+                if empty {
+                    self.word.fetch_and(!Word::QUEUED, Ordering::SeqCst);
+                }
+                return Entered::Crowded;
             }
-            return Entered::Crowded;
         }
-        let place = queue.next;
+        let arrival = queue.next;
         queue.next += 1;
+        let place = Place { priority, arrival };
         let waker = waker.clone();
         queue.waiting.insert(place, Waiting { waker, units });
-        Entered::Queued(Place(place))
+        drop(queue);
+        // A waker may run anything.
+        if let Some(left) = left {
+            left.wake();
+        }
+        Entered::Queued(place)
     }
 
-    /// Whether the permits of this place were handed over; the place is used up then.
-    pub(super) fn poll(&self, place: Place, waker: &Waker) -> Poll<()> {
-        match lock(&self.queue).waiting.get_mut(&place.0) {
+    /// Whether the permits of this place were handed over, or its call was displaced; the place is used up then.
+    pub(super) fn poll(&self, place: Place, waker: &Waker) -> Poll<Result<(), Displaced>> {
+        let queue = &mut *lock(&self.queue);
+        match queue.waiting.get_mut(&place) {
             Some(waiting) => {
                 waiting.waker.clone_from(waker);
                 Poll::Pending
             }
-            None => Poll::Ready(()),
+            None if queue.displaced.remove(&place) => Poll::Ready(Err(Displaced)),
+            None => Poll::Ready(Ok(())),
         }
     }
 
-    /// Gives a place up; says whether the call still stood there. If not, it was granted its permits.
+    /// Gives a place up; says whether the call was granted its permits already, which it has to give back.
     pub(super) fn withdraw(&self, place: Place) -> bool {
         let mut queue = lock(&self.queue);
-        let stood = queue.waiting.remove(&place.0).is_some();
-        if stood {
+        if queue.waiting.remove(&place).is_some() {
             // The next in line may be lighter, and the last one out clears the flag.
             self.grant(queue);
+            return false;
         }
-        stood
+        !queue.displaced.remove(&place)
     }
 
     /// Hands the permits that are free to those who wait.
@@ -189,5 +226,27 @@ impl Permits {
                 Err(found) => before = found,
             }
         }
+    }
+}
+
+// ===== impl Queue =====
+
+impl Queue {
+    /// Whether a call of this priority would be the first in line.
+    fn is_first(&self, priority: Priority) -> bool {
+        self.waiting
+            .first_key_value()
+            .is_none_or(|(first, _)| priority < first.priority)
+    }
+
+    /// Takes the place of the last of those that matter least, if they matter less than `priority`; says whom to wake.
+    fn displace(&mut self, priority: Priority) -> Option<Waker> {
+        let last = self.waiting.last_entry()?;
+        if last.key().priority <= priority {
+            return None;
+        }
+        let (place, waiting) = last.remove_entry();
+        self.displaced.insert(place);
+        Some(waiting.waker)
     }
 }

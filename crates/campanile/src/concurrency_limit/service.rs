@@ -119,14 +119,15 @@ impl<S, P> ConcurrencyLimit<S, P> {
         let protocol = self.protocol.clone();
         match self.shared.config().when_full {
             WhenFull::Wait => {
-                let deadline = protocol
+                let (priority, deadline) = protocol
                     .context(&request)
-                    .and_then(|context| context.deadline);
+                    .map(|context| (context.priority, context.deadline))
+                    .unwrap_or_default();
                 // The readied instance waits with the call; the next call readies its own.
                 let clone = self.inner.clone();
                 let readied = mem::replace(&mut self.inner, clone);
                 let shared = self.shared.share();
-                let wait = Wait::new(shared, units, readied, request, deadline);
+                let wait = Wait::new(shared, units, priority, readied, request, deadline);
                 ResponseFuture::waiting(wait, protocol)
             }
             WhenFull::Refuse => {

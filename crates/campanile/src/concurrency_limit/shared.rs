@@ -8,10 +8,11 @@ use super::{
     algorithm::{Algorithm, AlgorithmConfig},
     control::{Control, Finished},
     gates::Gates,
-    permits::{Entered, Permits, Place},
+    permits::{Displaced, Entered, Permits, Place},
     state::{Bounds, Word},
 };
 use crate::{
+    context::Priority,
     endpoint::Endpoint,
     sync::{AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
@@ -107,22 +108,23 @@ impl Shared {
     }
 
     /// Queues for permits that [`try_acquire`](Self::try_acquire) did not find.
-    pub(super) fn enter(&self, units: u32, waker: &Waker) -> Entered {
-        let entered = self.permits.enter(units, self.config.max_waiting, waker);
+    pub(super) fn enter(&self, units: u32, priority: Priority, waker: &Waker) -> Entered {
+        let most = self.config.max_waiting;
+        let entered = self.permits.enter(units, priority, most, waker);
         // Whoever looked meanwhile saw a queue, and may have closed the gate for it.
         self.gates.settle(&self.permits);
         entered
     }
 
-    pub(super) fn poll(&self, place: Place, waker: &Waker) -> Poll<()> {
+    pub(super) fn poll(&self, place: Place, waker: &Waker) -> Poll<Result<(), Displaced>> {
         self.permits.poll(place, waker)
     }
 
-    /// Gives a place in the queue up; says whether the call still stood there.
+    /// Gives a place in the queue up; says whether the call was granted its permits already.
     pub(super) fn withdraw(&self, place: Place) -> bool {
-        let stood = self.permits.withdraw(place);
+        let granted = self.permits.withdraw(place);
         self.gates.settle(&self.permits);
-        stood
+        granted
     }
 
     /// Gives permits back; says what the permits were before.

@@ -9,10 +9,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     LAYER,
-    permits::{Entered, Place},
+    permits::{Displaced, Entered, Place},
     shared::Shared,
 };
 use crate::{
+    context::Priority,
     lane::Share,
     rejection::{Rejection, RejectionKind},
 };
@@ -32,6 +33,7 @@ pub(super) struct Wait<S, Req> {
 struct Turn {
     shared: Share<Shared>,
     units: u32,
+    priority: Priority,
     place: Option<Place>,
 }
 
@@ -48,6 +50,7 @@ impl<S, Req> Wait<S, Req> {
     pub(super) fn new(
         shared: Share<Shared>,
         units: u32,
+        priority: Priority,
         service: S,
         request: Req,
         deadline: Option<Instant>,
@@ -58,6 +61,7 @@ impl<S, Req> Wait<S, Req> {
             turn: Turn {
                 shared,
                 units,
+                priority,
                 place: None,
             },
             deadline,
@@ -77,10 +81,10 @@ impl<S, Req> Wait<S, Req> {
         ready!(timer.sleep.as_mut().poll(cx));
         let kind = timer.kind;
         Poll::Ready(if self.turn.withdraw() {
-            Err(self.refuse(kind))
-        } else {
             // Handed over in the last moment.
             Ok(())
+        } else {
+            Err(self.refuse(kind))
         })
     }
 
@@ -113,11 +117,11 @@ impl Turn {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), RejectionKind>> {
         match self.place {
             Some(place) => {
-                ready!(self.shared.poll(place, cx.waker()));
+                let granted = ready!(self.shared.poll(place, cx.waker()));
                 self.place = None;
-                Poll::Ready(Ok(()))
+                Poll::Ready(granted.map_err(|Displaced| RejectionKind::ConcurrencyLimited))
             }
-            None => match self.shared.enter(self.units, cx.waker()) {
+            None => match self.shared.enter(self.units, self.priority, cx.waker()) {
                 Entered::Admitted => Poll::Ready(Ok(())),
                 Entered::Crowded => Poll::Ready(Err(RejectionKind::ConcurrencyLimited)),
                 Entered::Queued(place) => {
@@ -128,7 +132,7 @@ impl Turn {
         }
     }
 
-    /// Leaves the queue; says whether the call still stood in it.
+    /// Leaves the queue; says whether the call was granted its permits already.
     fn withdraw(&mut self) -> bool {
         self.place
             .take()
@@ -138,7 +142,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.place.is_some() && !self.withdraw() {
+        if self.withdraw() {
             self.shared.release(self.units);
         }
     }

@@ -48,10 +48,12 @@ pub struct RateLimitConfig {
     /// Money in nano-dollars. Not limited by default.
     pub nano_dollars: Option<Limit>,
     /// How long a call waits at most. A call that would have to wait longer, or beyond its own deadline, is refused at
-    /// once; with 0 every call that finds too little is. 1 s by default.
+    /// once, and one that others overtake until then when its time is over; with 0 every call that finds too little is
+    /// refused. 1 s by default.
     #[serde(with = "human")]
     pub max_wait: Duration,
-    /// How many calls wait at most, for each key; more are refused. 1,024 by default.
+    /// How many calls wait at most, for each key. One that comes then is refused at once, unless it matters more than another
+    /// that waits: then the last of those that matter least is refused in its place. 1,024 by default.
     pub max_waiting: usize,
     /// What becomes of a call that takes more than a full bucket holds. Refused by default.
     pub oversize: Oversize,

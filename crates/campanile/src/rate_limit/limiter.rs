@@ -7,9 +7,10 @@ use super::{
     buckets::{Moment, Place, Single, Store},
     gates::Gates,
     meters::{Meters, Settings},
-    state::{Amounts, Gauges, Line, Order, UNITS, bucket},
+    state::{Amounts, Asked, Gauges, Line, Order, Rank, UNITS, bucket},
 };
 use crate::{
+    context::Priority,
     cost::Cost,
     rejection::{Rejection, RejectionKind},
     sync::AtomicU64,
@@ -36,7 +37,7 @@ pub(super) struct Limiter<B> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Queued {
     pub(super) place: Place,
-    pub(super) number: u64,
+    pub(super) rank: Rank,
     pub(super) cost: Amounts,
     /// When it gives up.
     pub(super) until: Timestamp,
@@ -84,7 +85,7 @@ impl<B> Limiter<B> {
 }
 
 impl<B: Store> Limiter<B> {
-    /// Takes what a call takes, if it is there and nobody waits for it.
+    /// Takes what a call takes, if it is there and nobody waits, whoever it is.
     #[inline]
     pub(super) fn take(&self, key: &B::Key, cost: &Amounts, now: Timestamp) -> Option<Place> {
         let order = self.order(cost, now);
@@ -105,12 +106,14 @@ impl<B: Store> Limiter<B> {
         }
     }
 
-    /// Lets a call wait for which there is not enough, or refuses it.
+    /// Lets a call wait for which there is not enough, or refuses it. Where too many wait already, the last of those that
+    /// matter least makes room for a call that matters more.
     #[cold]
     pub(super) fn turn_away(
         &self,
         key: &B::Key,
         cost: &Amounts,
+        priority: Priority,
         deadline: Option<Timestamp>,
         now: Timestamp,
     ) -> Verdict {
@@ -122,33 +125,43 @@ impl<B: Store> Limiter<B> {
         }
         let most = now.after(self.config.max_wait);
         let until = deadline.map_or(most, |deadline| deadline.min(most));
-        let (verdict, empty) = self
-            .buckets
-            .visit(key, None, &moment, |place, cells, queue| {
-                let at = if let Some(line) = queue {
-                    bucket::when(cells, gauges, cost, line.ahead(), now)
-                } else {
-                    // Something may have been given back since.
-                    if let Some(empty) = bucket::take(cells, gauges, &self.order(cost, now)) {
-                        return (Verdict::Admitted(place), empty);
+        let (verdict, empty, displaced) =
+            self.buckets
+                .visit(key, None, &moment, |place, cells, queue| {
+                    let line = queue.as_mut();
+                    // Something may have been given back since, or it is enough for this one and not for those behind it.
+                    if line.as_ref().is_none_or(|line| line.is_first(priority))
+                        && let Some(empty) = bucket::take(cells, gauges, &self.order(cost, now))
+                    {
+                        return (Verdict::Admitted(place), empty, None);
                     }
-                    bucket::when(cells, gauges, cost, &[0; UNITS], now)
-                };
-                let waiting = queue.as_ref().map_or(0, |line| line.len());
-                let verdict = if until <= now || at > until || waiting >= self.config.max_waiting {
-                    Verdict::Refused(refusal(at, now))
-                } else {
-                    Verdict::Waits(Queued {
+                    let ahead = line
+                        .as_ref()
+                        .map_or([0; UNITS], |line| line.ahead(priority));
+                    let at = bucket::when(cells, gauges, cost, &ahead, now);
+                    let refused = || (Verdict::Refused(refusal(at, now)), false, None);
+                    if until <= now || at > until {
+                        return refused();
+                    }
+                    let mut displaced = None;
+                    if line.as_ref().map_or(0, |line| line.len()) >= self.config.max_waiting {
+                        let Some(left) = line.and_then(|line| line.displace(priority)) else {
+                            return refused();
+                        };
+                        displaced = left;
+                    }
+                    let line = queue.get_or_insert_with(|| Box::new(Line::default()));
+                    let queued = Queued {
                         place,
-                        number: queue
-                            .get_or_insert_with(|| Box::new(Line::default()))
-                            .join(*cost, now),
+                        rank: line.join(*cost, priority, now),
                         cost: *cost,
                         until,
-                    })
-                };
-                (verdict, false)
-            });
+                    };
+                    (Verdict::Waits(queued), false, displaced)
+                });
+        if let Some(displaced) = displaced {
+            displaced.wake();
+        }
         if empty {
             self.settled();
         }
@@ -168,22 +181,27 @@ impl<B: Store> Limiter<B> {
         let visited = self
             .buckets
             .visit(key, Some(queued.place), &moment, |_, cells, queue| {
-                let Some(line) = queue else {
-                    return (Turn::Waits(queued.until), None);
+                let refused = |ahead: &Amounts| {
+                    let at = bucket::when(cells, gauges, &queued.cost, ahead, now);
+                    Turn::Refused(refusal(at, now))
                 };
-                let (turn, next) = match line.advance(queued.number, cells, gauges, now, waker) {
-                    Ok(next) => (Turn::Admitted, next),
+                let Some(line) = queue else {
+                    // Those before whom it was displaced have gone since.
+                    return (refused(&[0; UNITS]), None);
+                };
+                let (rank, priority) = (queued.rank, queued.rank.priority);
+                let (turn, next) = match line.advance(rank, cells, gauges, now, waker) {
+                    Asked::Goes(next) => (Turn::Admitted, next),
                     // Known now: no need to wait for the end of its patience.
-                    Err(Some(at)) if at > queued.until => {
-                        let next = line.leave(queued.number);
-                        (Turn::Refused(refusal(at, now)), next)
+                    Asked::Waits(Some(at)) if at > queued.until => {
+                        (Turn::Refused(refusal(at, now)), line.leave(rank))
                     }
-                    Err(_) if now >= queued.until => {
-                        let next = line.leave(queued.number);
-                        let at = bucket::when(cells, gauges, &queued.cost, line.ahead(), now);
-                        (Turn::Refused(refusal(at, now)), next)
+                    Asked::Waits(_) if now >= queued.until => {
+                        let next = line.leave(rank);
+                        (refused(&line.ahead(priority)), next)
                     }
-                    Err(at) => (Turn::Waits(at.unwrap_or(queued.until)), None),
+                    Asked::Waits(at) => (Turn::Waits(at.unwrap_or(queued.until)), None),
+                    Asked::Displaced => (refused(&line.ahead(priority)), None),
                 };
                 if line.is_empty() {
                     *queue = None;
@@ -207,7 +225,7 @@ impl<B: Store> Limiter<B> {
             .buckets
             .visit(key, Some(queued.place), &moment, |_, _, queue| {
                 let line = queue.as_mut()?;
-                let next = line.leave(queued.number);
+                let next = line.leave(queued.rank);
                 if line.is_empty() {
                     *queue = None;
                 }

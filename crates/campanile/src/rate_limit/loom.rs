@@ -1,6 +1,13 @@
 //! Under every interleaving of two threads, with a bounded number of preemptions.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+    time::Duration,
+};
 
 use ::loom::{model::Builder, thread};
 
@@ -8,11 +15,12 @@ use super::{
     buckets::{Moment, Queue, Store},
     gates::Watch,
     handle::RateLimitHandle,
-    limiter::Limiter,
+    limiter::{Limiter, Turn, Verdict},
     state::{Amounts, Cells},
     *,
 };
 use crate::{
+    context::Priority,
     cost::Cost,
     endpoint::{Endpoint, Reason},
     time::Timestamp,
@@ -104,31 +112,29 @@ fn visit(limiter: &Limiter<Single>) -> usize {
     limiter.buckets.visit(&(), None, &moment, count)
 }
 
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Calls wait as long as they have to.
+fn patient() -> (Arc<Limiter<Single>>, Amounts) {
+    let config = RateLimitConfig::requests(Limit::new(1.0, YEAR).with_burst(1))
+        .with_learn(None)
+        .with_max_wait(YEAR * 4);
+    let limiter = RateLimitHandle::new(config).unwrap().limiter();
+    let cost = limiter.parts(&Cost::default());
+    (limiter, cost)
+}
+
 /// A call that joins the queue while another gives back is not forgotten there.
 #[test]
 fn whoever_waits_is_woken_or_sees_what_came_back() {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::{Wake, Waker};
-
-    use super::limiter::{Turn, Verdict};
-
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-
     model(|| {
-        let (limiter, cost) = {
-            let config = RateLimitConfig::requests(Limit::new(1.0, YEAR).with_burst(1))
-                .with_learn(None)
-                .with_max_wait(YEAR * 2);
-            let limiter = RateLimitHandle::new(config).unwrap().limiter();
-            let cost = limiter.parts(&Cost::default());
-            (limiter, cost)
-        };
+        let (limiter, cost) = patient();
         let place = limiter.take(&(), &cost, NOW).unwrap();
         // Writes how many wait: loom lets a sequentially consistent load miss such a store in favour of the initial value.
         assert_eq!(visit(&limiter), 0);
@@ -138,12 +144,46 @@ fn whoever_waits_is_woken_or_sees_what_came_back() {
         };
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let mut admitted = true;
-        if let Verdict::Waits(queued) = limiter.turn_away(&(), &cost, None, NOW) {
+        if let Verdict::Waits(queued) = limiter.turn_away(&(), &cost, Priority::Normal, None, NOW) {
             let waker = Waker::from(Arc::clone(&woken));
             let turn = limiter.advance(&(), &queued, NOW, &waker);
             admitted = matches!(turn, Turn::Admitted);
         }
         other.join().unwrap();
         assert!(admitted || woken.0.load(Ordering::SeqCst));
+    });
+}
+
+/// A call that overtakes another while something is given back goes, or is woken, whoever the first was that moment.
+#[test]
+fn whoever_overtakes_is_woken_or_sees_what_came_back() {
+    model(|| {
+        let (limiter, cost) = patient();
+        let place = limiter.take(&(), &cost, NOW).unwrap();
+        let least = Arc::new(Woken(AtomicBool::new(false)));
+        let Verdict::Waits(overtaken) = limiter.turn_away(&(), &cost, Priority::Batch, None, NOW)
+        else {
+            unreachable!("there is nothing left");
+        };
+        let waker = Waker::from(Arc::clone(&least));
+        let turn = limiter.advance(&(), &overtaken, NOW, &waker);
+        assert!(matches!(turn, Turn::Waits(_)));
+        let other = {
+            let limiter = Arc::clone(&limiter);
+            thread::spawn(move || limiter.settle(&(), place, &cost, &[0; 3]))
+        };
+        let most = Arc::new(Woken(AtomicBool::new(false)));
+        let mut admitted = true;
+        if let Verdict::Waits(queued) = limiter.turn_away(&(), &cost, Priority::Critical, None, NOW)
+        {
+            let waker = Waker::from(Arc::clone(&most));
+            let turn = limiter.advance(&(), &queued, NOW, &waker);
+            admitted = matches!(turn, Turn::Admitted);
+        }
+        other.join().unwrap();
+        assert!(admitted || most.0.load(Ordering::SeqCst));
+        // Whom it overtook waits on: there was enough for one.
+        let turn = limiter.advance(&(), &overtaken, NOW, &waker);
+        assert!(matches!(turn, Turn::Waits(_)));
     });
 }

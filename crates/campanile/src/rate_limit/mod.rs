@@ -17,10 +17,19 @@
 //! as new keys come. Beyond [`max_keys`](RateLimitConfig::max_keys) new keys share one bucket in each of the 64 parts, so
 //! nobody escapes a limit, or fills the memory, by making up keys.
 //!
-//! **Waiting.** A call that finds too little waits in a queue, first come, first served, if it can be served within
+//! **Waiting.** A call that finds too little waits in a queue, if it can be served within
 //! [`max_wait`](RateLimitConfig::max_wait) and its own deadline. Otherwise it is refused at once, with the exact time to
-//! come again. Only the first has a time; when it goes it wakes the next, and when one gives up all behind it are served
-//! earlier. Timers are as fine as a millisecond: calls that are due within the same one go together.
+//! come again. The queue is served by the [`Priority`](crate::context::Priority) of the call's context, critical before normal
+//! before batch before sheddable; first come, first served within one, and calls without a context are normal. Only the
+//! first has a time; when it goes it wakes the next, and when one gives up all behind it are served earlier. A call is woken
+//! twice at most, and twice more for each that overtakes it while it is the first. Timers are as fine as a millisecond:
+//! calls that are due within the same one go together.
+//!
+//! Priority is strict, and does not grow with the wait, as in request schedulers (vLLM's `--scheduling-policy priority`).
+//! What keeps calls from starving is that none waits longer than `max_wait`: one that is overtaken until then is refused, with
+//! the time to come again, so that under lasting overload those that matter least are refused and not those that matter (*Site
+//! Reliability Engineering*, chapter 21, "Criticality"). Where a class must get its share whatever others ask for, give it a
+//! limit of its own.
 //!
 //! **Settlement.** When its answer ends, what a call took is what the upstream reported
 //! ([`Usage`](crate::Usage), each part by the last report): the rest is given back, and what it took beyond its estimate is
@@ -49,7 +58,7 @@
 //! shows what is left, and turns rates while calls run, by itself or as a [`Dial`](crate::control::Dial).
 //!
 //! **Errors.** [`RejectionKind::RateLimited`](crate::rejection::RejectionKind::RateLimited), status 429. With
-//! `retry_after`, except where the call takes more than a full bucket holds: that would never succeed, unless
+//! `retry_after`, which is exact if nobody else comes that matters more, except where the call takes more than a full bucket holds: that would never succeed, unless
 //! [`Oversize::Debt`] lets it go. Errors of the inner service are passed on.
 //!
 //! # Example

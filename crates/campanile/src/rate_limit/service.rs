@@ -192,13 +192,14 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         P: Protocol<Req, S::Response, S::Error>,
         A: Clone,
     {
-        let deadline = self
+        let (priority, deadline) = self
             .protocol
             .context(&request)
-            .and_then(|context| context.deadline)
-            .map(|deadline| Timestamp::from_instant(deadline, now));
+            .map(|context| (context.priority, context.deadline))
+            .unwrap_or_default();
+        let deadline = deadline.map(|deadline| Timestamp::from_instant(deadline, now));
         let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
-        match self.limiter.turn_away(&key, &cost, deadline, now) {
+        match self.limiter.turn_away(&key, &cost, priority, deadline, now) {
             Verdict::Admitted(place) => self.start(request, key, place, cost, now),
             Verdict::Refused(rejection) => {
                 let rejection = self.limiter.explain(rejection, &key, &cost, now);

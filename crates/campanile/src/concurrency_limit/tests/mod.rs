@@ -26,6 +26,7 @@ mod endings;
 mod gate;
 mod handle;
 mod loops;
+mod priority;
 mod state;
 mod streaming;
 mod waiting;

@@ -8,7 +8,7 @@ mod rate;
 mod tests;
 
 pub(crate) use bucket::{Amounts, Cells, Dials, Gauges, Locked, Order, Shared};
-pub(crate) use line::Line;
+pub(crate) use line::{Asked, Line, Rank};
 pub(crate) use meter::{Gauge, Meter};
 pub(crate) use rate::{Rate, scale};
 

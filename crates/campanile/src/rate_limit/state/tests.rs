@@ -8,7 +8,7 @@ use futures_util::task::noop_waker_ref;
 use proptest::prelude::*;
 
 use super::{bucket, *};
-use crate::time::Timestamp;
+use crate::{context::Priority, time::Timestamp};
 
 const SEC: Duration = Duration::from_secs(1);
 const BEGIN: u64 = 5_000_000_000_037;
@@ -456,12 +456,15 @@ fn threads_that_give_back_what_they_took_leave_it_full() {
 
 fn advance(
     line: &mut Line,
-    place: u64,
+    place: Rank,
     one: &One,
     now: Timestamp,
 ) -> Result<(), Option<Timestamp>> {
-    line.advance(place, &one.cells, &one.gauges(), now, noop_waker_ref())
-        .map(drop)
+    match line.advance(place, &one.cells, &one.gauges(), now, noop_waker_ref()) {
+        Asked::Goes(_) => Ok(()),
+        Asked::Waits(at) => Err(at),
+        Asked::Displaced => panic!("displaced"),
+    }
 }
 
 #[test]
@@ -470,8 +473,9 @@ fn a_line_is_served_in_order_at_its_times() {
     assert!(one.take(1, ms(0)));
     let mut line = Line::default();
     let cost = [one.meter.parts(1), 0, 0];
-    let places = [0, 1, 2].map(|_| line.join(cost, ms(0)));
-    assert_eq!(line.ahead(), &[one.meter.parts(3), 0, 0]);
+    let places = [0, 1, 2].map(|_| line.join(cost, Priority::Normal, ms(0)));
+    assert_eq!(line.ahead(Priority::Normal), [one.meter.parts(3), 0, 0]);
+    assert_eq!(line.ahead(Priority::Critical), [0; UNITS]);
     assert_eq!(advance(&mut line, places[1], &one, ms(0)), Err(None));
     assert_eq!(
         advance(&mut line, places[0], &one, ms(0)),
@@ -490,7 +494,7 @@ fn a_line_is_served_in_order_at_its_times() {
     );
     assert_eq!(advance(&mut line, places[2], &one, ms(200)), Ok(()));
     assert!(line.is_empty());
-    assert_eq!(line.ahead(), &[0; UNITS]);
+    assert_eq!(line.ahead(Priority::Sheddable), [0; UNITS]);
     assert!(!one.take(1, ms(299)));
     assert!(one.take(1, ms(300)));
 }
@@ -501,7 +505,9 @@ fn a_timer_that_is_late_by_less_than_a_millisecond_costs_no_turn() {
     assert!(one.take(1, ms(0)));
     let mut line = Line::default();
     let cost = [one.meter.parts(1), 0, 0];
-    let places: Vec<u64> = (0..10).map(|_| line.join(cost, ms(0))).collect();
+    let places: Vec<Rank> = (0..10)
+        .map(|_| line.join(cost, Priority::Normal, ms(0)))
+        .collect();
     for place in places {
         assert_eq!(advance(&mut line, place, &one, ms(1)), Ok(()));
     }
@@ -516,7 +522,9 @@ fn a_line_that_was_held_up_for_long_gets_no_more_than_a_burst() {
     assert!(one.take(2, ms(0)));
     let mut line = Line::default();
     let cost = [one.meter.parts(1), 0, 0];
-    let places: Vec<u64> = (0..10).map(|_| line.join(cost, ms(0))).collect();
+    let places: Vec<Rank> = (0..10)
+        .map(|_| line.join(cost, Priority::Normal, ms(0)))
+        .collect();
     let went = places
         .iter()
         .take_while(|place| advance(&mut line, **place, &one, ms(5_000)).is_ok())
@@ -530,7 +538,9 @@ fn a_line_behind_a_park_gets_a_burst_at_its_end_and_no_more() {
     bucket::park(&one.cells, ms(5_000));
     let mut line = Line::default();
     let cost = [one.meter.parts(1), 0, 0];
-    let places: Vec<u64> = (0..10).map(|_| line.join(cost, ms(0))).collect();
+    let places: Vec<Rank> = (0..10)
+        .map(|_| line.join(cost, Priority::Normal, ms(0)))
+        .collect();
     assert_eq!(
         advance(&mut line, places[0], &one, ms(0)),
         Err(Some(ms(5_000)))
@@ -544,4 +554,84 @@ fn a_line_behind_a_park_gets_a_burst_at_its_end_and_no_more() {
         advance(&mut line, places[2], &one, ms(5_000)),
         Err(Some(ms(5_100)))
     );
+}
+
+const ALL: [Priority; 4] = [
+    Priority::Critical,
+    Priority::Normal,
+    Priority::Batch,
+    Priority::Sheddable,
+];
+
+/// What may happen to a line; the numbers choose among priorities and places.
+#[derive(Debug, Clone)]
+enum Change {
+    Join(usize, u64),
+    Displace(usize),
+    Leave(usize),
+    Ask(usize),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let change = prop_oneof![
+        3 => (0..4_usize, 1..20_u64).prop_map(|(priority, cost)| Change::Join(priority, cost)),
+        1 => (0..4_usize).prop_map(Change::Displace),
+        1 => any::<usize>().prop_map(Change::Leave),
+        2 => any::<usize>().prop_map(Change::Ask),
+    ];
+    prop::collection::vec(change, 0..60)
+}
+
+proptest! {
+    /// Against a list that is sorted anew each time.
+    #[test]
+    fn a_line_stands_by_priority_and_then_by_arrival(changes in changes()) {
+        let one = One::new(1.0, SEC, 1_000);
+        prop_assert!(one.take(1_000, ms(0)));
+        let mut line = Line::default();
+        let mut model: Vec<(Rank, u64)> = Vec::new();
+        let mut gone: Vec<Rank> = Vec::new();
+        for change in changes {
+            match change {
+                Change::Join(priority, cost) => {
+                    let amounts = [one.meter.parts(cost), 0, 0];
+                    let priority = ALL[priority];
+                    let first = model.iter().all(|(rank, _)| priority < rank.priority);
+                    prop_assert_eq!(line.is_first(priority), first);
+                    model.push((line.join(amounts, priority, ms(0)), cost));
+                    // Stable: who came earlier stays before who matters as much.
+                    model.sort_by_key(|(rank, _)| rank.priority);
+                }
+                Change::Displace(priority) => {
+                    let last = model.last().is_some_and(|(rank, _)| ALL[priority] < rank.priority);
+                    prop_assert_eq!(line.displace(ALL[priority]).is_some(), last);
+                    gone.extend(model.pop_if(|_| last).map(|(rank, _)| rank));
+                }
+                Change::Leave(index) if !model.is_empty() => {
+                    let (rank, _) = model.remove(index % model.len());
+                    line.leave(rank);
+                    gone.push(rank);
+                }
+                Change::Ask(index) if !model.is_empty() => {
+                    let index = index % model.len();
+                    let (rank, cost) = model[index];
+                    let due = (index == 0).then(|| ms(cost * 1_000));
+                    prop_assert_eq!(advance(&mut line, rank, &one, ms(0)), Err(due));
+                }
+                Change::Leave(_) | Change::Ask(_) => {}
+            }
+            prop_assert_eq!(line.len(), model.len());
+            for priority in ALL {
+                let before = model.iter().filter(|(rank, _)| rank.priority <= priority);
+                let ahead: u64 = before.map(|(_, cost)| cost).sum();
+                prop_assert_eq!(line.ahead(priority), [one.meter.parts(ahead), 0, 0]);
+            }
+            for rank in &gone {
+                let asked =
+                    line.advance(*rank, &one.cells, &one.gauges(), ms(0), noop_waker_ref());
+                prop_assert!(matches!(asked, Asked::Displaced), "{asked:?}");
+                prop_assert!(line.leave(*rank).is_none());
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Faults that limiters in this field have. Each test is named after one.
 
 use super::*;
-use crate::{rate_limit::buckets::Store, time::Timestamp};
+use crate::{context::Priority, rate_limit::buckets::Store, time::Timestamp};
 
 /// Its cost is always 1.
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,9 @@ fn one_goes_and_one_is_woken() {
     let waker = Waker::from(Arc::clone(&count));
     let waiting: Vec<_> = (0..500)
         .map(|_| {
-            let Verdict::Waits(queued) = limiter.turn_away(&(), &cost, None, at(0)) else {
+            let Verdict::Waits(queued) =
+                limiter.turn_away(&(), &cost, Priority::Normal, None, at(0))
+            else {
                 panic!("it does not wait");
             };
             let turn = limiter.advance(&(), &queued, at(0), &waker);

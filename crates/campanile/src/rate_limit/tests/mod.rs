@@ -25,6 +25,7 @@ mod keyed;
 #[cfg(feature = "http")]
 mod learning;
 mod live;
+mod priority;
 mod settling;
 mod threads;
 mod waiting;
