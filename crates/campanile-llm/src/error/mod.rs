@@ -37,6 +37,7 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     rejection: Option<Rejection>,
+    logged: bool,
     begun: Option<Box<Begun>>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
@@ -59,6 +60,7 @@ impl Error {
                 request_id: None,
                 retry_after: None,
                 rejection: None,
+                logged: false,
                 begun: None,
                 source: None,
             }),
@@ -125,6 +127,13 @@ impl Error {
     #[must_use]
     pub fn with_begun(mut self, begun: Begun) -> Self {
         self.inner.begun.get_or_insert_with(|| Box::new(begun));
+        self
+    }
+
+    /// Notes that a line about it was written to the log, so that nobody need write another.
+    #[must_use]
+    pub fn with_logged(mut self) -> Self {
+        self.inner.logged = true;
         self
     }
 
@@ -215,6 +224,12 @@ impl Error {
     #[must_use]
     pub fn rejection(&self) -> Option<&Rejection> {
         self.inner.rejection.as_ref()
+    }
+
+    /// Whether somebody has [written a line](Self::with_logged) about it.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.inner.logged
     }
 
     /// What was seen of the answer, if it had begun when it failed and nothing of it was passed on: who holds answers back, as
