@@ -384,3 +384,28 @@ async fn a_caller_that_goes_cancels_the_upstream() {
     assert!(seen.dropped() > before, "the stream is dropped");
     assert_eq!(seen.pulled(), 1);
 }
+
+#[test]
+fn who_is_overloaded_says_it_as_the_dialect_does() {
+    for (dialect, status) in [(Dialect::OpenAi, 503), (Dialect::Anthropic, 529)] {
+        let error = Error::new(Class::Overload, "busy").with_status(503);
+        assert_eq!(error.answer_status_in(dialect), status);
+        let response: Response<Body<Source>> = error.into_http(dialect);
+        assert_eq!(response.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_tells_what_and_the_callers_name_of_it() {
+    let source = Source::new().word("1").fail(Class::Overload);
+    let mut body = source
+        .answer()
+        .into_http(Dialect::Anthropic)
+        .into_body()
+        .request_id("mine".into());
+    let _ = body.frame().await;
+    assert_eq!(body.failed(), None);
+    let last = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(last.ends_with(b"\"request_id\":\"mine\"}\n\n"), "{last:?}");
+    assert_eq!(body.failed(), Some(Class::Overload));
+}
