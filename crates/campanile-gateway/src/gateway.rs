@@ -21,6 +21,7 @@ use crate::{
     build::{BuildError, Live, Reloaded},
     config::{Config, Warning},
     operate::Standing,
+    serve::Present,
 };
 
 /// The gateway: everything but its listener. Clones are the same gateway.
@@ -38,6 +39,7 @@ struct Shared {
     reloads: AtomicU64,
     refused: AtomicU64,
     kept: Kept,
+    present: Present,
     stopping: AtomicBool,
 }
 
@@ -87,6 +89,7 @@ impl Gateway {
             standing: Arc::default(),
         };
         let (live, _) = Live::plan(config, &kept, None)?.commit();
+        let present = Present::new(&live.config);
         let live = ArcSwap::from_pointee(live);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -96,6 +99,7 @@ impl Gateway {
                 reloads: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
                 kept,
+                present,
                 stopping: AtomicBool::new(false),
             }),
         })
@@ -122,6 +126,7 @@ impl Gateway {
             }
         };
         let (live, told) = planned.commit();
+        self.shared.present.set(&live.config);
         self.shared.live.store(Arc::new(live));
         self.shared.reloads.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now();
@@ -183,6 +188,11 @@ impl Gateway {
     /// What calls go by now.
     pub(crate) fn live(&self) -> Guard<Arc<Live>> {
         self.shared.live.load()
+    }
+
+    /// What is looked at so often that it is kept apart.
+    pub(crate) fn present(&self) -> &Present {
+        &self.shared.present
     }
 
     pub(crate) fn kept(&self) -> &Kept {

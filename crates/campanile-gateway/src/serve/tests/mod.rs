@@ -32,11 +32,7 @@ fn gateway(settings: &str) -> Gateway {
 
 /// What connections to a gateway share.
 fn served(gateway: &Gateway) -> Arc<Served> {
-    Arc::new(Served {
-        operate: super::operate(gateway.clone()),
-        gateway: gateway.clone(),
-        stop: Arc::default(),
-    })
+    Arc::new(Served::new(gateway.clone()))
 }
 
 /// How many calls are under way at providers.
