@@ -17,6 +17,7 @@ mod callers;
 mod clients;
 mod cost;
 mod heads;
+mod page;
 mod stops;
 
 const SECOND: Duration = Duration::from_secs(1);
