@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// How many connections at most; more wait to be accepted. 20,000 by default.
+    /// How many connections at most. Who comes then takes the place of the one that has been idle for longest, or waits for one
+    /// to be. 20,000 by default.
     pub max_connections: usize,
     /// How many bytes the head of a request may have. 16 KiB by default; answered with 431 beyond.
     pub max_head: usize,
