@@ -21,6 +21,7 @@ use crate::{
     build::{BuildError, Live, Reloaded},
     config::{Config, Digest, Warning},
     operate::Standing,
+    serve::Present,
 };
 
 /// The gateway: everything but its listener. Clones are the same gateway.
@@ -40,6 +41,7 @@ struct Shared {
     /// What the files were like that settings were read from last, whether or not they were put into force.
     digest: Mutex<Option<Digest>>,
     kept: Kept,
+    present: Present,
     stopping: AtomicBool,
 }
 
@@ -89,6 +91,7 @@ impl Gateway {
             standing: Arc::default(),
         };
         let (live, _) = Live::plan(config, &kept, None)?.commit();
+        let present = Present::new(&live.config);
         let live = ArcSwap::from_pointee(live);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -99,6 +102,7 @@ impl Gateway {
                 refused: AtomicU64::new(0),
                 digest: Mutex::default(),
                 kept,
+                present,
                 stopping: AtomicBool::new(false),
             }),
         })
@@ -128,6 +132,7 @@ impl Gateway {
         let before = self.shared.live.load_full();
         let planned = Live::plan(config, &self.shared.kept, Some(&before))?;
         let (live, told) = planned.commit();
+        self.shared.present.set(&live.config);
         self.shared.live.store(Arc::new(live));
         self.shared.reloads.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now();
@@ -208,6 +213,11 @@ impl Gateway {
     /// What calls go by now.
     pub(crate) fn live(&self) -> Guard<Arc<Live>> {
         self.shared.live.load()
+    }
+
+    /// What is looked at so often that it is kept apart.
+    pub(crate) fn present(&self) -> &Present {
+        &self.shared.present
     }
 
     pub(crate) fn kept(&self) -> &Kept {

@@ -14,7 +14,8 @@ pub(crate) struct Said<'a> {
     pub(super) conversation: Option<&'a HeaderValue>,
     pub(crate) content_type: Option<&'a HeaderValue>,
     pub(crate) content_length: Option<&'a HeaderValue>,
-    pub(crate) request_id: Option<&'a HeaderValue>,
+    /// `x-campanile-trail`: whether the caller wants to be told where its call goes.
+    pub(crate) trail: Option<&'a HeaderValue>,
     pub(crate) stage: Option<&'a HeaderValue>,
     /// Whether the request is one of Anthropic's SDKs.
     pub(crate) is_anthropic: bool,
@@ -36,7 +37,7 @@ impl<'a> Said<'a> {
                 }
                 name => match name.strip_prefix("x-") {
                     Some("api-key") => &mut said.api_key,
-                    Some("request-id") => &mut said.request_id,
+                    Some("campanile-trail") => &mut said.trail,
                     Some("campanile-stage") => &mut said.stage,
                     Some("campanile-priority") => &mut said.priority,
                     Some("campanile-timeout") => &mut said.timeout,

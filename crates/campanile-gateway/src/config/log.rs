@@ -11,7 +11,8 @@ pub struct LogConfig {
     /// How lines are written.
     pub format: LogFormat,
     /// Which calls have a line of their own in the access log: target `campanile::access`, level `info`, once their answers
-    /// have come to their end. `off` by default; what fails is logged apart, by the target `campanile::call`.
+    /// have come to their end. `off` by default; what fails is logged apart, by the target `campanile::call`, and
+    /// what is refused before it comes to a stage has its line whether this is on or off.
     pub access: AccessLog,
 }
 

@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// How many connections at most; more wait to be accepted. 20,000 by default.
+    /// How many connections at most. Who comes then takes the place of the one that has been idle for longest, or waits for one
+    /// to be. 20,000 by default.
     pub max_connections: usize,
     /// How many bytes the head of a request may have. 16 KiB by default; answered with 431 beyond.
     pub max_head: usize,
     /// How many bytes the body of a request may have. 16 MiB by default; answered with 413 beyond.
     pub max_body: usize,
+    /// How many bytes the bodies of requests may have together that do not fit into the 64 KiB that are read at once. 1 GiB by
+    /// default; answered with 503 beyond.
+    pub max_body_memory: usize,
     /// How long a client may take to send a head, from its first byte. 10 s by default.
     #[serde(with = "seconds")]
     #[schemars(with = "Duration")]
@@ -47,6 +51,7 @@ impl Default for ServerConfig {
             max_connections: 20_000,
             max_head: 16 << 10,
             max_body: 16 << 20,
+            max_body_memory: 1 << 30,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(120),

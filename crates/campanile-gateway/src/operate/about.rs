@@ -13,6 +13,8 @@ pub(crate) struct About {
     pub(crate) model: Option<Arc<str>>,
     /// Who answered.
     pub(crate) provider: Option<Arc<str>>,
+    /// What the provider calls the call.
+    pub(crate) provider_request_id: Option<Box<str>>,
     /// What was wrong.
     pub(crate) error: Option<Class>,
 }

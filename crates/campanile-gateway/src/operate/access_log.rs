@@ -1,7 +1,7 @@
 //! The access log: a line for each call, or for each that failed, once its answer has come to its end.
 //!
 //! Target `campanile::access`, level `info`, in the format of the log. Off, which is the default, a call costs one look at the
-//! settings.
+//! settings; what was [refused](super::Refusals) before a stage saw it has its line all the same.
 
 use std::{
     fmt,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use campanile::time::Timestamp;
+use campanile_llm::error::Class;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -19,10 +20,16 @@ use super::About;
 use crate::config::AccessLog;
 
 /// The target of the access log.
-const TARGET: &str = "campanile::access";
+pub(super) const TARGET: &str = "campanile::access";
 
 /// How long a path is told, in bytes: it is the client's.
 const LONGEST: usize = 200;
+
+/// A body that may end in words that say that it is not whole.
+pub(crate) trait Ends {
+    /// What went wrong, if it ended so.
+    fn failed(&self) -> Option<Class>;
+}
 
 /// A call that is to be logged. Dropped before its end it is logged as given up.
 pub(super) struct Logged {
@@ -58,8 +65,7 @@ impl Logged {
             which,
             id: Arc::clone(id),
             method: request.method().clone(),
-            // Without the query, in which some clients send keys.
-            path: path.chars().take(LONGEST).collect(),
+            path: shown(path),
             began: Timestamp::now(),
             status: None,
             about: About::default(),
@@ -83,6 +89,12 @@ impl Logged {
         self.end = "whole";
     }
 
+    /// It ended before it was whole, for this reason.
+    fn failed(&mut self, end: &'static str, error: Class) {
+        self.end = end;
+        self.about.error.get_or_insert(error);
+    }
+
     fn write(&self) {
         let went_well = self.status.is_some_and(|status| status.is_success());
         let is_whole = self.end == "whole";
@@ -102,6 +114,7 @@ impl Logged {
             tenant = about.tenant.as_deref(),
             model = about.model.as_deref(),
             provider = about.provider.as_deref(),
+            provider_request_id = about.provider_request_id.as_deref(),
             error = about.error.map(tracing::field::debug),
             head_s = self.head.map(|head| head.since(self.began).as_secs_f64()),
             elapsed_s = now.since(self.began).as_secs_f64(),
@@ -109,6 +122,11 @@ impl Logged {
             "a call is over"
         );
     }
+}
+
+/// A path as it is told: without the query, in which some clients send keys.
+pub(super) fn shown(path: &str) -> String {
+    path.chars().take(LONGEST).collect()
 }
 
 impl Drop for Logged {
@@ -132,18 +150,18 @@ impl<B> LoggedBody<B> {
     pub(super) const fn new(body: B, logged: Option<Box<Logged>>) -> Self {
         Self { body, logged }
     }
-}
 
-impl<B> From<B> for LoggedBody<B> {
-    /// One that is not logged.
-    fn from(body: B) -> Self {
-        Self::new(body, None)
+    /// Notes that it ends here and now, and why.
+    pub(crate) fn ends(self: Pin<&mut Self>, end: &'static str, error: Class) {
+        if let Some(logged) = self.project().logged {
+            logged.failed(end, error);
+        }
     }
 }
 
 impl<B> Body for LoggedBody<B>
 where
-    B: Body<Data = bytes::Bytes>,
+    B: Body<Data = bytes::Bytes> + Ends,
 {
     type Data = bytes::Bytes;
     type Error = B::Error;
@@ -157,17 +175,24 @@ where
             return this.body.poll_frame(cx);
         };
         let frame = ready!(this.body.as_mut().poll_frame(cx));
-        match &frame {
+        let is_over = match &frame {
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, bytes::Bytes::len);
                 logged.bytes += length as u64;
                 // Servers do not ask again once a body says that it is over.
-                if this.body.is_end_stream() {
-                    logged.end = "whole";
-                }
+                this.body.is_end_stream()
             }
-            Some(Err(_)) => logged.end = "broken",
-            None => logged.end = "whole",
+            Some(Err(_)) => {
+                logged.end = "broken";
+                false
+            }
+            None => true,
+        };
+        if is_over {
+            match this.body.failed() {
+                Some(error) => logged.failed("failed", error),
+                None => logged.is_whole(),
+            }
         }
         Poll::Ready(frame)
     }

@@ -10,6 +10,7 @@
 //! | `/admin/...` | [actions](admin) | operators |
 
 use axum::{Router, routing::get};
+use http::StatusCode;
 
 use crate::gateway::Gateway;
 
@@ -20,6 +21,7 @@ mod answer;
 mod calls;
 mod health;
 mod metrics;
+mod refusals;
 mod request_id;
 mod standing;
 mod status;
@@ -27,8 +29,10 @@ mod status;
 pub(crate) mod tests;
 
 pub(crate) use about::About;
-pub(crate) use calls::CallsLayer;
-pub(crate) use request_id::RequestId;
+pub(crate) use access_log::{Ends, LoggedBody};
+pub(crate) use calls::Called;
+pub(crate) use refusals::{Refusal, Refusals};
+pub(crate) use request_id::{REQUEST_ID_OF_ANTHROPIC, RequestId};
 pub(crate) use standing::Standing;
 
 /// What is here.
@@ -59,4 +63,8 @@ pub(crate) fn routes() -> Router<Gateway> {
         .route("/metrics", get(metrics::scrape))
         .route("/status", get(status::status))
         .merge(admin::routes())
+        .method_not_allowed_fallback(async || {
+            let message = "it is asked for by another method, which `allow` names";
+            answer::error(StatusCode::METHOD_NOT_ALLOWED, message)
+        })
 }

@@ -1,8 +1,9 @@
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -11,7 +12,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use campanile::time::Timestamp;
 
-use super::admin::Token;
+use super::{Refusals, admin::Token};
 use crate::config::Warning;
 
 /// What operators are told of the program itself. It outlives changes of the settings.
@@ -26,6 +27,10 @@ pub(crate) struct Standing {
     /// Names that have series of their own. They keep them: a counter that went into another would fall.
     names: Mutex<BTreeSet<(&'static str, String)>>,
     pub(crate) connections: Connections,
+    /// What callers were answered with that was an error.
+    pub(crate) refusals: Refusals,
+    /// Where it listens, which a command line may say otherwise than the settings.
+    listens_at: OnceLock<SocketAddr>,
 }
 
 /// Connections of clients.
@@ -57,6 +62,8 @@ impl Default for Standing {
             token: ArcSwapOption::empty(),
             names: Mutex::default(),
             connections: Connections::default(),
+            refusals: Refusals::default(),
+            listens_at: OnceLock::new(),
         }
     }
 }
@@ -86,6 +93,16 @@ impl Standing {
 
     pub(crate) fn read_from(&self, file: &Path) {
         self.file.store(Some(Arc::new(file.to_owned())));
+    }
+
+    /// Where it listens; `None` without a listener of ours.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.listens_at.get().copied()
+    }
+
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        // There is one listener.
+        let _ = self.listens_at.set(address);
     }
 
     /// The name by which something that clients may have named is told: its own, for the first 200 of a kind.

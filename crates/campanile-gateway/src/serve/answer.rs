@@ -1,20 +1,25 @@
 //! Which request is whose.
 
-use axum::Router;
+use std::sync::{Arc, atomic::AtomicUsize};
+
 use bytes::Bytes;
 use campanile::BoxError;
 use campanile_llm::{Error, dialect::Dialect};
-use http::{HeaderValue, Method, Request, Response, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use super::{
     body::Body,
-    chat, embed, models,
+    calls::Served,
+    chat,
+    clocks::Clocks,
+    embed, models,
     path::{Target, What},
     read, refuse,
+    told::Call,
 };
-use crate::{access::Said, config::ServerConfig, gateway::Gateway, operate::RequestId};
+use crate::{access::Said, config::ServerConfig, operate::RequestId};
 
 /// What is answered at this path in, as far as the path tells.
 pub(super) fn dialect_of(path: &str) -> Dialect {
@@ -27,50 +32,47 @@ pub(super) fn dialect_of(path: &str) -> Dialect {
 /// Answers a request. Callers' paths are found without a table of routes, since all of what is fast is theirs; the others are
 /// `operate`'s.
 pub(super) async fn answer<B>(
-    gateway: &Gateway,
-    operate: &Router,
+    served: &Served,
+    clocks: Option<&Clocks>,
+    id: &RequestId,
     request: Request<B>,
 ) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Some(target) = Target::of(request.uri().path()) else {
-        return others(operate, request).await;
-    };
-    let (is_call, is_anthropic) = match target.what {
-        What::Chat(_) | What::Embeddings => (true, false),
-        What::Models | What::Model(_) => (false, Said::read(request.headers()).is_anthropic),
-    };
-    let dialect = target.dialect(is_anthropic);
-    let allowed = target.allowed();
-    match (request.method(), is_call) {
-        (&Method::POST, true) | (&Method::GET | &Method::HEAD, false) => {}
-        (&Method::OPTIONS, _) => return refuse::options(allowed),
-        _ => return refuse::wrong_method(allowed, dialect),
-    }
-    if is_call && gateway.stopping() {
-        return refuse::stopping(dialect);
-    }
     let (parts, body) = request.into_parts();
-    // Once more, since what it found lies in the parts; it costs less than a copy.
-    let Some(Target { stage, what }) = Target::of(parts.uri.path()) else {
-        return refuse::no_path(parts.uri.path(), dialect);
+    let Some(target) = Target::of(parts.uri.path()) else {
+        return others(served, id, Request::from_parts(parts, body)).await;
     };
     let said = Said::read(&parts.headers);
-    let stage = stage.or_else(|| {
-        said.stage
-            .and_then(|stage| stage.to_str().ok())
-            .map(Into::into)
-    });
+    let call = Call {
+        gateway: &served.gateway,
+        dialect: target.dialect(said.is_anthropic),
+        id,
+        method: &parts.method,
+        path: parts.uri.path(),
+    };
+    let is_call = matches!(target.what, What::Chat(_) | What::Embeddings);
+    match (&parts.method, is_call) {
+        (&Method::POST, true) | (&Method::GET | &Method::HEAD, false) => {}
+        (&Method::OPTIONS, _) => return refuse::options(target.allowed()),
+        _ => return call.wrong_method(target.allowed()),
+    }
+    if is_call && served.gateway.stopping() {
+        return call.stopping();
+    }
+    let named = || said.stage.and_then(|stage| stage.to_str().ok());
+    let stage = target.stage.or_else(|| named().map(Into::into));
     let asked = Asked {
-        gateway,
-        dialect,
+        call,
+        clocks,
+        bodies: &served.bodies,
         parts: &parts,
         said: &said,
         stage: stage.as_deref(),
     };
-    match what {
+    match target.what {
         What::Chat(_) => chat::answer(&asked, body).await,
         What::Embeddings => embed::answer(&asked, body).await,
         What::Models => models::list(&asked),
@@ -80,45 +82,68 @@ where
 
 /// A request of a caller's, but for its body.
 pub(super) struct Asked<'a> {
-    pub(super) gateway: &'a Gateway,
-    /// What it is answered in.
-    pub(super) dialect: Dialect,
+    pub(super) call: Call<'a>,
+    /// Those of its connection, where that is ours.
+    clocks: Option<&'a Clocks>,
+    /// How many bytes the bodies of all have together.
+    bodies: &'a Arc<AtomicUsize>,
     pub(super) parts: &'a Parts,
     pub(super) said: &'a Said<'a>,
     /// The stage that the path or a header names.
     pub(super) stage: Option<&'a str>,
 }
 
+/// Marks an answer to a path at which there is nothing.
+#[derive(Debug, Clone, Copy)]
+struct Nowhere;
+
 /// What is not for callers, or is nowhere.
-async fn others<B>(operate: &Router, request: Request<B>) -> Response<Body>
+async fn others<B>(served: &Served, id: &RequestId, request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    match operate.clone().oneshot(request).await {
-        Ok(response) => response.map(Body::other),
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let path = uri.path();
+    let is_anthropic = Said::read(request.headers()).is_anthropic;
+    let call = Call {
+        gateway: &served.gateway,
+        dialect: match is_anthropic {
+            true => Dialect::Anthropic,
+            false => dialect_of(path),
+        },
+        id,
+        method: &method,
+        path,
+    };
+    let response = match served.operate.clone().oneshot(request).await {
+        Ok(response) => response,
         Err(never) => match never {},
+    };
+    if response.extensions().get::<Nowhere>().is_some() {
+        return call.refused(None, None, refuse::no_path(path));
     }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        call.no_operator();
+    }
+    response.map(Body::other)
 }
 
 /// What there is at no path.
-pub(super) async fn nowhere(request: Request<axum::body::Body>) -> Response<axum::body::Body> {
-    let path = request.uri().path();
-    let is_anthropic = Said::read(request.headers()).is_anthropic;
-    let dialect = match is_anthropic {
-        true => Dialect::Anthropic,
-        false => dialect_of(path),
-    };
-    refuse::no_path(path, dialect).map(axum::body::Body::new)
+pub(super) async fn nowhere() -> Response<axum::body::Body> {
+    let mut response = Response::default();
+    response.extensions_mut().insert(Nowhere);
+    response
 }
 
 // ===== impl Asked =====
 
 impl Asked<'_> {
-    /// The id that was given to it.
-    pub(super) fn id(&self) -> RequestId {
-        let given = self.parts.extensions.get::<RequestId>();
-        given.map_or_else(|| RequestId::of(&self.parts.headers), Clone::clone)
+    /// It is handed on from here.
+    pub(super) fn sends(&self) {
+        if let Some(clocks) = self.clocks {
+            clocks.sent();
+        }
     }
 
     /// Reads the body, if it is JSON.
@@ -130,13 +155,19 @@ impl Asked<'_> {
             return Err(refuse::not_json());
         }
         let length = self.said.content_length;
-        read::whole(body, length, limits.max_body, limits.body_timeout).await
+        let room = read::Room {
+            taken: self.bodies,
+            most: limits.max_body_memory,
+        };
+        let (most, within) = (limits.max_body, limits.body_timeout);
+        read::whole(body, length, most, within, Some(room)).await
     }
 }
 
 /// What is needed of the settings after the caller is known.
 pub(super) struct Limits {
     max_body: usize,
+    max_body_memory: usize,
     body_timeout: std::time::Duration,
     pub(super) heartbeat: std::time::Duration,
 }
@@ -145,6 +176,7 @@ impl From<&ServerConfig> for Limits {
     fn from(config: &ServerConfig) -> Self {
         Self {
             max_body: config.max_body,
+            max_body_memory: config.max_body_memory,
             body_timeout: config.body_timeout,
             heartbeat: config.heartbeat,
         }

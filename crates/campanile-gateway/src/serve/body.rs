@@ -9,9 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use campanile::BoxError;
-use campanile_llm::front;
+use campanile_llm::{error::Class, front};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
+
+use crate::operate::Ends;
 
 pin_project! {
     /// The body of an answer. Its type is known, so that it needs no box.
@@ -37,6 +39,15 @@ impl Body {
 
     pub(super) const fn whole(body: Bytes) -> Self {
         Self::front(front::Body::whole(body))
+    }
+}
+
+impl Ends for Body {
+    fn failed(&self) -> Option<Class> {
+        match self {
+            Self::Front { body } => body.failed(),
+            Self::Other { .. } => None,
+        }
     }
 }
 

@@ -6,39 +6,51 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     task::{Context, Poll},
 };
 
 use axum::{Router, extract::ConnectInfo};
 use bytes::Bytes;
 use campanile::{BoxError, time::Timestamp};
-use http::{Request, Response};
+use campanile_llm::{Error, dialect::Dialect, error::Class};
+use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use hyper::{
     body::Incoming,
     service::{HttpService, service_fn},
 };
 use pin_project_lite::pin_project;
-use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
     answer,
     body::Body,
-    clocks::{Clocks, Stage},
+    clocks::Clocks,
     follow::{Follow, Followed, Watched},
     refuse,
     stop::Stop,
 };
-use crate::{gateway::Gateway, operate::CallsLayer};
+use crate::{
+    gateway::Gateway,
+    operate::{About, Called, LoggedBody, REQUEST_ID_OF_ANTHROPIC},
+};
 
 /// What all connections share.
 pub(super) struct Served {
     pub(super) gateway: Gateway,
     /// What is not for callers.
     pub(super) operate: Router,
-    pub(super) stop: Arc<Stop>,
+    pub(super) stop: Stop,
+    /// How many bytes the bodies of requests have together that were put together.
+    pub(super) bodies: Arc<AtomicUsize>,
+}
+
+/// What a connection shares with its calls. One count of owners for each connection: that of what all share would be written by
+/// every core for each request.
+pub(super) struct Link {
+    pub(super) served: Arc<Served>,
+    pub(super) clocks: Clocks,
+    peer: Option<SocketAddr>,
 }
 
 pin_project! {
@@ -46,100 +58,177 @@ pin_project! {
     struct Answering<F> {
         #[pin]
         future: F,
-        follow: Option<Follow>,
+        // Gone once it is there.
+        call: Option<(Called, Follow)>,
     }
 }
 
-/// Answers requests of any connection, and of any server.
-pub(super) fn all<B>(
-    served: Arc<Served>,
-) -> impl Service<
-    Request<B>,
-    Response = Response<impl HttpBody<Data = Bytes, Error = BoxError> + From<Body> + Send>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
-+ Send
+/// Answers a request of any server's.
+pub(super) async fn one<B>(served: &Served, request: Request<B>) -> Response<LoggedBody<Body>>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let layer = CallsLayer::new(served.gateway.clone());
-    layer.layer(tower::service_fn(move |request| {
-        let served = Arc::clone(&served);
-        async move {
-            let (gateway, operate) = (&served.gateway, &served.operate);
-            Ok(answer::answer(gateway, operate, request).await)
-        }
-    }))
+    let called = Called::new(served.gateway.present().access(), &request);
+    let response = answer::answer(served, None, called.id(), request).await;
+    called.answered(response)
 }
 
 /// Answers the requests of a connection.
 pub(super) fn of_connection(
-    served: &Arc<Served>,
-    clocks: Arc<Clocks>,
-    peer: Option<SocketAddr>,
+    link: Arc<Link>,
 ) -> impl HttpService<
     Incoming,
     ResBody: HttpBody<Data = Bytes, Error = BoxError> + Send,
     Error = Infallible,
     Future: Send,
-> + Send
-+ use<> {
-    let stop = Arc::clone(&served.stop);
-    let service = all::<Watched<Incoming>>(Arc::clone(served));
+> + Send {
     service_fn(move |request: Request<Incoming>| {
-        clocks.enter(Stage::Call, Timestamp::now());
+        link.clocks.begin_call();
+        let called = Called::new(link.served.gateway.present().access(), &request);
         let follow = Follow {
-            clocks: Arc::clone(&clocks),
-            stop: Arc::clone(&stop),
+            link: Arc::clone(&link),
             dialect: answer::dialect_of(request.uri().path()),
+            id: Arc::clone(called.id().text()),
         };
-        let mut request = request.map(|body| Watched::new(body, Arc::clone(&clocks)));
+        let mut request = request.map(|body| Watched::new(body, Arc::clone(&link)));
         // Of operators it is logged who they are; calls are spared it.
-        if let Some(peer) = peer
+        if let Some(peer) = link.peer
             && request.uri().path().starts_with("/admin")
         {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
+        let (link, id) = (Arc::clone(&link), called.id().clone());
         Answering {
-            future: service.clone().call(request),
-            follow: Some(follow),
+            future: async move { answer::answer(&link.served, Some(&link.clocks), &id, request).await },
+            call: Some((called, follow)),
         }
     })
 }
 
+// ===== impl Served =====
+
+impl Served {
+    pub(super) fn new(gateway: Gateway) -> Self {
+        Self {
+            operate: super::operate(gateway.clone()),
+            gateway,
+            stop: Stop::default(),
+            bodies: Arc::default(),
+        }
+    }
+}
+
+// ===== impl Link =====
+
+impl Link {
+    pub(super) fn new(served: Arc<Served>, peer: Option<SocketAddr>) -> Self {
+        Self {
+            served,
+            clocks: Clocks::new(Timestamp::now()),
+            peer,
+        }
+    }
+}
+
 // ===== impl Answering =====
 
-impl<F, B> Future for Answering<F>
+impl<F> Future for Answering<F>
 where
-    F: Future<Output = Result<Response<B>, Infallible>>,
-    B: From<Body>,
+    F: Future<Output = Response<Body>>,
 {
-    type Output = Result<Response<Followed<B>>, Infallible>;
+    type Output = Result<Response<Followed<Body>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(follow) = this.follow else {
+        let Some((called, follow)) = this.call else {
             return Poll::Pending;
         };
         let response = if follow.is_cut() {
-            follow.clocks.cut();
-            refuse::stopping(follow.dialect).map(B::from)
+            follow.cut();
+            let error = refuse::cut(follow.link.clocks.was_sent());
+            ended(error, StatusCode::SERVICE_UNAVAILABLE, called, follow)
         } else {
             match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(Ok(response))) => response,
-                Ok(Poll::Ready(Err(never))) => match never {},
+                Ok(Poll::Ready(response)) => response,
                 Err(_) => {
-                    tracing::error!("what worked on a request panicked; it is answered with 500");
-                    refuse::broken(follow.dialect).map(B::from)
+                    follow.panicked();
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    ended(refuse::broken(), status, called, follow)
                 }
             }
         };
-        match this.follow.take() {
-            Some(follow) => Poll::Ready(Ok(response.map(|body| Followed::new(body, follow)))),
+        match this.call.take() {
+            Some((called, follow)) => {
+                let response = called.answered(response);
+                Poll::Ready(Ok(response.map(|body| Followed::new(body, follow))))
+            }
             None => Poll::Pending,
         }
+    }
+}
+
+/// The answer to a call that ends here and now, whatever was working on it.
+#[cold]
+fn ended(error: Error, status: StatusCode, called: &Called, follow: &Follow) -> Response<Body> {
+    let class = error.class();
+    let id = called.id();
+    let mut response = refuse::answer(error, follow.dialect, id);
+    *response.status_mut() = status;
+    if class == Class::Overload {
+        refuse::come_again(&mut response);
+    }
+    if follow.dialect == Dialect::Anthropic {
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID_OF_ANTHROPIC, id.header());
+    }
+    if id.logs() {
+        let error = Some(class);
+        response.extensions_mut().insert(About {
+            error,
+            ..About::default()
+        });
+    }
+    let standing = &follow.link.served.gateway.kept().standing;
+    let status = status.as_u16();
+    standing.refusals.count(Arc::default(), status, class);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_500_and_the_calls_name() {
+        let loaded = crate::config::load("providers: { sim: { simulated: {} } }");
+        let gateway = Gateway::new(loaded.unwrap().config).unwrap();
+        let link = Arc::new(Link::new(Arc::new(Served::new(gateway)), None));
+        let request = Request::post("/v1/messages")
+            .header("x-request-id", "mine")
+            .body(())
+            .unwrap();
+        let called = Called::new(crate::config::AccessLog::Off, &request);
+        let follow = Follow {
+            link: Arc::clone(&link),
+            dialect: Dialect::Anthropic,
+            id: Arc::clone(called.id().text()),
+        };
+        let answering = Answering {
+            future: async { panic!("on purpose") },
+            call: Some((called, follow)),
+        };
+        let Ok(response) = answering.await;
+        assert_eq!(response.status(), 500);
+        for name in ["x-request-id", "request-id"] {
+            assert_eq!(response.headers()[name], "mine");
+        }
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["request_id"], "mine");
+        assert_eq!(link.served.gateway.kept().standing.refusals.total(), 1);
     }
 }

@@ -7,14 +7,15 @@ use std::{
 
 use campanile::time::Timestamp;
 
-use crate::config::ServerConfig;
+use super::present::Present;
 
 /// What a connection is doing. Its transport, its service and its task tell each other by it; all run in the same task, so
 /// nothing needs an order.
 #[derive(Debug)]
 pub(super) struct Clocks {
     stage: AtomicU8,
-    /// Since when it is in this stage.
+    /// Since when it is in this stage; 0 while nobody has asked. Most stages are over before anybody does, and the clock is not
+    /// read for them.
     since: AtomicU64,
     /// Since when nothing of an answer could be written; 0 while something can.
     blocked: AtomicU64,
@@ -22,6 +23,8 @@ pub(super) struct Clocks {
     unread: AtomicBool,
     /// Whether something was written that is not flushed.
     dirty: AtomicBool,
+    /// Whether the present call was handed on, so that somebody may have been asked to answer it.
+    sent: AtomicBool,
     /// Whether an answer was cut.
     cut: AtomicBool,
 }
@@ -67,6 +70,7 @@ impl Clocks {
             blocked: AtomicU64::new(0),
             unread: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
             cut: AtomicBool::new(false),
         }
     }
@@ -80,9 +84,43 @@ impl Clocks {
         }
     }
 
-    pub(super) fn enter(&self, stage: Stage, now: Timestamp) {
+    /// Enters a stage, in which it is from the next look at the clock on.
+    pub(super) fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Relaxed);
-        self.since.store(now.as_nanos(), Relaxed);
+        self.since.store(0, Relaxed);
+    }
+
+    /// Enters a stage, in which it has been since then.
+    pub(super) fn enter_at(&self, stage: Stage, since: Timestamp) {
+        self.stage.store(stage as u8, Relaxed);
+        self.since.store(since.as_nanos(), Relaxed);
+    }
+
+    /// Since when it is in this stage.
+    pub(super) fn since(&self) -> Timestamp {
+        match self.since.load(Relaxed) {
+            0 => {
+                let now = Timestamp::now();
+                self.since.store(now.as_nanos(), Relaxed);
+                now
+            }
+            since => Timestamp::from_nanos(since),
+        }
+    }
+
+    /// A call begins.
+    pub(super) fn begin_call(&self) {
+        self.enter(Stage::Call);
+        self.sent.store(false, Relaxed);
+    }
+
+    /// The call is handed on.
+    pub(super) fn sent(&self) {
+        self.sent.store(true, Relaxed);
+    }
+
+    pub(super) fn was_sent(&self) -> bool {
+        self.sent.load(Relaxed)
     }
 
     /// Something was written, or nothing can be.
@@ -127,46 +165,49 @@ impl Clocks {
     /// own limits hold.
     pub(super) fn next(
         &self,
-        config: &ServerConfig,
+        present: &Present,
         has_buffers: bool,
     ) -> Option<(Timestamp, Expired)> {
         let blocked = self.blocked.load(Relaxed);
-        let (since, (limit, expired)) = match (blocked, self.stage()) {
-            (0, stage) => {
-                let since = self.since.load(Relaxed);
-                let of_stage = match stage {
-                    Stage::Idle if has_buffers && AWAKE < config.idle_timeout => {
-                        (AWAKE, Expired::Doze)
-                    }
-                    Stage::Idle => (config.idle_timeout, Expired::Idle),
-                    Stage::Head => (config.head_timeout, Expired::Head),
-                    Stage::Closing => (CLOSING, Expired::Closing),
-                    Stage::Call => return None,
-                };
-                (since, of_stage)
+        if blocked != 0 {
+            let blocked = Timestamp::from_nanos(blocked);
+            return Some((blocked.after(present.write()), Expired::Write));
+        }
+        let (limit, expired) = match self.stage() {
+            Stage::Idle => {
+                let idle = present.idle();
+                // Not later than a head has to be there: hyper may hold the begin of one, which is seen when it dozes.
+                let awake = AWAKE.min(present.head());
+                match has_buffers && awake < idle {
+                    true => (awake, Expired::Doze),
+                    false => (idle, Expired::Idle),
+                }
             }
-            (blocked, _) => (blocked, (config.write_timeout, Expired::Write)),
+            Stage::Head => (present.head(), Expired::Head),
+            Stage::Closing => (CLOSING, Expired::Closing),
+            Stage::Call => return None,
         };
-        Some((Timestamp::from_nanos(since).after(limit), expired))
+        Some((self.since().after(limit), expired))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn each_stage_has_its_time() {
-        let config = ServerConfig::default();
+        let config = Present::new(&Config::default());
         let at = |seconds| Timestamp::from_nanos(1).after(Duration::from_secs(seconds));
         let clocks = Clocks::new(at(0));
         assert_eq!(clocks.next(&config, false), Some((at(120), Expired::Idle)));
         assert_eq!(clocks.next(&config, true), Some((at(5), Expired::Doze)));
-        clocks.enter(Stage::Head, at(7));
+        clocks.enter_at(Stage::Head, at(7));
         assert_eq!(clocks.next(&config, false), Some((at(17), Expired::Head)));
-        clocks.enter(Stage::Call, at(8));
+        clocks.begin_call();
         assert_eq!(clocks.next(&config, false), None);
-        clocks.enter(Stage::Closing, at(9));
+        clocks.enter_at(Stage::Closing, at(9));
         assert_eq!(
             clocks.next(&config, false),
             Some((at(11), Expired::Closing))
@@ -175,19 +216,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_is_waited_for_from_the_first_byte_that_did_not_go() {
-        let config = ServerConfig::default();
+        let config = Present::new(&Config::default());
         let clocks = Clocks::new(Timestamp::now());
-        clocks.enter(Stage::Call, Timestamp::now());
+        clocks.begin_call();
         clocks.written(false);
         let first = Timestamp::now();
         tokio::time::advance(Duration::from_secs(30)).await;
         clocks.written(false);
-        let expected = first.after(config.write_timeout);
+        let expected = first.after(config.write());
         assert_eq!(
             clocks.next(&config, false),
             Some((expected, Expired::Write))
         );
         clocks.written(true);
         assert_eq!(clocks.next(&config, false), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_begins_when_its_end_is_asked_for_first() {
+        let config = Present::new(&Config::default());
+        let clocks = Clocks::new(Timestamp::now());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        clocks.enter(Stage::Idle);
+        let begun = Timestamp::now();
+        for _ in 0..2 {
+            let expected = begun.after(config.idle());
+            assert_eq!(clocks.next(&config, false), Some((expected, Expired::Idle)));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
     }
 }

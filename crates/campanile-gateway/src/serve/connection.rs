@@ -19,12 +19,11 @@ use tokio::{
 };
 
 use super::{
-    clocks::{Clocks, Expired, Stage},
-    refuse,
-    stop::{Phase, Stop},
+    calls::{Link, Served},
+    clocks::{Expired, Stage},
+    stop::Phase,
     transport::Transport,
 };
-use crate::config::Config;
 
 type Http<T, S> = http1::Connection<TokioIo<Transport<T>>, S>;
 
@@ -38,17 +37,18 @@ pin_project! {
         S: HttpService<hyper::body::Incoming>,
     {
         state: State<T, S>,
-        clocks: Arc<Clocks>,
-        config: Arc<Config>,
+        link: Arc<Link>,
         #[pin]
         timer: Sleep,
         // When the timer fires.
         armed: Timestamp,
-        stop: Arc<Stop>,
         phase: Phase,
         #[pin]
         step: OwnedNotified,
         is_registered: bool,
+        // While it waits for a request without a buffer: wakes it when it is to make room for another connection.
+        #[pin]
+        leave: Option<OwnedNotified>,
         // Whether it keeps its buffers.
         is_wakeful: bool,
         // Tells of the call that was under way when the stop began.
@@ -70,7 +70,7 @@ where
 
 /// A call that was under way when the stop began, if there was one. Whatever becomes of the connection, it is counted.
 struct UnderWay {
-    stop: Option<Arc<Stop>>,
+    link: Option<Arc<Link>>,
 }
 
 // ===== impl Connection =====
@@ -82,36 +82,29 @@ where
     S::ResBody: 'static,
     <S::ResBody as HttpBody>::Error: Into<campanile::BoxError>,
 {
-    pub(super) fn new(
-        socket: T,
-        service: S,
-        clocks: Arc<Clocks>,
-        config: Arc<Config>,
-        stop: Arc<Stop>,
-    ) -> Self {
-        let transport = Transport::new(socket, Arc::clone(&clocks));
-        let phase = stop.phase();
+    pub(super) fn new(socket: T, service: S, link: Arc<Link>) -> Self {
+        let transport = Transport::new(socket, Arc::clone(&link));
+        let phase = link.served.stop.phase();
         let now = Timestamp::now();
         let state = if phase == Phase::Running {
             State::Dozing(transport, service)
         } else {
-            // It was accepted too late. What it has sent is answered; for more nobody waits.
-            clocks.enter(Stage::Head, now);
-            State::Http(http(transport, service, &config, false))
+            // It came while the gateway stops. What it has sent is answered; for more nobody waits.
+            link.clocks.enter(Stage::Head);
+            State::Http(http(transport, service, &link.served, false))
         };
-        let armed = now.after(config.server.idle_timeout);
+        let armed = now.after(link.served.gateway.present().idle());
         Self {
             state,
-            clocks,
             timer: tokio::time::sleep_until(armed.to_instant(now)),
-            config,
             armed,
-            step: Arc::clone(&stop.steps).notified_owned(),
-            stop,
+            step: Arc::clone(&link.served.stop.steps).notified_owned(),
+            link,
             phase,
             is_registered: false,
+            leave: None,
             is_wakeful: phase > Phase::Running,
-            under_way: UnderWay { stop: None },
+            under_way: UnderWay { link: None },
         }
     }
 }
@@ -122,7 +115,7 @@ const BUFFER: usize = 64 << 10;
 fn http<T, S>(
     transport: Transport<T>,
     service: S,
-    config: &Config,
+    served: &Served,
     goes_on: bool,
 ) -> Box<Http<T, S>>
 where
@@ -131,7 +124,7 @@ where
     S::ResBody: 'static,
     <S::ResBody as HttpBody>::Error: Into<campanile::BoxError>,
 {
-    let most = config.server.max_head;
+    let most = served.gateway.live().config.server.max_head;
     let http = http1::Builder::new()
         .keep_alive(goes_on)
         .header_read_timeout(None)
@@ -152,11 +145,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
+        let link = &*this.link;
+        let (clocks, stop) = (&link.clocks, &link.served.stop);
+        let present = link.served.gateway.present();
         // A waker is left with the stop once, and again after each of its steps: not with each poll.
-        while !*this.is_registered || this.stop.phase() != *this.phase {
-            this.step.set(Arc::clone(&this.stop.steps).notified_owned());
+        while !*this.is_registered || stop.phase() != *this.phase {
+            this.step.set(Arc::clone(&stop.steps).notified_owned());
             *this.is_registered = this.step.as_mut().poll(cx).is_pending();
-            let phase = this.stop.phase();
+            let phase = stop.phase();
             let begins = *this.phase == Phase::Running && phase > Phase::Running;
             *this.phase = phase;
             if phase == Phase::Gone {
@@ -164,8 +160,8 @@ where
                 return Poll::Ready(());
             }
             if begins {
-                if this.clocks.stage() == Stage::Call {
-                    this.under_way.stop = Some(Arc::clone(this.stop));
+                if clocks.stage() == Stage::Call {
+                    this.under_way.link = Some(Arc::clone(link));
                 }
                 *this.is_wakeful = true;
                 match this.state {
@@ -186,32 +182,66 @@ where
                 if !begun {
                     return Poll::Ready(());
                 }
-                *this.state = State::Http(http(transport, service, this.config, true));
+                *this.state = State::Http(http(transport, service, &link.served, true));
+                this.leave.set(None);
             }
             let over = match this.state {
-                State::Dozing(..) => false,
-                State::Http(http) => Pin::new(&mut **http).poll(cx).is_ready(),
+                State::Dozing(..) => loop {
+                    if this.leave.is_none() {
+                        let leave = Arc::clone(&stop.leave).notified_owned();
+                        this.leave.set(Some(leave));
+                    }
+                    let asked = match this.leave.as_mut().as_pin_mut() {
+                        Some(leave) => leave.poll(cx).is_ready(),
+                        None => false,
+                    };
+                    if !asked {
+                        break false;
+                    }
+                    if stop.must_leave() {
+                        break true;
+                    }
+                    // Somebody else went meanwhile.
+                    this.leave.set(None);
+                },
+                State::Http(http) => match Pin::new(&mut **http).poll(cx) {
+                    Poll::Pending => false,
+                    Poll::Ready(Err(error)) if error.is_parse() => {
+                        // It answers every head that it cannot read but that of HTTP/2, whose words it knows.
+                        let State::Http(http) = std::mem::replace(this.state, State::Over) else {
+                            return Poll::Ready(());
+                        };
+                        let mut transport = http.into_parts().io.into_inner();
+                        if !transport.is_unanswered() {
+                            return Poll::Ready(());
+                        }
+                        transport.refuse(b"505");
+                        *this.state = State::Closing(Box::new(transport));
+                        continue;
+                    }
+                    Poll::Ready(_) => true,
+                },
                 State::Closing(transport) => {
                     Pin::new(&mut **transport).poll_shutdown(cx).is_ready()
                 }
                 State::Over => true,
             };
-            if this.under_way.stop.is_some() && this.clocks.stage() != Stage::Call {
-                this.under_way.end(this.clocks.was_cut());
+            if this.under_way.link.is_some() && clocks.stage() != Stage::Call {
+                this.under_way.end(clocks.was_cut());
             }
             if over {
                 *this.state = State::Over;
                 return Poll::Ready(());
             }
             let has_buffers = matches!(this.state, State::Http(_)) && !*this.is_wakeful;
-            let next = this.clocks.next(&this.config.server, has_buffers);
+            let next = clocks.next(present, has_buffers);
             let Some((until, expired)) = next else {
                 // Whatever it is armed for is looked at when it fires.
                 if this.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
                 let now = Timestamp::now();
-                *this.armed = now.after(this.config.server.idle_timeout);
+                *this.armed = now.after(present.idle());
                 this.timer.as_mut().reset(this.armed.to_instant(now));
                 continue;
             };
@@ -233,7 +263,7 @@ where
             let state = std::mem::replace(this.state, State::Over);
             match (expired, state) {
                 (Expired::Doze, State::Http(http))
-                    if !this.clocks.is_flushed() || this.clocks.is_unread() =>
+                    if !clocks.is_flushed() || clocks.is_unread() =>
                 {
                     *this.is_wakeful = true;
                     *this.state = State::Http(http);
@@ -244,16 +274,15 @@ where
                     *this.state = match parts.read_buf.is_empty() {
                         true => State::Dozing(transport, parts.service),
                         false => {
-                            transport.read_before(parts.read_buf);
-                            State::Http(http(transport, parts.service, this.config, true))
+                            // It came with the request before, or while that was answered.
+                            transport.read_before(parts.read_buf, clocks.since());
+                            State::Http(http(transport, parts.service, &link.served, true))
                         }
                     };
                 }
                 (Expired::Head, State::Http(http)) => {
                     let mut transport = http.into_parts().io.into_inner();
-                    if let Some(answer) = refuse::unread_head(b"408") {
-                        transport.refuse(answer);
-                    }
+                    transport.refuse(b"408");
                     *this.state = State::Closing(Box::new(transport));
                 }
                 (_, _) => return Poll::Ready(()),
@@ -266,8 +295,8 @@ where
 
 impl UnderWay {
     fn end(&mut self, was_cut: bool) {
-        if let Some(stop) = self.stop.take() {
-            stop.ended(was_cut);
+        if let Some(link) = self.link.take() {
+            link.served.stop.ended(was_cut);
         }
     }
 }

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     access::Caller,
-    operate::RequestId,
     trail::{self, Told},
 };
 
@@ -28,25 +27,26 @@ where
     B: HttpBody<Data = Bytes>,
 {
     let (found, limits) = {
-        let live = asked.gateway.live();
+        let live = asked.call.gateway.live();
         let limits = Limits::from(&live.config.server);
         (live.access.caller(asked.said), limits)
     };
-    let id = asked.id();
+    let id = asked.call.id;
     let caller = match found {
         Ok(caller) => caller,
-        Err(error) => return told::refused(asked, &id, None, None, error),
+        Err(error) => return asked.call.refused(None, None, error),
     };
     let call = asked
         .json(body, &limits)
         .await
-        .and_then(|body| call(asked, &caller, &id, body));
+        .and_then(|body| call(asked, &caller, body));
     let mut call = match call {
         Ok(call) => call,
-        Err(error) => return told::refused(asked, &id, Some(&caller), None, error),
+        Err(error) => return asked.call.refused(Some(&caller), None, error),
     };
     let model = (id.logs() || caller.is_restricted()).then(|| call.message.model_shared());
-    let mut told = Told::begin(&asked.parts.headers, &mut call.context);
+    let mut told = Told::begin(asked.said.trail, &mut call.context);
+    asked.sends();
     let result = caller.embeds.send(call).await;
     told.note(&result);
     let mut response = match result {
@@ -56,29 +56,24 @@ where
                 let about = told::about(&caller, &model, &answer.meta);
                 response.extensions_mut().insert(about);
             }
-            told::finish(asked, &id, Some(&caller), response)
+            asked.call.finish(Some(&caller), response)
         }
         Err(error) => {
-            let error = stage::hide(asked.gateway, &caller, model.as_deref(), error);
-            told::refused(asked, &id, Some(&caller), model, error)
+            let error = stage::hide(asked.call.gateway, &caller, model.as_deref(), error);
+            asked.call.refused(Some(&caller), model, error)
         }
     };
     trail::header(&told, response.headers_mut());
     response
 }
 
-fn call(
-    asked: &Asked<'_>,
-    caller: &Caller,
-    id: &RequestId,
-    body: Bytes,
-) -> Result<Call<EmbeddingRequest>, Error> {
+fn call(asked: &Asked<'_>, caller: &Caller, body: Bytes) -> Result<Call<EmbeddingRequest>, Error> {
     let mut message = EmbeddingRequest::parse(body)?;
-    if let Some(model) = stage::model(asked.gateway, caller, asked.stage, message.model())? {
+    if let Some(model) = stage::model(asked.call.gateway, caller, asked.stage, message.model())? {
         message = message.with_model(&model);
     }
     let mut context = caller.context(asked.said)?;
-    context.id = Some(Arc::clone(id.text()));
+    context.id = Some(Arc::clone(asked.call.id.text()));
     context.deadline = context.deadline.or_else(|| asked.said.patience());
     Ok(Call { context, message })
 }

@@ -8,21 +8,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use campanile::{BoxError, time::Timestamp};
+use campanile::BoxError;
 use campanile_llm::{Error, dialect::Dialect, error::Class};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{
-    clocks::{Clocks, Stage},
-    stop::{Phase, Stop},
-};
+use super::{calls::Link, clocks::Stage, stop::Phase};
+use crate::operate::{Ends, LoggedBody};
 
 /// Who is told of the end of an answer, and who may demand it.
 pub(super) struct Follow {
-    pub(super) clocks: Arc<Clocks>,
-    pub(super) stop: Arc<Stop>,
+    pub(super) link: Arc<Link>,
     pub(super) dialect: Dialect,
+    /// The call's name.
+    pub(super) id: Arc<str>,
 }
 
 pin_project! {
@@ -30,7 +29,7 @@ pin_project! {
     pub(super) struct Followed<B> {
         // Gone once its last words are said.
         #[pin]
-        body: Option<B>,
+        body: Option<LoggedBody<B>>,
         follow: Follow,
     }
 }
@@ -40,7 +39,7 @@ pin_project! {
     pub(super) struct Watched<B> {
         #[pin]
         body: B,
-        clocks: Arc<Clocks>,
+        link: Arc<Link>,
     }
 }
 
@@ -48,13 +47,29 @@ pin_project! {
 
 impl Follow {
     pub(super) fn is_cut(&self) -> bool {
-        self.stop.phase() >= Phase::Cutting
+        self.link.served.stop.phase() >= Phase::Cutting
+    }
+
+    /// The answer is cut. Each is told, since somebody may have to be asked pardon.
+    #[cold]
+    pub(super) fn cut(&self) {
+        self.link.clocks.cut();
+        tracing::warn!(id = &*self.id, "the gateway stops: an answer was cut");
+    }
+
+    /// Something panicked. What it said stands in the line before.
+    #[cold]
+    pub(super) fn panicked(&self) {
+        tracing::error!(
+            id = &*self.id,
+            "what worked on a request panicked; its caller is told that something broke"
+        );
     }
 
     /// What ends a stream that is not whole.
     #[cold]
     fn last_words<E>(&self, message: &str) -> Poll<Option<Result<Frame<Bytes>, E>>> {
-        let error = Error::new(Class::Interrupted, message);
+        let error = Error::new(Class::Interrupted, message).with_request_id(&*self.id);
         Poll::Ready(Some(Ok(Frame::data(self.dialect.error_frame(&error)))))
     }
 }
@@ -62,14 +77,14 @@ impl Follow {
 impl Drop for Follow {
     /// The answer is over, or given up.
     fn drop(&mut self) {
-        self.clocks.enter(Stage::Idle, Timestamp::now());
+        self.link.clocks.enter(Stage::Idle);
     }
 }
 
 // ===== impl Followed =====
 
 impl<B> Followed<B> {
-    pub(super) const fn new(body: B, follow: Follow) -> Self {
+    pub(super) const fn new(body: LoggedBody<B>, follow: Follow) -> Self {
         Self {
             body: Some(body),
             follow,
@@ -79,7 +94,7 @@ impl<B> Followed<B> {
 
 impl<B> Body for Followed<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Ends,
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
@@ -90,20 +105,23 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else {
+        let Some(mut body) = this.body.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
         let is_stream = body.size_hint().exact().is_none();
         if is_stream && this.follow.is_cut() {
+            body.ends("cut", Class::Interrupted);
             this.body.set(None);
-            this.follow.clocks.cut();
+            this.follow.cut();
             return this
                 .follow
                 .last_words("the gateway stops, and the answer was cut");
         }
-        match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx))) {
             Ok(polled) => polled.map_err(Into::into),
             Err(_) => {
+                this.follow.panicked();
+                body.ends("broken", Class::Server);
                 this.body.set(None);
                 let message = "something broke within the gateway";
                 match is_stream {
@@ -130,9 +148,9 @@ where
 // ===== impl Watched =====
 
 impl<B: Body> Watched<B> {
-    pub(super) fn new(body: B, clocks: Arc<Clocks>) -> Self {
-        clocks.leaves_unread(!body.is_end_stream());
-        Self { body, clocks }
+    pub(super) fn new(body: B, link: Arc<Link>) -> Self {
+        link.clocks.leaves_unread(!body.is_end_stream());
+        Self { body, link }
     }
 }
 
@@ -149,7 +167,7 @@ impl<B: Body> Body for Watched<B> {
         if let Poll::Ready(frame) = &polled
             && (frame.is_none() || this.body.is_end_stream())
         {
-            this.clocks.leaves_unread(false);
+            this.link.clocks.leaves_unread(false);
         }
         polled
     }

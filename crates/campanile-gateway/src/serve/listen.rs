@@ -1,18 +1,15 @@
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use campanile::time::Timestamp;
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
 use super::{
-    calls::{self, Served},
-    clocks::Clocks,
+    calls::{self, Link, Served},
     connection::Connection,
-    operate,
     stop::Phase,
 };
 use crate::gateway::Gateway;
@@ -63,6 +60,7 @@ impl Server {
     /// As [`bind`](Self::bind).
     pub async fn bind_at(gateway: Gateway, address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
+        gateway.kept().standing.listens_at(listener.local_addr()?);
         Ok(Self { gateway, listener })
     }
 
@@ -75,9 +73,10 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is ready. Then it takes no more connections and no more calls, waits until the answers under way
-    /// have come to their end, for as long as [`stop_within`](crate::config::ServerConfig::stop_within) says, and cuts those
-    /// that have not: a stream says so in its last frame.
+    /// Serves until `stop` is ready. Then it takes no more calls, waits until the answers under way have come to their end, for as
+    /// long as [`stop_within`](crate::config::ServerConfig::stop_within) says, and cuts those that have not: a stream says so in
+    /// its last frame. While it waits it goes on accepting, so that load balancers hear that it is not ready and callers
+    /// that they are to go elsewhere.
     ///
     /// # Errors
     ///
@@ -85,42 +84,57 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> io::Result<Stopped> {
         let Self { gateway, listener } = self;
         let most = gateway.live().config.server.max_connections.clamp(1, MOST);
-        let room = Arc::new(Semaphore::new(most));
-        let served = Arc::new(Served {
-            operate: operate(gateway.clone()),
-            gateway,
-            stop: Arc::default(),
-        });
+        let served = Arc::new(Served::new(gateway));
+        let mut door = Door {
+            listener,
+            room: Arc::new(Semaphore::new(most)),
+            waiting: None,
+        };
+        // Those that are open when the stop begins hold this; that all are gone is when nobody does.
+        let (before, mut gone) = mpsc::channel::<Infallible>(1);
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = accept(&listener, &room) => accepted,
+                accepted = door.next(&served) => accepted,
             };
-            begin(&served, accepted);
+            begin(&served, accepted, Some(before.clone()));
         }
         served.gateway.stop();
         served.stop.enter(Phase::Stopping);
-        // What the system has accepted would be reset.
-        while let Some(accepted) = accept(&listener, &room).now_or_never() {
-            begin(&served, accepted);
-        }
-        drop(listener);
+        drop(before);
         let within = served.gateway.live().config.server.stop_within;
+        {
+            let mut over = pin!(tokio::time::timeout(within, gone.recv()));
+            loop {
+                let accepted = tokio::select! {
+                    biased;
+                    _ = &mut over => break,
+                    accepted = door.next(&served) => accepted,
+                };
+                begin(&served, accepted, None);
+            }
+        }
+        // What the system has accepted would be reset.
+        while let Some(accepted) = door.next(&served).now_or_never() {
+            begin(&served, accepted, None);
+        }
+        let Door { listener, room, .. } = door;
+        drop(listener);
         let all = most.try_into().unwrap_or(u32::MAX);
-        for (phase, time) in [
-            (Phase::Cutting, within),
-            (Phase::Gone, LAST_WORDS),
-            (Phase::Gone, LAST_WORDS),
-        ] {
-            if tokio::time::timeout(time, room.acquire_many(all))
-                .await
-                .is_ok()
-            {
+        let every = || async {
+            let _ = room.acquire_many(all).await;
+        };
+        // Those that came last have as long for their answers.
+        if gone.try_recv() == Err(mpsc::error::TryRecvError::Empty) {
+            served.stop.enter(Phase::Cutting);
+        }
+        for _ in 0..2 {
+            if tokio::time::timeout(LAST_WORDS, every()).await.is_ok() {
                 break;
             }
-            served.stop.enter(phase);
+            served.stop.enter(Phase::Gone);
         }
         Ok(Stopped {
             finished: served.stop.finished(),
@@ -129,19 +143,54 @@ impl Server {
     }
 }
 
-/// The next connection, when there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
-    let permit = Arc::clone(room).acquire_owned().await;
-    let mut is_told = false;
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => return (socket, peer, permit.ok()),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::warn!(%error, "no connection can be accepted; it is tried again");
+/// Where connections come in, one after the other, as far as there is room.
+struct Door {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    /// Who has come, and has no room yet.
+    waiting: Option<(TcpStream, SocketAddr)>,
+}
+
+// ===== impl Door =====
+
+impl Door {
+    /// The next connection, when there is room for it. Where there is none, the one that has been idle for longest is let go, or
+    /// the next to become idle. Dropped, it loses nobody.
+    async fn next(&mut self, served: &Served) -> Accepted {
+        let (socket, peer) = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => self.accept().await,
+        };
+        let room = Arc::clone(&self.room);
+        let permit = match room.try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => {
+                self.waiting = Some((socket, peer));
+                served.stop.ask_to_leave();
+                let permit = Arc::clone(&self.room).acquire_owned().await.ok();
+                served.stop.has_room();
+                // It was put there above.
+                let Some((socket, peer)) = self.waiting.take() else {
+                    return std::future::pending().await;
+                };
+                return (socket, peer, permit);
+            }
+        };
+        (socket, peer, permit)
+    }
+
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        let mut is_told = false;
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(%error, "no connection can be accepted; it is tried again");
+                    }
+                    tokio::time::sleep(AFTER_FAILURE).await;
                 }
-                tokio::time::sleep(AFTER_FAILURE).await;
             }
         }
     }
@@ -158,14 +207,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves a connection in a task of its own.
-fn begin(served: &Arc<Served>, (socket, peer, permit): Accepted) {
+/// Serves a connection in a task of its own, which holds this until it is closed.
+fn begin(
+    served: &Arc<Served>,
+    (socket, peer, permit): Accepted,
+    held: Option<mpsc::Sender<Infallible>>,
+) {
     let _ = socket.set_nodelay(true);
     let open = served.gateway.kept().standing.connect();
     let connection = serve(served, socket, Some(peer));
     tokio::spawn(async move {
         connection.await;
-        drop((permit, open));
+        drop((permit, open, held));
     });
 }
 
@@ -178,8 +231,7 @@ pub(super) fn serve<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let config = Arc::clone(&served.gateway.live().config);
-    let clocks = Arc::new(Clocks::new(Timestamp::now()));
-    let service = calls::of_connection(served, Arc::clone(&clocks), peer);
-    Connection::new(socket, service, clocks, config, Arc::clone(&served.stop))
+    let link = Arc::new(Link::new(Arc::clone(served), peer));
+    let service = calls::of_connection(Arc::clone(&link));
+    Connection::new(socket, service, link)
 }

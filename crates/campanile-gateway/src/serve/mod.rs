@@ -6,13 +6,13 @@
 //! **Limits.** Those of [`ServerConfig`](crate::config::ServerConfig): connections, heads (431, 408), bodies (413, 408), idle
 //! connections, clients that do not read. **Cancellation.** When a client goes, its call and that of the provider are dropped.
 //! **Panics** are answered with 500, and end nothing else. **Stop.** No new calls; answers under way have
-//! their time; then streams end with an error that says so, and the others with 503.
+//! their time, in which whoever connects is told of the stop; then streams end with an error that says so, and the others with
+//! 503.
 
 use std::sync::Arc;
 
 use axum::Router;
 use http::Request;
-use tower::ServiceExt;
 
 use crate::{gateway::Gateway, operate};
 use calls::Served;
@@ -28,6 +28,7 @@ mod follow;
 mod listen;
 mod models;
 mod path;
+mod present;
 mod read;
 mod refuse;
 mod runtime;
@@ -38,21 +39,20 @@ mod tests;
 mod told;
 mod transport;
 
+pub(crate) use present::Present;
+pub(crate) use read::short as read_short;
+
 pub use listen::{Server, Stopped};
 pub use runtime::runtime;
 
 /// Everything that is served, as a service of any server's. Limits of connections are that server's.
 #[allow(dead_code)] // for programs that have a server
 pub(crate) fn routes(gateway: Gateway) -> Router {
-    let served = Arc::new(Served {
-        operate: operate(gateway.clone()),
-        gateway,
-        stop: Arc::default(),
-    });
-    let service = calls::all::<axum::body::Body>(served);
+    let served = Arc::new(Served::new(gateway));
     Router::new().fallback(async move |request: Request<axum::body::Body>| {
-        let Ok(response) = service.clone().oneshot(request).await;
-        response.map(axum::body::Body::new)
+        calls::one(&served, request)
+            .await
+            .map(axum::body::Body::new)
     })
 }
 

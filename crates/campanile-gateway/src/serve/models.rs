@@ -4,7 +4,7 @@ use campanile_llm::{Error, dialect::Dialect};
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{answer::Asked, body::Body, embed, refuse, told};
+use super::{answer::Asked, body::Body, embed, refuse};
 use crate::access::Caller;
 
 /// How many models a page of Anthropic's list has, unless the request says it, and at most.
@@ -14,7 +14,7 @@ const LARGEST_PAGE: usize = 1000;
 /// Answers with the models that the caller may ask for; below a stage, with the stage's.
 pub(super) fn list(asked: &Asked<'_>) -> Response<Body> {
     told(asked, |_, names| {
-        Ok(match asked.dialect {
+        Ok(match asked.call.dialect {
             Dialect::Anthropic => page(names, asked.parts.uri.query().unwrap_or_default()),
             dialect => {
                 let data: Vec<Value> = names.iter().map(|name| entry(name, dialect)).collect();
@@ -29,7 +29,7 @@ pub(super) fn one(asked: &Asked<'_>, id: &str) -> Response<Body> {
     told(asked, |caller, names| {
         let known = names.iter().any(|name| name == id);
         match known {
-            true => Ok(entry(id, asked.dialect)),
+            true => Ok(entry(id, asked.call.dialect)),
             false => Err(caller.no_model(id, names)),
         }
     })
@@ -40,11 +40,10 @@ fn told(
     asked: &Asked<'_>,
     tell: impl FnOnce(&Caller, &[String]) -> Result<Value, Error>,
 ) -> Response<Body> {
-    let id = asked.id();
-    let live = asked.gateway.live();
+    let live = asked.call.gateway.live();
     let caller = match live.access.caller(asked.said) {
         Ok(caller) => caller,
-        Err(error) => return told::refused(asked, &id, None, None, error),
+        Err(error) => return asked.call.refused(None, None, error),
     };
     let mut names = live.chats.models();
     names.retain(|model| caller.may_see(model));
@@ -70,9 +69,9 @@ fn told(
     match told {
         Ok(value) => {
             let response = embed::json(value.to_string().into());
-            told::finish(asked, &id, None, response)
+            asked.call.finish(None, response)
         }
-        Err(error) => told::refused(asked, &id, Some(&caller), None, error),
+        Err(error) => asked.call.refused(Some(&caller), None, error),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Requests that are answered before anybody is asked.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use campanile::{Rejection, rejection::RejectionKind, trace};
 use campanile_llm::{Error, dialect::Dialect, error::Class};
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
@@ -8,7 +11,7 @@ use http::{
 };
 
 use super::body::Body;
-use crate::access::quoted;
+use crate::{access::quoted, operate::RequestId};
 
 /// What there is, for those who ask for something else.
 const PATHS: &str = "POST /v1/chat/completions, POST /v1/messages, POST /v1/embeddings, GET /v1/models, GET /v1/models/{id}, \
@@ -24,8 +27,13 @@ pub(super) fn fault(status: u16, message: impl Into<String>) -> Error {
         .with_kind("invalid_request_error")
 }
 
-/// The answer to an error.
-pub(super) fn answer(error: Error, dialect: Dialect) -> Response<Body> {
+/// The answer to an error. Where a body tells the call's name, it is the name by which the caller knows it, and not what a
+/// provider calls it.
+pub(super) fn answer(error: Error, dialect: Dialect, id: &RequestId) -> Response<Body> {
+    let error = match dialect {
+        Dialect::Anthropic => error.with_request_id(&**id.text()),
+        _ => error,
+    };
     let response = error.into_http(dialect);
     let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let mut response = response.map(Body::front);
@@ -37,18 +45,14 @@ pub(super) fn answer(error: Error, dialect: Dialect) -> Response<Body> {
 }
 
 #[cold]
-pub(super) fn no_path(path: &str, dialect: Dialect) -> Response<Body> {
+pub(super) fn no_path(path: &str) -> Error {
     let message = format!("there is nothing at {:?}; there are: {PATHS}", quoted(path));
-    answer(fault(404, message).with_code("unknown_url"), dialect)
+    fault(404, message).with_code("unknown_url")
 }
 
 #[cold]
-pub(super) fn wrong_method(allowed: &'static str, dialect: Dialect) -> Response<Body> {
-    let error = fault(405, format!("here one may {allowed}")).with_code("method_not_allowed");
-    let mut response = answer(error, dialect);
-    let allowed = HeaderValue::from_static(allowed);
-    response.headers_mut().insert(ALLOW, allowed);
-    response
+pub(super) fn wrong_method(allowed: &'static str) -> Error {
+    fault(405, format!("here one may {allowed}")).with_code("method_not_allowed")
 }
 
 /// What may be done, without doing it.
@@ -80,66 +84,106 @@ pub(super) fn too_slow(seconds: f64) -> Error {
     fault(408, message).with_code("request_timeout")
 }
 
+/// For bodies that there is no room for at the moment.
+#[cold]
+pub(super) fn no_room() -> Error {
+    let shed = Rejection::new(RejectionKind::Shed, "server.max_body_memory");
+    shed.with_retry_after(Duration::from_secs(1)).into()
+}
+
 #[cold]
 pub(super) fn broken_off() -> Error {
     fault(400, "the body broke off, or is not sent as HTTP says")
 }
 
-/// For calls that come when no more are taken, or that have no answer when it ends: they are to be sent again, which will be
-/// to another gateway, or to this one when it is there again.
+/// For calls that come when no more are taken: they are to be sent again, which will be to another gateway, or to this one when
+/// it is there again.
 #[cold]
-pub(super) fn stopping(dialect: Dialect) -> Response<Body> {
-    let error = Error::new(Class::Overload, "the gateway stops; send the call again");
-    let mut response = answer(error, dialect);
+pub(super) fn stopping() -> Error {
+    Error::new(Class::Overload, "the gateway stops; send the call again")
+}
+
+/// For calls that have no answer when it ends. One that was sent may have been answered and paid for: whether it is to be sent
+/// twice its caller knows, and no SDK.
+#[cold]
+pub(super) fn cut(was_sent: bool) -> Error {
+    match was_sent {
+        true => {
+            let message =
+                "the gateway stops, and the answer was cut; the call may have reached a provider";
+            Error::new(Class::Interrupted, message)
+        }
+        false => stopping(),
+    }
+}
+
+/// Has the caller send it again: 503 in every dialect, since it is what proxies know.
+#[cold]
+pub(super) fn come_again(response: &mut Response<Body>) {
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, COME_AGAIN);
     headers.insert(
         HeaderName::from_static("x-should-retry"),
         HeaderValue::from_static("true"),
     );
-    response
 }
 
 /// For calls that something here broke at.
 #[cold]
-pub(super) fn broken(dialect: Dialect) -> Response<Body> {
-    let error = Error::new(Class::Server, "something broke within the gateway");
-    let mut response = answer(error, dialect);
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
+pub(super) fn broken() -> Error {
+    Error::new(Class::Server, "something broke within the gateway")
 }
 
 /// The whole answer to a head that cannot be read, by the status that it has; `None` for a status that is no such answer's.
 #[cold]
 pub(super) fn unread_head(status: &[u8]) -> Option<Bytes> {
-    Some(match status {
-        b"400" => raw("400 Bad Request", "the head of the request is not HTTP"),
-        b"408" => raw(
+    let (status, code, message) = match status {
+        b"400" => (
+            "400 Bad Request",
+            "bad_request",
+            "the head of the request is not HTTP",
+        ),
+        b"408" => (
             "408 Request Timeout",
+            "request_timeout",
             "the head of the request has not come in time",
         ),
-        b"414" => raw("414 URI Too Long", "the path of the request is too long"),
-        b"431" => raw(
+        b"414" => (
+            "414 URI Too Long",
+            "uri_too_long",
+            "the path of the request is too long",
+        ),
+        b"431" => (
             "431 Request Header Fields Too Large",
+            "head_too_large",
             "the head of the request is too long, or has more than 100 fields",
         ),
+        b"505" => (
+            "505 HTTP Version Not Supported",
+            "http_version_not_supported",
+            "HTTP/1.1 is spoken here, and HTTP/2 is not; a proxy in front may speak it",
+        ),
         _ => return None,
-    })
+    };
+    Some(raw(status, code, message))
 }
 
 /// In the shape of both dialects: which one is spoken is not known yet.
-fn raw(status: &str, message: &str) -> Bytes {
+fn raw(status: &str, code: &str, message: &str) -> Bytes {
+    let id = trace::new_id();
     let body = serde_json::json!({
         "type": "error",
         "error": {
-            "type": "invalid_request_error", "message": message, "param": null, "code": null
-        }
+            "type": "invalid_request_error", "message": message, "param": null, "code": code
+        },
+        "request_id": &*id,
     })
     .to_string();
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         x-should-retry: false\r\nconnection: close\r\n\r\n{body}"
+         x-request-id: {id}\r\nrequest-id: {id}\r\nx-should-retry: false\r\nconnection: close\r\n\r\n{body}"
     )
     .into()
 }

@@ -11,6 +11,10 @@ pub(crate) struct Stop {
     pub(super) steps: std::sync::Arc<Notify>,
     finished: AtomicUsize,
     cut: AtomicUsize,
+    /// Whom one more wakes that is to go, so that another can come.
+    pub(super) leave: std::sync::Arc<Notify>,
+    /// How many are to go.
+    leaving: AtomicUsize,
 }
 
 /// A step on the way to a stop.
@@ -48,6 +52,22 @@ impl Stop {
     pub(super) fn ended(&self, was_cut: bool) {
         let count = if was_cut { &self.cut } else { &self.finished };
         count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Asks the connection to go that has been without a call for longest: now, or when there is one.
+    pub(super) fn ask_to_leave(&self) {
+        self.leaving.store(1, Ordering::Release);
+        self.leave.notify_one();
+    }
+
+    /// Nobody need go any more.
+    pub(super) fn has_room(&self) {
+        self.leaving.store(0, Ordering::Release);
+    }
+
+    /// Whether the one that asks is to go.
+    pub(super) fn must_leave(&self) -> bool {
+        self.leaving.swap(0, Ordering::AcqRel) > 0
     }
 
     pub(super) fn finished(&self) -> usize {

@@ -11,19 +11,17 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use campanile::time::Timestamp;
+use campanile_llm::error::Class;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{
-    clocks::{Clocks, Stage},
-    refuse,
-};
+use super::{calls::Link, clocks::Stage, refuse};
 
 pin_project! {
     pub(super) struct Transport<T> {
         #[pin]
         socket: T,
-        clocks: Arc<Clocks>,
+        link: Arc<Link>,
         // What was read before hyper was there to read it.
         first: Bytes,
         // What is written in place of a refusal that hyper wrote.
@@ -43,36 +41,52 @@ const FIRST: usize = 2048;
 // ===== impl Transport =====
 
 impl<T> Transport<T> {
-    pub(super) fn new(socket: T, clocks: Arc<Clocks>) -> Self {
+    pub(super) fn new(socket: T, link: Arc<Link>) -> Self {
         Self {
             socket,
-            clocks,
+            link,
             first: Bytes::new(),
             instead: Bytes::new(),
             shut: None,
         }
     }
 
-    /// Has this read first.
-    pub(super) fn read_before(&mut self, first: Bytes) {
+    /// Has this read first, which came then.
+    pub(super) fn read_before(&mut self, first: Bytes, since: Timestamp) {
         self.first = first;
-        self.clocks.enter(Stage::Head, Timestamp::now());
+        self.link.clocks.enter_at(Stage::Head, since);
     }
 
-    /// Writes this, and then no more.
-    pub(super) fn refuse(&mut self, answer: Bytes) {
-        self.instead = answer;
-        self.clocks.leaves_unread(true);
-        self.clocks.enter(Stage::Closing, Timestamp::now());
+    /// Whether nothing was written for the head that came.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.link.clocks.is_flushed() && self.link.clocks.stage() == Stage::Head
+    }
+
+    /// Writes the answer to a head that cannot be read, by this status, and then no more.
+    pub(super) fn refuse(&mut self, status: &[u8]) {
+        if let Some(answer) = self.refusal(status) {
+            self.instead = answer;
+            self.link.clocks.leaves_unread(true);
+            self.link.clocks.enter(Stage::Closing);
+        }
+    }
+
+    /// The answer to a head that cannot be read, which is counted.
+    fn refusal(&self, status: &[u8]) -> Option<Bytes> {
+        let answer = refuse::unread_head(status)?;
+        let status = std::str::from_utf8(status).ok()?.parse().ok()?;
+        let refusals = &self.link.served.gateway.kept().standing.refusals;
+        refusals.count(Arc::default(), status, Class::Request);
+        Some(answer)
     }
 
     /// The answer to put in the place of what hyper writes when it cannot read a head: a head of its own, without a word.
     fn in_place_of(&self, head: &[u8]) -> Option<Bytes> {
-        if !self.clocks.is_flushed() || self.clocks.stage() != Stage::Head {
+        if !self.is_unanswered() {
             return None;
         }
         let status = head.strip_prefix(b"HTTP/1.")?.get(2..5)?;
-        refuse::unread_head(status)
+        self.refusal(status)
     }
 }
 
@@ -85,7 +99,8 @@ impl<T: AsyncRead + Unpin> Transport<T> {
         if read.is_err() || buf.filled().is_empty() {
             return Poll::Ready(false);
         }
-        self.read_before(Bytes::copy_from_slice(buf.filled()));
+        self.first = Bytes::copy_from_slice(buf.filled());
+        self.link.clocks.enter(Stage::Head);
         Poll::Ready(true)
     }
 }
@@ -105,8 +120,8 @@ impl<T: AsyncWrite> Transport<T> {
 
     fn wrote(self: Pin<&mut Self>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let this = self.project();
-        this.clocks.flushed(false);
-        this.clocks.written(result.is_ready());
+        this.link.clocks.flushed(false);
+        this.link.clocks.written(result.is_ready());
         result
     }
 }
@@ -125,8 +140,8 @@ impl<T: AsyncRead> AsyncRead for Transport<T> {
         }
         let before = buf.filled().len();
         let result = this.socket.poll_read(cx, buf);
-        if buf.filled().len() > before && this.clocks.stage() == Stage::Idle {
-            this.clocks.enter(Stage::Head, Timestamp::now());
+        if buf.filled().len() > before && this.link.clocks.stage() == Stage::Idle {
+            this.link.clocks.enter(Stage::Head);
         }
         result
     }
@@ -141,8 +156,8 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
         if let Some(answer) = self.in_place_of(buf) {
             let this = self.project();
             *this.instead = answer;
-            this.clocks.leaves_unread(true);
-            this.clocks.enter(Stage::Closing, Timestamp::now());
+            this.link.clocks.leaves_unread(true);
+            this.link.clocks.enter(Stage::Closing);
             return Poll::Ready(Ok(buf.len()));
         }
         let result = self.as_mut().project().socket.poll_write(cx, buf);
@@ -155,7 +170,7 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let first = bufs.first().map_or(&[][..], |buf| buf);
-        if self.in_place_of(first).is_some() {
+        if self.is_unanswered() {
             return self.poll_write(cx, first);
         }
         let result = self.as_mut().project().socket.poll_write_vectored(cx, bufs);
@@ -171,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
         let this = self.project();
         let result = this.socket.poll_flush(cx);
         if result.is_ready() {
-            this.clocks.flushed(true);
+            this.link.clocks.flushed(true);
         }
         result
     }
@@ -186,20 +201,20 @@ impl<T: AsyncRead + AsyncWrite> AsyncWrite for Transport<T> {
             None => {
                 ready!(this.socket.as_mut().poll_shutdown(cx))?;
                 let now = Timestamp::now();
-                this.clocks.written(true);
-                this.clocks.enter(Stage::Closing, now);
+                this.link.clocks.written(true);
+                this.link.clocks.enter_at(Stage::Closing, now);
                 *this.shut.insert(now)
             }
         };
         let mut space = [0; 4096];
-        while this.clocks.is_unread() {
+        while this.link.clocks.is_unread() {
             let mut buf = ReadBuf::new(&mut space);
             ready!(this.socket.as_mut().poll_read(cx, &mut buf))?;
             let now = Timestamp::now();
             if buf.filled().is_empty() || now.since(shut) > HEARD_OUT {
                 break;
             }
-            this.clocks.enter(Stage::Closing, now);
+            this.link.clocks.enter_at(Stage::Closing, now);
         }
         Poll::Ready(Ok(()))
     }

@@ -40,8 +40,8 @@ struct Kept {
 }
 
 /// Whether a caller wants to be told where its call goes.
-pub(crate) fn wanted(headers: &HeaderMap) -> bool {
-    headers.get(TRAIL).is_some_and(|value| {
+fn wanted(said: Option<&HeaderValue>) -> bool {
+    said.is_some_and(|value| {
         let value = value.as_bytes();
         value == b"1" || value.eq_ignore_ascii_case(b"true") || value.eq_ignore_ascii_case(b"json")
     })
@@ -61,9 +61,9 @@ pub(crate) fn header(told: &Told, headers: &mut HeaderMap) {
 // ===== impl Told =====
 
 impl Told {
-    /// Keeps what is to be told, if the caller asks for it.
-    pub(crate) fn begin(headers: &HeaderMap, context: &mut Context) -> Self {
-        if !wanted(headers) {
+    /// Keeps what is to be told, if the caller asks for it: by this value of the [header](TRAIL).
+    pub(crate) fn begin(said: Option<&HeaderValue>, context: &mut Context) -> Self {
+        if !wanted(said) {
             return Self(None);
         }
         let trail = Trail::explaining();

@@ -38,6 +38,7 @@ struct Inner {
     retry_after: Option<Duration>,
     rejection: Option<Rejection>,
     limit: Limit,
+    logged: bool,
     begun: Option<Box<Begun>>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
@@ -75,6 +76,7 @@ impl Error {
                 retry_after: None,
                 rejection: None,
                 limit: Limit::Unsaid,
+                logged: false,
                 begun: None,
                 source: None,
             }),
@@ -141,6 +143,13 @@ impl Error {
     #[must_use]
     pub fn with_begun(mut self, begun: Begun) -> Self {
         self.inner.begun.get_or_insert_with(|| Box::new(begun));
+        self
+    }
+
+    /// Notes that a line about it was written to the log, so that nobody need write another.
+    #[must_use]
+    pub fn with_logged(mut self) -> Self {
+        self.inner.logged = true;
         self
     }
 
@@ -231,6 +240,12 @@ impl Error {
     #[must_use]
     pub fn rejection(&self) -> Option<&Rejection> {
         self.inner.rejection.as_ref()
+    }
+
+    /// Whether somebody has [written a line](Self::with_logged) about it.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.inner.logged
     }
 
     /// What was seen of the answer, if it had begun when it failed and nothing of it was passed on: who holds answers back, as

@@ -3,6 +3,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     chat::{ChatEvent, Part},
     dialect::Dialect,
-    error::Error,
+    error::{Class, Error},
     stream::{ChatStream, cut_off},
 };
 
@@ -27,6 +28,8 @@ pin_project! {
         #[pin]
         content: Content<S>,
         heartbeat: Option<Heartbeat>,
+        request_id: Option<Arc<str>>,
+        failed: Option<Class>,
     }
 }
 
@@ -76,7 +79,22 @@ impl<S> Body<S> {
         Self {
             content,
             heartbeat: None,
+            request_id: None,
+            failed: None,
         }
+    }
+
+    /// Tells the caller's own name of the call where the stream fails and its dialect has errors tell one, in place of what a
+    /// provider calls it.
+    #[must_use]
+    pub fn request_id(mut self, id: Arc<str>) -> Self {
+        self.request_id = Some(id);
+        self
+    }
+
+    /// What went wrong, once its last frame has said so: for logs, since to a transport it ended as any other.
+    pub const fn failed(&self) -> Option<Class> {
+        self.failed
     }
 
     /// Sends a comment, which readers of events skip, each time that an event has been waited for so long; for proxies that
@@ -112,8 +130,17 @@ where
                     Poll::Ready(Some(Ok(event))) => {
                         (event.frame().clone(), event.part() == Part::End)
                     }
-                    Poll::Ready(Some(Err(error))) => (dialect.error_frame(&error), true),
-                    Poll::Ready(None) => (dialect.error_frame(&cut_off()), true),
+                    Poll::Ready(failed) => {
+                        let mut error = match failed {
+                            Some(Err(error)) => error,
+                            _ => cut_off(),
+                        };
+                        *this.failed = Some(error.class());
+                        if let Some(id) = this.request_id {
+                            error = error.with_request_id(&**id);
+                        }
+                        (dialect.error_frame(&error), true)
+                    }
                     Poll::Pending => match this.heartbeat {
                         Some(heartbeat) => {
                             return heartbeat.poll(cx).map(|bytes| Some(Ok(Frame::data(bytes))));

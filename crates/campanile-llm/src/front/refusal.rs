@@ -4,7 +4,10 @@ use campanile::rejection::RejectionKind;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 
 use super::{Body, answer::json};
-use crate::{dialect::Dialect, error::Error};
+use crate::{
+    dialect::Dialect,
+    error::{Class, Error},
+};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -37,13 +40,23 @@ impl Error {
             .is_some_and(|after| after <= LONGEST)
     }
 
-    /// This error as an HTTP response in the caller's dialect: [`answer_status`](Self::answer_status), the dialect's body,
+    /// The HTTP status to answer a caller with that speaks this dialect: [`answer_status`](Self::answer_status), but 529 where
+    /// providers are [overloaded](Class::Overload) and the interface is Anthropic's, which has a status of its own for it.
+    #[must_use]
+    pub fn answer_status_in(&self, dialect: Dialect) -> u16 {
+        match (dialect, self.class()) {
+            (Dialect::Anthropic, Class::Overload) => 529,
+            _ => self.answer_status(),
+        }
+    }
+
+    /// This error as an HTTP response in the caller's dialect: [`answer_status_in`](Self::answer_status_in), the dialect's body,
     /// `Retry-After` and `retry-after-ms` where it is known when to come back, and `x-should-retry`. See
     /// [`front`](crate::front).
     pub fn into_http<S>(self, dialect: Dialect) -> Response<Body<S>> {
         let mut response = json(dialect.error_body(&self));
         *response.status_mut() =
-            StatusCode::from_u16(self.answer_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+            StatusCode::from_u16(self.answer_status_in(dialect)).unwrap_or(StatusCode::BAD_GATEWAY);
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after() {
             let up =

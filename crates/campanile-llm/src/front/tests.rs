@@ -435,3 +435,28 @@ fn a_budget_that_is_used_up_is_no_short_limit_in_openais_dialect() {
         assert_eq!(body["error"]["type"], "rate_limit_error");
     }
 }
+
+#[test]
+fn who_is_overloaded_says_it_as_the_dialect_does() {
+    for (dialect, status) in [(Dialect::OpenAi, 503), (Dialect::Anthropic, 529)] {
+        let error = Error::new(Class::Overload, "busy").with_status(503);
+        assert_eq!(error.answer_status_in(dialect), status);
+        let response: Response<Body<Source>> = error.into_http(dialect);
+        assert_eq!(response.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_tells_what_and_the_callers_name_of_it() {
+    let source = Source::new().word("1").fail(Class::Overload);
+    let mut body = source
+        .answer()
+        .into_http(Dialect::Anthropic)
+        .into_body()
+        .request_id("mine".into());
+    let _ = body.frame().await;
+    assert_eq!(body.failed(), None);
+    let last = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(last.ends_with(b"\"request_id\":\"mine\"}\n\n"), "{last:?}");
+    assert_eq!(body.failed(), Some(Class::Overload));
+}

@@ -27,6 +27,9 @@ impl Check<'_> {
             let message = format!("it is {bytes}: it must be at least 1,024 bytes");
             self.rule(bytes >= 1024, &["server", name], message);
         }
+        let (one, all) = (server.max_body, server.max_body_memory);
+        let message = format!("it is {all}: it must be at least max_body, which is {one}");
+        self.rule(all >= one, &["server", "max_body_memory"], message);
         if let Err(error) = EnvFilter::try_new(&config.log.filter) {
             let message = format!(
                 "it is no filter ({error}): write a level, such as `info`, or `warn,campanile_gateway=debug`"

@@ -22,10 +22,10 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, Path, Request, State},
     routing::{MethodRouter, get, post},
 };
-use http::{Response, StatusCode, request::Parts};
+use http::{Response, StatusCode, header::CONTENT_LENGTH, request::Parts};
 
 use super::answer::{error, json};
-use crate::{gateway::Gateway, watch};
+use crate::{gateway::Gateway, serve::read_short, watch};
 
 mod act;
 mod token;
@@ -91,7 +91,12 @@ async fn members(_: Operator, State(gateway): State<Gateway>) -> Response<Body> 
 
 async fn config(_: Operator, State(gateway): State<Gateway>) -> Response<Body> {
     // Secrets hide themselves when they are written.
-    json(StatusCode::OK, &*gateway.live().config)
+    let mut config = serde_json::to_value(&*gateway.live().config).unwrap_or_default();
+    // A command line may have said otherwise.
+    if let Some(address) = gateway.kept().standing.address() {
+        config["listen"] = address.to_string().into();
+    }
+    json(StatusCode::OK, &config)
 }
 
 async fn reload(Operator { from }: Operator, State(gateway): State<Gateway>) -> Response<Body> {
@@ -133,11 +138,15 @@ async fn act(
         Ok(member) => member,
         Err(message) => return error(StatusCode::NOT_FOUND, message),
     };
-    let body: Bytes = match axum::body::to_bytes(request.into_body(), act::MOST).await {
+    let within = gateway.live().config.server.body_timeout;
+    let (parts, body) = request.into_parts();
+    let length = parts.headers.get(CONTENT_LENGTH);
+    let body: Bytes = match read_short(body, length, act::MOST, within).await {
         Ok(body) => body,
-        Err(_) => {
-            let message = "the body is longer than 4,096 bytes, or broke off";
-            return error(StatusCode::PAYLOAD_TOO_LARGE, message);
+        Err(wrong) => {
+            let status = StatusCode::from_u16(wrong.answer_status());
+            let status = status.unwrap_or(StatusCode::BAD_REQUEST);
+            return error(status, wrong.message());
         }
     };
     let action = match Action::read(&action, &body) {

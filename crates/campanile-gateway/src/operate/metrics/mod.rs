@@ -11,6 +11,7 @@
 //! | `campanile_stage_ready` by `stage` | gauge | 1 while its pool can serve |
 //! | `campanile_config_reloads_total` by `result` (`applied`, `refused`) | counter | changes of the settings |
 //! | `campanile_config_last_reload_successful`, `campanile_config_warnings` | gauge | |
+//! | `campanile_error_answers_total` by `key`, `status`, `error` | counter | what callers were answered with that was an error; `key` is empty where the caller is not known |
 //! | `campanile_connections_open`, `campanile_connections_accepted_total` | gauge, counter | of clients |
 //! | `campanile_stopping`, `campanile_build_info` by `version` | gauge | |
 //! | `process_*` | | what the process takes |
@@ -72,6 +73,8 @@ pub(super) fn whole(gateway: &Gateway, format: Format) -> String {
             accepted as f64,
         );
     }
+    errors(&mut families, standing);
+    let mut single = |name, help, kind, value| families.single(name, help, kind, value);
     let stopping = f64::from(u8::from(gateway.stopping()));
     let help = "Whether it takes no new calls any more.";
     single("campanile_stopping", help, Kind::Gauge, stopping);
@@ -258,6 +261,23 @@ fn callers(families: &mut Families, gateway: &Gateway) {
     );
     for (name, stage) in health::stages(&live) {
         families.sample(&[("stage", &name)], u8::from(stage.ready).into());
+    }
+}
+
+/// What callers were answered with that was an error.
+#[allow(clippy::cast_precision_loss)] // counts stay below 2^53
+fn errors(families: &mut Families, standing: &Standing) {
+    let help = "Answers that were errors, by key, status and class of error.";
+    families.family("campanile_error_answers", help, Kind::Counter);
+    let mut sums: BTreeMap<(String, String, &str), u64> = BTreeMap::new();
+    for (kind, count) in standing.refusals.counts() {
+        let key = standing.name("key", &kind.key);
+        let labels = (key, kind.status.to_string(), kind.class.name());
+        *sums.entry(labels).or_default() += count;
+    }
+    for ((key, status, error), count) in &sums {
+        let labels = [("key", key.as_str()), ("status", status), ("error", error)];
+        families.sample(&labels, *count as f64);
     }
 }
 

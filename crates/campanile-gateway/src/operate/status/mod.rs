@@ -72,6 +72,9 @@ pub(super) struct Status {
 /// The settings in force.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ConfigStatus {
+    /// Where it listens, whether the settings say so or the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<String>,
     /// The file that they were read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -270,6 +273,7 @@ impl Status {
             uptime: standing.uptime().as_secs_f64(),
             stopping: gateway.stopping(),
             config: ConfigStatus {
+                listen: standing.address().map(|address| address.to_string()),
                 file: standing.file().map(|file| file.display().to_string()),
                 warnings: standing
                     .warnings()

@@ -191,3 +191,25 @@ async fn the_file_is_read_again_when_an_operator_asks_for_it() {
         1
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let gateway = gateway(&format!("{SETTINGS}{TOKEN}"));
+    let mut request = as_operator("POST", "/admin/pools/main/members/one/drain", "");
+    *request.body_mut() =
+        Body::from_stream(futures_util::stream::pending::<Result<String, io::Error>>());
+    let (status, said) = answer(&gateway, request).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{said}");
+}
+
+#[tokio::test]
+async fn the_address_is_told_that_is_listened_at() {
+    let gateway = gateway(&format!("{SETTINGS}{TOKEN}"));
+    let any = "127.0.0.1:0".parse().unwrap();
+    let server = crate::Server::bind_at(gateway.clone(), any).await.unwrap();
+    let address = server.address().unwrap().to_string();
+    let (_, said) = answer(&gateway, as_operator("GET", "/admin/config", "")).await;
+    assert_eq!(said["listen"], address);
+    let (_, said) = answer(&gateway, as_operator("GET", "/status", "")).await;
+    assert_eq!(said["config"]["listen"], address);
+}

@@ -272,3 +272,87 @@ async fn the_access_log_has_a_line_for_each_call_that_it_is_to() {
     }
     assert!(lines[2].contains(r#"end="given_up""#), "{}", lines[2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_failed_is_told_as_one() {
+    let settings = SETTINGS.replace(
+        "first_word: 10ms,",
+        "first_word: 10ms, cuts_per_thousand: 1000,",
+    );
+    let failed = gateway(&format!("{settings}\nlog: {{ access: failed }}\n"));
+    let lines = Lines::default();
+    let guard = lines.take_down();
+    let response = send(&failed, chat().body(message(true)).unwrap()).await;
+    assert_eq!(response.status(), 200);
+    let body = text(response).await;
+    assert!(
+        body.contains("interrupted") && !body.contains("[DONE]"),
+        "{body}"
+    );
+    drop(guard);
+    let all = lines.text();
+    let line = all.lines().find(|line| line.contains("campanile::access"));
+    let line = line.unwrap_or_else(|| panic!("there is no line: {all}"));
+    for told in ["status=200", r#"end="failed""#, "error=Interrupted"] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_stage_saw_is_logged_and_counted() {
+    let settings = SETTINGS.replace("requests_per_minute: 100", "requests_per_minute: 1");
+    let failing = settings.replace(
+        "first_word: 10ms,",
+        "first_word: 10ms, failures_per_thousand: 1000,",
+    );
+    let gateway = gateway(&failing);
+    let lines = Lines::default();
+    let guard = lines.take_down();
+    let stranger = Request::post("/v1/chat/completions").header("x-request-id", "stranger");
+    let response = send(&gateway, stranger.body(message(false)).unwrap()).await;
+    assert_eq!(response.status(), 401);
+    let response = send(&gateway, chat().body(message(false)).unwrap()).await;
+    assert_eq!(response.status(), 502, "the stage has a line of its own");
+    let limited = chat().header("x-request-id", "limited");
+    let response = send(&gateway, limited.body(message(false)).unwrap()).await;
+    assert_eq!(response.status(), 429);
+    assert_eq!(send(&gateway, get("/nowhere")).await.status(), 404);
+    drop(guard);
+    let text_of_log = lines.text();
+    let access: Vec<_> = text_of_log
+        .lines()
+        .filter(|line| line.contains("campanile::access"))
+        .collect();
+    assert_eq!(access.len(), 3, "{access:#?}");
+    for (line, told) in access.iter().zip([
+        r#"id="stranger" method="POST" path="/v1/chat/completions" status=401 error=Request"#,
+        r#"id="limited" method="POST" path="/v1/chat/completions" status=429 key="app" tenant="acme""#,
+        r#"path="/nowhere" status=404"#,
+    ]) {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+    let failures = text_of_log
+        .lines()
+        .filter(|line| line.contains("campanile::call"));
+    assert!(failures.count() > 0);
+    let metrics = text(send(&gateway, get("/metrics")).await).await;
+    for sample in [
+        r#"campanile_error_answers_total{key="",status="401",error="request"} 1"#,
+        r#"campanile_error_answers_total{key="app",status="429",error="refused"} 1"#,
+        r#"campanile_error_answers_total{key="app",status="502",error="server"} 1"#,
+        r#"campanile_error_answers_total{key="",status="404",error="request"} 1"#,
+    ] {
+        assert!(metrics.contains(sample), "{sample}:\n{metrics}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_takes_another_method_says_so() {
+    let gateway = gateway(SETTINGS);
+    let patch = Request::patch("/healthz").body(Body::empty()).unwrap();
+    let response = send(&gateway, patch).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()["allow"], "GET,HEAD");
+    let said: Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(said["error"]["type"], "invalid_request_error");
+}

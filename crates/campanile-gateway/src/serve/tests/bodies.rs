@@ -163,3 +163,54 @@ async fn a_connection_goes_on_after_an_error() {
     assert_eq!(client.answer().await.status, 400);
     assert_eq!(client.ask(CHAT, "", &chat()).await.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn bodies_together_have_so_much_room() {
+    let settings = format!("{AT_ONCE}server: {{ max_body: 5000, max_body_memory: 8000 }}\n");
+    let served = served(&gateway(&settings));
+    let half = |client: &mut Client, text: &str| {
+        let head = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
+        let text = format!(
+            "POST {CHAT} HTTP/1.1\r\nhost: x\r\n{head}\r\n3e8\r\n{}\r\n",
+            text.repeat(1000)
+        );
+        let chunk = format!("7d0\r\n{}\r\n", " ".repeat(2000));
+        let mut pipe = std::mem::replace(&mut client.pipe, tokio::io::duplex(1).0);
+        async move {
+            pipe.write_all(text.as_bytes()).await.unwrap();
+            tokio::time::sleep(SECOND).await;
+            pipe.write_all(chunk.as_bytes()).await.unwrap();
+            tokio::time::sleep(SECOND).await;
+            pipe
+        }
+    };
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::new(&served);
+        client.pipe = half(&mut client, " ").await;
+        clients.push(client);
+    }
+    assert_eq!(
+        served.bodies.load(std::sync::atomic::Ordering::Relaxed),
+        6000
+    );
+    let mut third = Client::new(&served);
+    third.pipe = half(&mut third, " ").await;
+    let answer = third.answer().await;
+    assert_eq!(
+        (answer.status, answer.header("x-should-retry")),
+        (503, Some("true"))
+    );
+    assert!(answer.message().contains("max_body_memory"), "{answer:?}");
+    // One that comes in one piece takes none of it, and what ends gives it back.
+    let mut small = Client::new(&served);
+    assert_eq!(small.ask(CHAT, "", &chat()).await.status, 200);
+    let rest = chat().to_string();
+    clients[0]
+        .send(format!("{:x}\r\n{rest}\r\n0\r\n\r\n", rest.len()))
+        .await;
+    assert_eq!(clients[0].answer().await.status, 200);
+    drop(clients);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(served.bodies.load(std::sync::atomic::Ordering::Relaxed), 0);
+}

@@ -227,3 +227,26 @@ async fn what_keys_cannot_be_is_refused() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_names_the_call_as_its_headers_do() {
+    let settings = "
+providers:
+  sim: { simulated: { failures_per_thousand: 1000 }, models: { small: null } }
+keys: { one: { secret: sk-one } }
+";
+    let served = served(&gateway(settings));
+    let mut client = Client::new(&served);
+    for (headers, status) in [(bearer("sk-one"), 502), (bearer("sk-none"), 401)] {
+        let answer = client.ask("/v1/messages", &headers, &chat()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let id = answer.header("request-id");
+        assert!(id.is_some() && id == answer.header("x-request-id"));
+        assert_eq!(answer.json()["request_id"].as_str(), id, "{answer:?}");
+        client = Client::new(&served);
+    }
+    let answer = client.get("/v1/messages", "").await;
+    let id = answer.header("request-id");
+    assert_eq!((answer.status, id), (405, answer.header("x-request-id")));
+    assert_eq!(answer.json()["request_id"].as_str(), id);
+}

@@ -63,11 +63,11 @@ fn a_request_allocates_little() {
     let headers =
         "authorization: Bearer sk-one\r\naccept: application/json\r\nuser-agent: test\r\n";
     for (what, request, most) in [
-        ("refused", request("/v1/messages", "", "{"), 40),
+        ("refused", request("/v1/messages", "", "{"), 20),
         (
             "chat",
             request("/v1/chat/completions", headers, &chat().to_string()),
-            200,
+            110,
         ),
     ] {
         let mut ask = |times: usize| {

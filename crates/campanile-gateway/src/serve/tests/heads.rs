@@ -83,3 +83,47 @@ async fn what_is_not_http_is_answered_with_400() {
     assert!(answer.message().contains("not HTTP"));
     assert!(client.is_closed().await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_came_with_the_request_before_has_its_time_too() {
+    for head_timeout in [10, 2] {
+        let settings = format!("{AT_ONCE}server: {{ head_timeout: {head_timeout} }}\n");
+        let served = served(&gateway(&settings));
+        let mut client = Client::new(&served);
+        let whole = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.send(format!("{whole}{whole}GET /hea")).await;
+        for _ in 0..2 {
+            assert_eq!(client.answer().await.status, 200);
+        }
+        let begun = Instant::now();
+        assert_eq!(client.answer().await.status, 408);
+        let waited = Instant::now().duration_since(begun).as_secs();
+        assert_eq!(waited, head_timeout);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_speaks_http2_is_told_what_is_spoken() {
+    let served = served(&gateway(AT_ONCE));
+    let mut client = Client::new(&served);
+    client
+        .send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 505);
+    assert!(answer.message().contains("HTTP/1.1 is spoken here"));
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_cannot_be_read_has_a_name_and_is_counted() {
+    let gateway = gateway(AT_ONCE);
+    let mut client = Client::new(&served(&gateway));
+    client.send("\x16\x03\x01 hello\r\n\r\n").await;
+    let answer = client.answer().await;
+    let id = answer.header("x-request-id");
+    assert!(id.is_some() && id == answer.header("request-id"));
+    assert_eq!(answer.json()["request_id"].as_str(), id);
+    let counts = gateway.kept().standing.refusals.total();
+    assert_eq!(counts, 1);
+}

@@ -17,6 +17,7 @@ mod callers;
 mod clients;
 mod cost;
 mod heads;
+mod page;
 mod priority;
 mod stops;
 
@@ -33,11 +34,7 @@ fn gateway(settings: &str) -> Gateway {
 
 /// What connections to a gateway share.
 fn served(gateway: &Gateway) -> Arc<Served> {
-    Arc::new(Served {
-        operate: super::operate(gateway.clone()),
-        gateway: gateway.clone(),
-        stop: Arc::default(),
-    })
+    Arc::new(Served::new(gateway.clone()))
 }
 
 /// How many calls are under way at providers.
