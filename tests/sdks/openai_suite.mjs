@@ -1,6 +1,20 @@
 // OpenAI's SDK for JavaScript, unchanged but for the base URL.
 import assert from "node:assert/strict";
-import { GATEWAY, QUESTION, SAID, counting, counts, fresh, load, raises, run, until } from "./checks.mjs";
+import {
+  GATEWAY,
+  QUESTION,
+  SAID,
+  counting,
+  counts,
+  eachFate,
+  fresh,
+  isCounted,
+  load,
+  patiently,
+  raises,
+  run,
+  until,
+} from "./checks.mjs";
 
 const OpenAI = load("openai").default;
 const baseURL = `${GATEWAY}/v1`;
@@ -96,7 +110,7 @@ await run("openai, JavaScript", {
   },
 
   async "unknown model"() {
-    const error = await raises(OpenAI.NotFoundError, create({ model: "smolm2" }));
+    const error = await raises(OpenAI.NotFoundError, create({ model: "smolm2" }, client.withOptions({ apiKey: "key-of-few" })));
     assert.match(error.message, /smollm2/);
     assert.equal(error.code, "model_not_found");
   },
@@ -201,5 +215,57 @@ await run("openai, JavaScript", {
     const one = async () => text(await drain(await create({ model: "slow", stream: true })));
     const all = await Promise.all(Array.from({ length: 50 }, one));
     assert.deepEqual(all, Array(50).fill(SAID));
+  },
+
+  // Whatever a provider does: a whole answer, or an error of the right class; never a clean end of what was cut.
+  async fates() {
+    const [of, times] = counted();
+    const calls = await eachFate("openai-js", OpenAI, async function* (model, stream) {
+      const answer = await create({ model, stream }, of);
+      if (!stream) {
+        yield [answer.choices[0].message.content, Boolean(answer.choices[0].finish_reason)];
+        return;
+      }
+      for await (const chunk of answer) yield [text([chunk]), Boolean(chunk.choices[0]?.finish_reason)];
+    });
+    assert.equal(times.length, calls, "none is sent again");
+  },
+
+  // A mock of others, that breaks its answers at random: see what it says of its callers at its end.
+  async llmock() {
+    const all = async (options) => {
+      const chunks = await drain(await create({ ...options, stream: true }));
+      assert.ok(chunks.some((chunk) => chunk.choices[0]?.finish_reason));
+      return chunks;
+    };
+    for (let number = 0; number < 8; number++) {
+      const content = `Question ${number} of the weather, by OpenAI's SDK for JavaScript?`;
+      const options = { messages: [{ role: "user", content }], max_tokens: 60 };
+      for (const model of ["llmock", "llmock-messages"]) {
+        const streamed = { ...options, model: `${model}-streams` };
+        assert.ok((await create({ ...options, model })).choices[0].message.content);
+        assert.ok(text(await patiently(() => all(streamed), OpenAI.APIError)));
+        const whole = (await create({ ...options, model, tools })).choices[0].message.tool_calls;
+        const chunks = await patiently(() => all({ ...streamed, tools }), OpenAI.APIError);
+        const calls = chunks.flatMap((chunk) => chunk.choices[0]?.delta.tool_calls ?? []);
+        for (const call of [whole, calls]) {
+          assert.equal(call[0].function.name, "get_weather");
+          assert.ok(JSON.parse(call.map((part) => part.function.arguments ?? "").join("")).city);
+        }
+      }
+    }
+  },
+
+  async counted() {
+    await isCounted("openai-js", async (apiKey, model, stream) => {
+      const options = stream ? { stream, stream_options: { include_usage: true } } : {};
+      try {
+        const answer = await create({ model, ...options }, client.withOptions({ apiKey }));
+        const { usage } = stream ? (await drain(answer)).at(-1) : answer;
+        return [usage.prompt_tokens, usage.completion_tokens];
+      } catch (error) {
+        assert.ok(error instanceof (model === "status-400" ? OpenAI.BadRequestError : OpenAI.InternalServerError), `${error}`);
+      }
+    });
   },
 });

@@ -204,6 +204,8 @@ impl fmt::Debug for Script {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
+        // Head and body are written one after the other: the second is not to wait for word of the first.
+        let _ = stream.set_nodelay(true);
         let shared = Arc::clone(&shared);
         shared.change(|state| {
             state.counts.connections += 1;
