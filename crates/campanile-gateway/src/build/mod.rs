@@ -27,7 +27,7 @@ use crate::{
     gateway::Kept,
 };
 
-mod guards;
+pub(crate) mod guards;
 mod limits;
 mod member;
 mod pool;
