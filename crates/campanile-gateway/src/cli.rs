@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Check {
         /// The file; that of `--config` if there is none here.
         file: Option<PathBuf>,
+        /// Leaves out secrets that are in files and in the environment: for who may not read them.
+        #[arg(long)]
+        without_secrets: bool,
     },
     /// Prints the JSON Schema of the file, for editors.
     Schema,
@@ -71,10 +74,11 @@ First steps:
        starts with simulated processors, and prints a `curl` line to try
   2. write gateway.yaml:
        providers:
-         openai: {}                  # its key is in OPENAI_API_KEY
+         openai:                     # its key is in OPENAI_API_KEY
+           models: [gpt-5-mini]
          local:
            base_url: http://127.0.0.1:8000/v1
-           models: [llama-3.3-70b]
+           models: [llama-3.3-70b]   # each is asked for what it names, and for nothing else
   3. campanile-gateway check gateway.yaml
   4. campanile-gateway --config gateway.yaml
   5. point an SDK at it:
@@ -94,7 +98,8 @@ const SIGNALS: &str = "
 Signals:
   SIGTERM, SIGINT (ctrl-c)  takes no new calls, ends those under way, at most for
                             `server.stop_within`; a second one ends it at once
-  SIGHUP                    reads the file again, as every change of it does
+  SIGHUP                    reads the file again, as every change of it does; does nothing
+                            without a file
 
 Exit codes:
   0  stopped well      1  the settings are wrong     2  the command line is wrong
@@ -144,6 +149,39 @@ mod tests {
         Options::command_with_help().debug_assert();
     }
 
+    /// What the help teaches is well, and no member is asked for a model of another.
+    #[test]
+    fn the_file_of_the_help_is_well() {
+        let lines = STEPS
+            .lines()
+            .skip_while(|line| !line.ends_with("gateway.yaml:"));
+        let lines = lines.skip(1).take_while(|line| line.starts_with("       "));
+        let text: Vec<_> = lines.map(|line| &line[7..]).collect();
+        assert!(text.len() > 5, "{text:?}");
+        let text = text.join("\n").replace(
+            "models: [gpt-5-mini]",
+            "models: [gpt-5-mini]\n    key: key-of-the-test",
+        );
+        let loaded =
+            campanile_gateway::config::load(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let models = &loaded.config.stages["default"].models;
+        assert_eq!(models, &["gpt-5-mini", "llama-3.3-70b"]);
+    }
+
+    #[test]
+    fn a_check_may_leave_out_secrets() {
+        let line = ["campanile-gateway", "check", "--without-secrets", "a.yaml"];
+        let options = Options::try_parse_from(line).unwrap();
+        assert!(matches!(
+            options.command,
+            Some(Command::Check {
+                file: Some(_),
+                without_secrets: true
+            })
+        ));
+    }
+
     #[test]
     fn the_help_names_every_override_signal_and_exit_code() {
         let help = Options::command_with_help().render_long_help().to_string();
@@ -176,7 +214,7 @@ mod tests {
         let options = Options::try_parse_from(["campanile-gateway", "check", "b.yaml"]).unwrap();
         assert!(matches!(
             options.command,
-            Some(Command::Check { file: Some(_) })
+            Some(Command::Check { file: Some(_), .. })
         ));
     }
 }

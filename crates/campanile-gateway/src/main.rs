@@ -1,10 +1,14 @@
 //! The gateway as a program: a thin shell around the library.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use campanile_gateway::{
     Gateway, Server,
-    config::{self, Loaded, LogConfig},
+    config::{self, Config, LoadError, Loaded, LogConfig},
     quickstart, watch,
 };
 
@@ -27,53 +31,97 @@ fn main() -> ExitCode {
     let options = Options::read();
     let done = match &options.command {
         Some(Command::Schema) => schema(),
-        Some(Command::Check { file }) => check(file.as_deref().or(options.config.as_deref())),
+        Some(Command::Check {
+            file,
+            without_secrets,
+        }) => check(
+            file.as_deref().or(options.config.as_deref()),
+            *without_secrets,
+        ),
         None => run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(code, message)) => {
-            eprintln!("{message}");
+            let _ = writeln!(std::io::stderr(), "{message}");
             ExitCode::from(code)
         }
     }
 }
 
-fn schema() -> Result<(), Failed> {
-    let schema = serde_json::to_string_pretty(&config::schema());
-    println!(
-        "{}",
-        schema.map_err(|error| Failed(exit::SETTINGS, error.to_string()))?
-    );
-    Ok(())
+/// Says something to who asked. Who has heard enough may have gone: `... | head`.
+fn say(text: &str) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let message = format!("what is to be said cannot be written: {error}");
+            Err(Failed(exit::SETTINGS, message))
+        }
+        _ => Ok(()),
+    }
 }
 
-fn check(file: Option<&Path>) -> Result<(), Failed> {
+fn schema() -> Result<(), Failed> {
+    let schema = serde_json::to_string_pretty(&config::schema());
+    say(&schema.map_err(|error| Failed(exit::SETTINGS, error.to_string()))?)
+}
+
+fn check(file: Option<&Path>, without_secrets: bool) -> Result<(), Failed> {
     let Some(file) = file else {
         let message = "which file? `campanile-gateway check FILE`";
         return Err(Failed(exit::USAGE, message.to_owned()));
     };
-    let loaded = read(file)?;
-    println!("{}\n", summary::Summary(&loaded.config));
+    let loaded = match without_secrets {
+        true => config::read_without_secrets(file).map_err(wrong),
+        false => read(file),
+    }?;
+    let mut lines = vec![format!("{}\n", summary::Summary(&loaded.config))];
     for changed in &loaded.overrides {
-        println!(
+        lines.push(format!(
             "{} sets {} to {}",
             changed.variable, changed.setting, changed.value
-        );
+        ));
     }
     for warning in &loaded.warnings {
-        println!("warning: {warning}");
+        lines.push(format!("warning: {warning}"));
     }
-    match loaded.warnings.len() {
-        0 => println!("{} is well", file.display()),
-        1 => println!("{} is well, with a warning", file.display()),
-        count => println!("{} is well, with {count} warnings", file.display()),
+    build(file, loaded.config)?;
+    let warned = match loaded.warnings.len() {
+        0 => String::new(),
+        1 => ", with a warning".to_owned(),
+        count => format!(", with {count} warnings"),
+    };
+    let left_out = match without_secrets {
+        true => "; secrets in files and in the environment were left out",
+        false => "",
+    };
+    lines.push(format!("{} is well{warned}{left_out}", file.display()));
+    say(&lines.join("\n"))
+}
+
+/// Builds what a start builds, and lets it go: what a start would refuse is wrong.
+fn build(file: &Path, config: Config) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed(exit::SETTINGS, format!("no runtime: {error}")))?;
+    // Its tasks never run: nobody is asked anything.
+    let _within = runtime.enter();
+    match Gateway::new(config) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failed(
+            exit::SETTINGS,
+            format!("{}: {error}", file.display()),
+        )),
     }
-    Ok(())
+}
+
+fn wrong(error: LoadError) -> Failed {
+    Failed(exit::SETTINGS, error.to_string())
 }
 
 fn read(file: &Path) -> Result<Loaded, Failed> {
-    config::read(file).map_err(|error| Failed(exit::SETTINGS, error.to_string()))
+    config::read(file).map_err(wrong)
 }
 
 fn run(options: &Options) -> Result<(), Failed> {
@@ -155,7 +203,7 @@ async fn serve(
     let address = server
         .address()
         .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
-    println!("http://{address}");
+    say(&format!("http://{address}"))?;
     tracing::info!(%address, file = %file.display(), "listening");
     let following = tokio::spawn(watch::follow(gateway, file.to_owned()));
     let served = until_stopped(server).await;
@@ -166,6 +214,7 @@ async fn serve(
 /// Serves without a file, for trying it out.
 async fn try_out(listen: Option<std::net::SocketAddr>, options: &Options) -> Result<(), Failed> {
     log(&LogConfig::default(), false, options)?;
+    tokio::spawn(signals::ignore_hangups());
     let started = quickstart::start(listen).await.map_err(|error| {
         let code = match error {
             quickstart::StartError::Listen { .. } => exit::LISTEN,
@@ -173,7 +222,7 @@ async fn try_out(listen: Option<std::net::SocketAddr>, options: &Options) -> Res
         };
         Failed(code, error.to_string())
     })?;
-    println!("{}", started.banner);
+    say(&started.banner.to_string())?;
     until_stopped(started.server).await
 }
 

@@ -34,14 +34,18 @@ fn read(path: &str) -> String {
 
 /// Loads with every variable set, to something of its own.
 fn load(text: &str) -> Result<Loaded, String> {
+    load_at(text, &root())
+}
+
+fn load_at(text: &str, folder: &Path) -> Result<Loaded, String> {
     let env = |name: &str| Some(format!("value-of-{name}"));
-    load_in(text, &root(), &env, false).map_err(|error| error.to_string())
+    load_in(text, folder, &env, false).map_err(|error| error.to_string())
 }
 
 #[tokio::test]
 async fn the_examples_load_and_a_gateway_is_made_of_each() {
     for name in ["gateway.yaml", "gateway-small.yaml"] {
-        let loaded = load(&read(&format!("examples/{name}")))
+        let loaded = load_at(&read(&format!("examples/{name}")), &root().join("examples"))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(loaded.warnings.is_empty(), "{name}: {:?}", loaded.warnings);
         Gateway::new(loaded.config).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -189,7 +193,8 @@ fn the_page_of_settings_names_each_with_its_default() {
     check(w, "member", &MemberConfig::from("provider"));
     let pool = PoolConfig::default();
     check::<RetryConfig>(w, "retry", &pool.retry.clone().unwrap());
-    check(w, "retry budget", &BudgetConfig::default());
+    let budget = pool.retry.clone().unwrap().budget.unwrap();
+    check::<BudgetConfig>(w, "retry budget", &budget);
     check(w, "hedge", &HedgeConfig::default());
     check(w, "resume", &ResumeConfig::default());
     check(w, "breaker", &CircuitBreakerConfig::default());

@@ -35,3 +35,19 @@ async fn told_to_stop() {
 async fn told_to_stop() {
     let _ = tokio::signal::ctrl_c().await;
 }
+
+/// Says of SIGHUP, as long as this is polled, that there is nothing to read again: by itself it would end the process.
+#[cfg(unix)]
+pub(crate) async fn ignore_hangups() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP does nothing: there is no file to read again");
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn ignore_hangups() {}

@@ -77,7 +77,8 @@ pub mod seconds {
     ///
     /// # Errors
     ///
-    /// When it is neither, or the number is negative or too large; the error shows it.
+    /// When it is neither, or the number is negative, or it is longer than [100 years](crate::time::human::MOST); the error shows
+    /// it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         deserializer.deserialize_any(Visitor)
     }
@@ -153,8 +154,16 @@ pub mod seconds {
 
     impl Visitor {
         fn of<E: de::Error>(seconds: f64) -> Result<Duration, E> {
-            Duration::try_from_secs_f64(seconds)
-                .map_err(|error| E::custom(format_args!("{seconds} seconds: {error}")))
+            let duration = Duration::try_from_secs_f64(seconds)
+                .map_err(|error| E::custom(format_args!("{seconds} seconds: {error}")))?;
+            Self::bounded(duration)
+        }
+
+        fn bounded<E: de::Error>(duration: Duration) -> Result<Duration, E> {
+            human::bounded(duration).ok_or_else(|| {
+                let seconds = duration.as_secs();
+                E::custom(format_args!("{seconds} seconds: {}", human::RULE))
+            })
         }
     }
 
@@ -166,13 +175,13 @@ pub mod seconds {
         }
 
         fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
-            Ok(Duration::from_secs(seconds))
+            Self::bounded(Duration::from_secs(seconds))
         }
 
         fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Duration, E> {
-            u64::try_from(seconds)
-                .map(Duration::from_secs)
-                .map_err(|_| E::custom(format_args!("{seconds} seconds: below 0")))
+            let positive = u64::try_from(seconds)
+                .map_err(|_| E::custom(format_args!("{seconds} seconds: below 0")))?;
+            Self::bounded(Duration::from_secs(positive))
         }
 
         fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Duration, E> {

@@ -137,13 +137,29 @@ pub mod human {
     ///
     /// # Errors
     ///
-    /// When the text is no duration; the error shows it.
+    /// When the text is no duration, or is beyond [`MOST`]; the error shows it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| {
+        // A number without a unit is one of seconds, as it is where it is no text.
+        let seconds = text.trim().parse().ok();
+        let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let duration = seconds.map_or_else(|| humantime::parse_duration(&text), Ok);
+        let duration = duration.map_err(|error| {
             D::Error::custom(format_args!(
                 "{text:?} is no duration such as 30s or 250ms: {error}"
             ))
-        })
+        })?;
+        bounded(duration)
+            .ok_or_else(|| D::Error::custom(format_args!("{text:?} is too long: {RULE}")))
+    }
+
+    /// The longest that a duration in settings may be: 100 years. Sums and small multiples of it are far from what clocks can
+    /// tell.
+    pub const MOST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+    pub(crate) const RULE: &str = "the most are 100 years";
+
+    pub(crate) fn bounded(duration: Duration) -> Option<Duration> {
+        (duration <= MOST).then_some(duration)
     }
 }

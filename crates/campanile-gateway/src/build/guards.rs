@@ -13,7 +13,7 @@ use campanile::{
 use crate::config::{LimitsConfig, MemberConfig, PoolConfig};
 
 /// No limit that anybody reaches, and the highest that one may be moved to.
-pub(super) const MOST: u32 = 1_000_000;
+pub(crate) const MOST: u32 = 1_000_000;
 
 /// What guards a member, of all kinds of calls together.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Guards {
 
 /// The settings of all guards of a member, checked.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     pub(super) breaker: Option<CircuitBreakerConfig>,
     pub(super) rate: RateLimitConfig,
     pub(super) concurrency: ConcurrencyLimitConfig,
@@ -39,12 +39,20 @@ pub(super) struct Terms {
 // ===== impl Terms =====
 
 impl Terms {
-    pub(super) fn of(pool: &PoolConfig, member: &MemberConfig) -> Result<Self, Invalid> {
+    pub(crate) fn of(pool: &PoolConfig, member: &MemberConfig) -> Result<Self, Invalid> {
         let limits = &member.limits;
         let concurrency = match (pool.concurrency, limits.concurrent) {
             (Some(found), None) => found,
             (Some(found), Some(most)) => ConcurrencyLimitConfig {
                 max_limit: found.max_limit.min(most),
+                algorithm: match found.algorithm {
+                    AlgorithmConfig::Static(StaticConfig { limit }) => {
+                        AlgorithmConfig::Static(StaticConfig {
+                            limit: limit.min(most),
+                        })
+                    }
+                    other => other,
+                },
                 ..found
             },
             (None, limit) => fixed(limits, limit.unwrap_or(MOST)),
@@ -66,7 +74,7 @@ impl Terms {
 }
 
 /// By unit: requests, tokens.
-pub(super) fn rates(limits: &LimitsConfig) -> [Option<Limit>; 2] {
+pub(crate) fn rates(limits: &LimitsConfig) -> [Option<Limit>; 2] {
     let requests = match (limits.requests_per_second, limits.requests_per_minute) {
         (Some(rate), _) => Some(Limit::per_second(rate)),
         (None, rate) => rate.map(Limit::per_minute),
@@ -74,7 +82,7 @@ pub(super) fn rates(limits: &LimitsConfig) -> [Option<Limit>; 2] {
     [requests, limits.tokens_per_minute.map(Limit::per_minute)]
 }
 
-pub(super) fn rate(
+pub(crate) fn rate(
     limits: &LimitsConfig,
     [requests, tokens]: [Option<Limit>; 2],
 ) -> RateLimitConfig {
@@ -87,7 +95,7 @@ pub(super) fn rate(
 }
 
 /// So many calls at once, of a limit that may be moved.
-pub(super) fn fixed(limits: &LimitsConfig, limit: u32) -> ConcurrencyLimitConfig {
+pub(crate) fn fixed(limits: &LimitsConfig, limit: u32) -> ConcurrencyLimitConfig {
     let config = ConcurrencyLimitConfig {
         max_limit: MOST,
         ..ConcurrencyLimitConfig::fixed(limit)

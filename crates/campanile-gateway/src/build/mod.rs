@@ -31,7 +31,7 @@ use crate::{
     gateway::Kept,
 };
 
-mod guards;
+pub(crate) mod guards;
 mod holder;
 mod limits;
 mod member;

@@ -2,19 +2,53 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
+
 use super::{
     Config, PoolConfig, StageConfig,
-    check::Check,
+    check::{Check, fits},
     read::tree::{Key, Node, Place, Value},
     workflow,
 };
 
-/// What a pool's settings are if only a part of them is written: the defaults of the layers are for other programs.
-pub(super) const PARTS: [(&str, &str, &str); 3] = [
-    ("retry", "retry_after", "elsewhere"),
-    ("timeouts", "first_data", "60s"),
-    ("timeouts", "between_data", "60s"),
-];
+/// Where the gateway's default of a pool's settings is another than the layer's, which is for other programs: the path, and the
+/// gateway's.
+pub(super) fn differences() -> Vec<(Vec<String>, Json)> {
+    fn compare(
+        path: &mut Vec<String>,
+        ours: &Json,
+        layers: &Json,
+        out: &mut Vec<(Vec<String>, Json)>,
+    ) {
+        match (ours, layers) {
+            (Json::Object(ours), Json::Object(layers)) => {
+                for (name, ours) in ours {
+                    path.push(name.clone());
+                    compare(path, ours, layers.get(name).unwrap_or(&Json::Null), out);
+                    path.pop();
+                }
+            }
+            (ours, layers) if ours == layers => {}
+            (ours, _) => out.push((path.clone(), ours.clone())),
+        }
+    }
+    let ours = json(&PoolConfig::default());
+    let parts = ours.as_object().into_iter().flatten();
+    // What a part is where all that is written of it is that it is there.
+    let parts = parts.filter(|(_, part)| part.is_object());
+    let empty: serde_json::Map<_, _> = parts
+        .map(|(name, _)| (name.clone(), Json::Object(serde_json::Map::new())))
+        .collect();
+    let mut out = Vec::new();
+    if let Ok(layers) = serde_json::from_value::<PoolConfig>(Json::Object(empty)) {
+        compare(&mut Vec::new(), &ours, &json(&layers), &mut out);
+    }
+    out
+}
+
+fn json(pool: &PoolConfig) -> Json {
+    serde_json::to_value(pool).unwrap_or_default()
+}
 
 /// Adds what a written part of a pool's settings leaves out, where the gateway's default is another than the layer's.
 pub(super) fn defaults(root: &mut Node) {
@@ -24,27 +58,85 @@ pub(super) fn defaults(root: &mut Node) {
     let Value::Map(pools) = &mut pools.value else {
         return;
     };
+    let differences = differences();
     for (_, pool) in pools {
-        for (part, setting, value) in PARTS {
-            let Some(part) = pool.get_mut(part) else {
+        begin_below_cap(pool);
+        for (path, value) in &differences {
+            // What is not there at all is the pool's own default.
+            let Some((part, rest)) = path.split_first() else {
                 continue;
             };
-            let Value::Map(settings) = &mut part.value else {
-                continue;
-            };
-            let written = settings.iter().position(|(key, _)| key.text == setting);
-            match written {
-                Some(index) if settings[index].1.is_blank() => {
-                    settings[index].1 = Node::text(value)
-                }
-                Some(_) => {}
-                None => {
-                    let text = setting.to_owned();
-                    let place = Place::default();
-                    settings.push((Key { text, place }, Node::text(value)));
-                }
+            match pool.get_mut(part) {
+                Some(part) if !part.is_blank() => fill(part, rest, value),
+                _ => {}
             }
         }
+    }
+}
+
+/// Puts a value where nothing is written.
+fn fill(node: &mut Node, path: &[String], value: &Json) {
+    let (Some((name, rest)), Value::Map(settings)) = (path.split_first(), &mut node.value) else {
+        return;
+    };
+    let missing = || match rest.is_empty() {
+        true => Node::json(value),
+        false => Node::new(Value::Map(Vec::new())),
+    };
+    let index = settings.iter().position(|(key, _)| key.text == *name);
+    let index = index.unwrap_or_else(|| {
+        let (text, place) = (name.clone(), Place::default());
+        settings.push((Key { text, place }, missing()));
+        settings.len() - 1
+    });
+    let setting = &mut settings[index].1;
+    if setting.is_blank() {
+        setting.value = missing().value;
+    }
+    fill(setting, rest, value);
+}
+
+/// A budget of retries that is smaller than the one by default begins full.
+fn begin_below_cap(pool: &mut Node) {
+    let budget = pool
+        .get_mut("retry")
+        .and_then(|retry| retry.get_mut("budget"));
+    let Some(Node {
+        value: Value::Map(settings),
+        ..
+    }) = budget
+    else {
+        return;
+    };
+    let has = |name: &str| {
+        settings
+            .iter()
+            .any(|(key, value)| key.text == name && !value.is_blank())
+    };
+    let cap = settings.iter().find(|(key, _)| key.text == "cap");
+    let Some((_, cap)) = cap.filter(|_| !has("initial")) else {
+        return;
+    };
+    let Value::Scalar(scalar) = &cap.value else {
+        return;
+    };
+    let retry = PoolConfig::default().retry;
+    let initial = retry
+        .and_then(|retry| retry.budget)
+        .map(|budget| budget.initial);
+    let cap_is: Option<f64> = scalar.text.trim().parse().ok();
+    if cap_is
+        .zip(initial)
+        .is_some_and(|(cap, initial)| cap < initial)
+    {
+        let text = "initial".to_owned();
+        let place = cap.place;
+        let value = Node {
+            place,
+            ..Node::new(cap.value.clone())
+        };
+        settings.retain(|(key, _)| key.text != "initial");
+        settings.push((Key { text, place }, value));
     }
 }
 
@@ -71,6 +163,7 @@ pub(super) fn complete(config: &mut Config, check: &mut Check<'_>) {
     }
     models(config, check);
     defaults_of_stages(config);
+    unnamed(config, check);
 }
 
 /// What a pool's members say of their models.
@@ -172,6 +265,48 @@ fn defaults_of_stages(config: &mut Config) {
             }
             if let Some(model) = provider.model_by_default(&member.provider) {
                 provider.stages.insert(name.clone(), model);
+            }
+        }
+    }
+}
+
+/// Warns of models that members have and nobody can ask for: stages of `workflow` take only their own names.
+fn unnamed(config: &Config, check: &mut Check<'_>) {
+    let Some(workflow) = &config.workflow else {
+        return;
+    };
+    if config.default_stage.is_some() {
+        return;
+    }
+    let taken = |model: &String| {
+        config.aliases.contains_key(model)
+            || config.stages.iter().any(|(name, stage)| {
+                let mut own = stage.models.iter().chain([name]);
+                own.any(|own| fits(own, model))
+            })
+    };
+    for (name, provider) in &config.providers {
+        let stages: Vec<&str> = config
+            .pools
+            .iter()
+            .filter(|(pool, _)| workflow.has(pool))
+            .filter(|(_, pool)| pool.members.iter().any(|member| member.provider == *name))
+            .map(|(pool, _)| pool.as_str())
+            .collect();
+        if stages.is_empty() {
+            continue;
+        }
+        let asked: BTreeSet<&String> = provider.stages.values().collect();
+        for (callers, its) in &provider.models {
+            let its = its.as_ref().unwrap_or(callers);
+            if !taken(callers) && !asked.contains(its) {
+                check.warn(
+                    &["providers", name, "models", callers],
+                    format!(
+                        "nobody can ask for `{callers}`: stages of `workflow` take only their own names ({}); write a stage with it in `models`",
+                        stages.join(", ")
+                    ),
+                );
             }
         }
     }

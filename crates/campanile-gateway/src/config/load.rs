@@ -4,7 +4,7 @@ use super::{
     Config, Digest, check, complete,
     overrides::{self, Override},
     read::{
-        expand::{Env, expand},
+        expand::{Env, expand, left_out},
         hide,
         problem::LoadError,
         tree::Node,
@@ -43,6 +43,22 @@ pub fn read(path: &Path) -> Result<Loaded, LoadError> {
     load_in(&text, folder, &env, true).map_err(|error| error.of(name))
 }
 
+/// Reads a file as [`read`] does, but leaves out secrets that are elsewhere: files with secrets, `{ env: NAME }`, the variables of
+/// presets, and `${NAME}` of variables that are not set where a secret is. For a check by somebody who may not see them;
+/// nothing can be started by it.
+///
+/// # Errors
+///
+/// As [`read`]: a variable that is not set is wrong where no secret is.
+pub fn read_without_secrets(path: &Path) -> Result<Loaded, LoadError> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|error| LoadError::plain(format!("it cannot be read: {error}")).of(&name))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let env = |name: &str| std::env::var(name).ok();
+    load_by(&text, folder, &env, true, true).map_err(|error| error.of(name))
+}
+
 /// Reads a text, with the environment of the process for `${NAME}` and secrets, but without overrides. Paths in it are relative
 /// to the folder of the process.
 ///
@@ -60,9 +76,20 @@ pub(crate) fn load_in(
     env: Env<'_>,
     overridden: bool,
 ) -> Result<Loaded, LoadError> {
+    load_by(text, folder, env, overridden, false)
+}
+
+/// The same, and leaves out secrets that are elsewhere where `leave_out` says so.
+pub(super) fn load_by(
+    text: &str,
+    folder: &Path,
+    env: Env<'_>,
+    overridden: bool,
+    leave_out: bool,
+) -> Result<Loaded, LoadError> {
     let mut root = Node::parse(text).map_err(|problem| LoadError::new(vec![problem], text, &[]))?;
     let mut problems = Vec::new();
-    expand(&mut root, "", env, &mut problems);
+    expand(&mut root, env, leave_out, &mut problems);
     let secrets = hide::secrets(&root);
     complete::defaults(&mut root);
     let read = typed::<Config>(&root);
@@ -82,7 +109,9 @@ pub(crate) fn load_in(
             Err(problem) => return Err(failed(vec![problem])),
         }
     }
-    let mut check = check::Check::new(&root, folder, env);
+    // Only keys of presets are looked for there.
+    let left = |name: &str| env(name).or_else(|| leave_out.then(|| left_out(name)));
+    let mut check = check::Check::new(&root, folder, &left, leave_out);
     check.before(&mut config);
     complete::complete(&mut config, &mut check);
     check.after(&mut config);

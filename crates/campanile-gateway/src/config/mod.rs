@@ -42,7 +42,7 @@ pub use limits::LimitsConfig;
 pub use listen::address;
 #[cfg(test)]
 pub(crate) use load::load_in;
-pub use load::{Loaded, load, read};
+pub use load::{Loaded, load, read, read_without_secrets};
 pub use log::{AccessLog, LogConfig, LogFormat};
 pub use overrides::{OVERRIDES, Override};
 pub use pool::{MemberConfig, PoolConfig, ProbeConfig, StrategyConfig};

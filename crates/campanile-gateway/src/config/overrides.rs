@@ -107,7 +107,8 @@ fn set(config: &mut Config, setting: &str, value: &str) -> Result<(), String> {
             let seconds = value.parse().ok().filter(|seconds| *seconds > 0.0);
             let time =
                 seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-            let rule = "it must be a number of seconds above 0";
+            let time = time.filter(|time| *time <= campanile::time::human::MOST);
+            let rule = "it must be a number of seconds above 0, and at most 100 years";
             config.deadline = Some(time.ok_or(rule)?);
         }
     }

@@ -52,7 +52,7 @@ pub struct WorkflowStage {
     pub providers: Vec<String>,
     /// How many calls travel together. Accepted, and does nothing yet: every call goes by itself.
     pub batch_size: Option<u32>,
-    /// How long a call may take.
+    /// How long a provider may take for a call, from the first byte that it is sent. Waiting for a turn comes on top.
     #[serde(with = "seconds::optional")]
     #[schemars(with = "Option<Duration>")]
     pub timeout_seconds: Option<Duration>,
@@ -110,6 +110,7 @@ pub(super) fn translate(config: &mut Config, check: &mut Check<'_>) {
     };
     let whole = &workflow.parallel_processing;
     limits_of_all(config, whole, check);
+    let turn_of_all = config.limits.max_wait;
     for (name, stage) in &whole.stages {
         let at = [STAGES[0], STAGES[1], STAGES[2], name.as_str()];
         for (known, what) in [
@@ -142,9 +143,18 @@ pub(super) fn translate(config: &mut Config, check: &mut Check<'_>) {
             let path = [at[0], at[1], at[2], at[3], "timeout_seconds"];
             check.wrong(&path, "it is 0: it must be above 0");
         }
+        // It times the work, by any provider, and not the queue before it: that has its own bounds.
+        let time = stage.timeout_seconds;
+        if let Some(time) = time {
+            let clocks = &mut pool.timeouts;
+            clocks.total = Some(time);
+            clocks.first_data = clocks.first_data.map(|least| least.max(time));
+            clocks.between_data = clocks.between_data.map(|least| least.max(time));
+        }
+        let waits = limits.max_wait.saturating_add(turn_of_all);
         let made = StageConfig {
             limits,
-            deadline: stage.timeout_seconds,
+            deadline: time.map(|time| time.saturating_add(waits)),
             ..StageConfig::default()
         };
         config.pools.insert(name.clone(), pool);
@@ -190,13 +200,15 @@ fn limits_of_all(config: &mut Config, whole: &ParallelConfig, check: &mut Check<
     let made = waiting(workers, whole.rate_limit_per_second);
     let limits = &mut config.limits;
     // What the file says of all in our own words, or the environment, comes before.
-    let untouched = limits.max_wait.is_zero();
+    let untouched = !check.is_written(&["limits", "max_wait"]);
     limits.concurrent = limits.concurrent.or(made.concurrent);
     if limits.requests_per_minute.is_none() {
         limits.requests_per_second = limits.requests_per_second.or(made.requests_per_second);
     }
-    if untouched {
-        limits.max_wait = made.max_wait;
+    let rates = [limits.requests_per_second, limits.requests_per_minute];
+    let limited = limits.concurrent.is_some() || rates.iter().any(Option::is_some);
+    if untouched && (limited || limits.tokens_per_minute.is_some()) {
+        limits.max_wait = MAX_WAIT;
     }
 }
 

@@ -1,7 +1,10 @@
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use campanile::config::Invalid;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess},
+};
 
 use crate::error::Class;
 
@@ -62,10 +65,8 @@ pub struct GroupConfig {
 }
 
 /// Where calls go that failed in a group, by the class of their error.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fallbacks {
     /// The group for every class that is not named, but for those by which the request itself is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,5 +232,74 @@ impl Fallbacks {
             .iter()
             .map(|(class, group)| (Some(*class), group));
         classes.chain(self.otherwise.iter().map(|group| (None, group)))
+    }
+}
+
+/// What `fallbacks` may name.
+static NAMED: [&str; Class::ALL.len() + 1] = {
+    let mut names = ["otherwise"; Class::ALL.len() + 1];
+    let mut index = 0;
+    while index < Class::ALL.len() {
+        names[index + 1] = Class::ALL[index].name();
+        index += 1;
+    }
+    names
+};
+
+impl<'de> Deserialize<'de> for Fallbacks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Fallbacks;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of classes of errors, or `otherwise`, to groups")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fallbacks, A::Error> {
+                let mut fallbacks = Fallbacks::default();
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    let class = Class::ALL.into_iter().find(|class| class.name() == name);
+                    match (&*name, class) {
+                        ("otherwise", _) => fallbacks.otherwise = map.next_value()?,
+                        (_, Some(class)) => {
+                            fallbacks.classes.insert(class, map.next_value()?);
+                        }
+                        (name, None) => return Err(de::Error::unknown_field(name, &NAMED)),
+                    }
+                }
+                Ok(fallbacks)
+            }
+        }
+        deserializer.deserialize_struct("Fallbacks", &NAMED, Visitor)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Fallbacks {
+    fn schema_name() -> Cow<'static, str> {
+        "Fallbacks".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let text = |name: &&str| {
+            match *name {
+            "otherwise" => "The group for every class that is not named, but for those by which the request itself is at fault.".to_owned(),
+            class => format!("The group for errors of class `{class}`."),
+        }
+        };
+        let groups = NAMED.iter().map(|name| {
+            let group =
+                serde_json::json!({ "type": ["string", "null"], "description": text(name) });
+            ((*name).to_owned(), group)
+        });
+        let groups: serde_json::Map<_, _> = groups.collect();
+        schemars::json_schema!({
+            "description": "Where calls go that failed in a group, by the class of their error.",
+            "type": "object",
+            "properties": groups,
+            "additionalProperties": false
+        })
     }
 }

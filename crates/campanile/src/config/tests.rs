@@ -50,3 +50,26 @@ fn a_duration_may_be_absent() {
         Some(Duration::from_secs(2))
     );
 }
+
+#[test]
+fn a_number_in_a_text_is_one_of_seconds() {
+    assert_eq!(read(r#""5""#).unwrap(), Duration::from_secs(5));
+    assert_eq!(read(r#"" 0.25 ""#).unwrap(), Duration::from_millis(250));
+    assert!(read(r#""-5""#).unwrap_err().contains("is no duration"));
+    assert!(read(r#""inf""#).unwrap_err().contains("is no duration"));
+}
+
+#[test]
+fn the_longest_is_a_hundred_years() {
+    assert_eq!(read("3153600000").unwrap(), crate::time::human::MOST);
+    for text in [
+        "3153600001",
+        "18446744073709551615",
+        "1e18",
+        r#""101years""#,
+        r#""18446744073709551615s""#,
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains("the most are 100 years"), "{text}: {error}");
+    }
+}

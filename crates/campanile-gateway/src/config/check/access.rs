@@ -79,7 +79,7 @@ impl Check<'_> {
             let tenant = key.tenant.as_deref() != Some("");
             self.rule(tenant, &path("tenant"), "it must not be empty");
             self.limits(&path("limits"), &key.limits);
-            self.budgets(&path("budgets"), &key.budgets);
+            self.budgets(&path("budgets"), &key.budgets, config);
             self.models(name, &key.models, config);
         }
     }

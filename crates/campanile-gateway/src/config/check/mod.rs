@@ -16,10 +16,13 @@ use super::{
 };
 
 mod access;
+mod asked;
 mod pools;
 mod secrets;
 mod server;
 mod stages;
+
+pub(super) use stages::fits;
 
 /// Other names of settings, as other systems write them.
 pub(super) const ALIASES: [(&str, &str); 5] = [
@@ -35,6 +38,8 @@ pub(super) struct Check<'a> {
     root: &'a Node,
     pub(super) folder: &'a Path,
     pub(super) env: Env<'a>,
+    /// Whether secrets that are elsewhere are left there.
+    leave_out: bool,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
@@ -42,11 +47,17 @@ pub(super) struct Check<'a> {
 // ===== impl Check =====
 
 impl<'a> Check<'a> {
-    pub(super) const fn new(root: &'a Node, folder: &'a Path, env: Env<'a>) -> Self {
+    pub(super) const fn new(
+        root: &'a Node,
+        folder: &'a Path,
+        env: Env<'a>,
+        leave_out: bool,
+    ) -> Self {
         Self {
             root,
             folder,
             env,
+            leave_out,
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -65,10 +76,13 @@ impl<'a> Check<'a> {
         self.stages(config);
         self.routes(config);
         self.access(config);
+        self.asked(config);
     }
 
-    /// All that was found. Problems of one setting are told once.
+    /// All that was found, in the order of the file. Problems of one setting are told once.
     pub(super) fn done(mut self) -> (Vec<Problem>, Vec<Warning>) {
+        self.warnings
+            .sort_by_key(|warning| (warning.line == 0, warning.line));
         self.warnings.dedup();
         (self.problems, self.warnings)
     }
@@ -76,6 +90,12 @@ impl<'a> Check<'a> {
     /// Whether nothing is wrong so far.
     pub(super) const fn well(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Whether a setting is written.
+    pub(super) fn is_written(&self, path: &[&str]) -> bool {
+        let found = path.iter().try_fold(self.root, |at, step| at.get(step));
+        found.is_some_and(|setting| !setting.is_blank())
     }
 
     /// Where a setting is, or what it would be in.

@@ -1,6 +1,8 @@
 use campanile::endpoint::Endpoint;
+use campanile_llm::estimate::EstimateConfig;
 
 use super::Check;
+use crate::build::guards::{self, Terms};
 use crate::config::{Config, LimitsConfig, MemberConfig, PoolConfig, StrategyConfig};
 
 // ===== impl Check =====
@@ -64,6 +66,16 @@ impl Check<'_> {
             let slash = probe.path.starts_with('/');
             self.rule(slash, &path("path"), "it must begin with `/`");
         }
+        for (index, member) in pool.members.iter().enumerate() {
+            // What a start would refuse, and none of the rules has told.
+            if self.well()
+                && let Err(error) = Terms::of(pool, member)
+            {
+                let position = format!("[{index}]");
+                let at = ["pools", name, "members", &position];
+                self.wrong(&at, error.to_string());
+            }
+        }
     }
 
     fn member(
@@ -95,6 +107,18 @@ impl Check<'_> {
         }
         let limits = ["pools", pool, "members", &position, "limits"];
         self.limits(&limits, &member.limits);
+        let least = whole.concurrency.map_or(0, |found| found.min_limit);
+        if let Some(most) = member
+            .limits
+            .concurrent
+            .filter(|most| (1..least).contains(most))
+        {
+            let concurrent = ["pools", pool, "members", &position, "limits", "concurrent"];
+            let message = format!(
+                "it is {most}: it must be at least the pool's `concurrency.min_limit`, {least}"
+            );
+            self.wrong(&concurrent, message);
+        }
     }
 
     /// Limits, wherever they are.
@@ -124,5 +148,82 @@ impl Check<'_> {
         let none = limits.concurrent == Some(0);
         let message = "it is 0: it must be at least 1; leave it out for no limit";
         self.rule(!none, &at("concurrent"), message);
+        if let Some(most) = limits.concurrent.filter(|most| *most > 0) {
+            let message = format!(
+                "it is {most}: it must be at most {}",
+                count(guards::MOST.into())
+            );
+            self.rule(most <= guards::MOST, &at("concurrent"), message);
+            if most <= guards::MOST
+                && let Err(error) = guards::fixed(limits, most).build()
+            {
+                self.wrong(
+                    &at(error.field),
+                    format!("it is {}: {}", error.value, error.rule),
+                );
+            }
+        }
+        let [requests, tokens] = guards::rates(limits);
+        for (field, limit, two) in [
+            (
+                "requests_per_second",
+                requests.filter(|_| limits.requests_per_second.is_some()),
+                true,
+            ),
+            (
+                "requests_per_minute",
+                requests.filter(|_| limits.requests_per_second.is_none()),
+                true,
+            ),
+            ("tokens_per_minute", tokens, false),
+        ] {
+            let Some(limit) = limit.filter(|limit| limit.rate.is_finite() && limit.rate > 0.0)
+            else {
+                continue;
+            };
+            let both = if two {
+                [Some(limit), None]
+            } else {
+                [None, Some(limit)]
+            };
+            if guards::rate(limits, both).build().is_err() {
+                let rate = limit.rate;
+                let rule = "it must be at most 2^58, and 10^12 a second";
+                self.wrong(&at(field), format!("it is {rate:?}: {rule}"));
+            }
+        }
+        let needs = likely_answer();
+        if let Some(tokens) = limits.tokens_per_minute.filter(|tokens| *tokens > 0.0)
+            && tokens <= needs as f64
+        {
+            let message = too_small(&tokens.to_string(), needs);
+            self.warn(&at("tokens_per_minute"), message);
+        }
     }
+}
+
+/// How many tokens an answer is taken to be of which nobody has said or learned how long it is.
+pub(super) fn likely_answer() -> u64 {
+    EstimateConfig::default().output
+}
+
+/// What is said of a limit that no call fits which does not say how long its answer may be.
+pub(super) fn too_small(limit: &str, needs: u64) -> String {
+    let needs = count(needs);
+    format!(
+        "it is {limit}: a call that does not say `max_tokens` is taken for {needs} tokens and those of its prompt, and is always refused"
+    )
+}
+
+/// A number as people write it.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }

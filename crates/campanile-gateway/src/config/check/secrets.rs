@@ -1,7 +1,7 @@
 use campanile_llm::provider::Secret;
 
 use super::Check;
-use crate::config::Config;
+use crate::config::{Config, read::expand::left_out};
 
 // ===== impl Check =====
 
@@ -32,6 +32,14 @@ impl Check<'_> {
     }
 
     fn fetch(&mut self, path: &[&str], secret: &mut Secret) {
+        if self.leave_out {
+            // What is written here stays; of what is elsewhere it is known where.
+            let place = secret.to_string();
+            if let Some(place) = place.strip_prefix("env ").or(place.strip_prefix("file ")) {
+                *secret = Secret::new(left_out(place));
+                return;
+            }
+        }
         match secret.fetched(self.folder, self.env) {
             Ok(fetched) => *secret = fetched,
             Err(invalid) => {

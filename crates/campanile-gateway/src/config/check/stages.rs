@@ -1,7 +1,10 @@
-use campanile::spend_limit::{SpendBudget, SpendLimitConfig};
+use campanile::spend_limit::{Enforce, SpendBudget, SpendLimitConfig, SpendUnit};
 use campanile_llm::route::{GroupConfig, Pattern, RouterConfig};
 
-use super::Check;
+use super::{
+    Check,
+    pools::{likely_answer, too_small},
+};
 use crate::config::{Config, StageConfig};
 
 // ===== impl Check =====
@@ -62,12 +65,28 @@ impl Check<'_> {
             self.named(&path, "stage", target, config.stages.keys());
         }
         self.limits(&path("limits"), &stage.limits);
-        self.budgets(&path("budgets"), &stage.budgets);
+        self.budgets(&path("budgets"), &stage.budgets, config);
     }
 
-    pub(super) fn budgets(&mut self, path: &[&str], budgets: &[SpendBudget]) {
+    pub(super) fn budgets(&mut self, path: &[&str], budgets: &[SpendBudget], whole: &Config) {
         if budgets.is_empty() {
             return;
+        }
+        for (index, budget) in budgets.iter().enumerate() {
+            let position = format!("[{index}]");
+            let at = [path, &[&position]].concat();
+            if budget.unit == SpendUnit::Money && whole.prices.is_none() {
+                self.warn(
+                    &at,
+                    "there are no `prices`: no call has a known price, and this budget is not kept",
+                );
+            }
+            let needs = likely_answer();
+            let refuses = budget.enforce == Enforce::Refuse && budget.unit == SpendUnit::Tokens;
+            if refuses && (1..=needs).contains(&budget.limit) {
+                let at = [path, &[&position, "limit"]].concat();
+                self.warn(&at, too_small(&budget.limit.to_string(), needs));
+            }
         }
         let mut config = SpendLimitConfig::default();
         config.budgets = budgets.to_vec();
@@ -138,7 +157,7 @@ impl Check<'_> {
 }
 
 /// Whether a name, or a pattern with `*`, is that of a model.
-pub(super) fn fits(pattern: &str, model: &str) -> bool {
+pub(crate) fn fits(pattern: &str, model: &str) -> bool {
     match Pattern::parse(pattern) {
         Some(pattern) => pattern.matches(model),
         None => pattern == model,

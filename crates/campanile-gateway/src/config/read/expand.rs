@@ -1,5 +1,6 @@
 use super::{
     problem::{Problem, quoted},
+    sight::{Sight, Walk},
     suggest::nearest,
     tree::{Node, Value},
 };
@@ -11,25 +12,56 @@ pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 const MOST: usize = 64 << 10;
 
 /// Puts values of the environment where `${NAME}` and `${NAME:-default}` stand; `$${` is `${`. Keys stay as they are.
-pub(crate) fn expand(node: &mut Node, path: &str, env: Env<'_>, problems: &mut Vec<Problem>) {
-    match &mut node.value {
-        Value::Scalar(scalar) if scalar.text.contains("${") => match replaced(&scalar.text, env) {
-            Ok(text) => scalar.written = Some(std::mem::replace(&mut scalar.text, text)),
-            Err(message) => {
-                problems.push(Problem::new(path, node.place, message));
-                node.broken.set(true);
+/// Variables that are not set are an error; where secrets are and `leave_out` says so, a text stands for them that says that it was
+/// left out.
+pub(crate) fn expand(node: &mut Node, env: Env<'_>, leave_out: bool, problems: &mut Vec<Problem>) {
+    let expanding = Expanding { env, leave_out };
+    expanding.node(node, "", Walk::ROOT, problems);
+}
+
+/// What stands for a secret that was left where it is.
+pub(crate) fn left_out(place: &str) -> String {
+    let plain = |sign: char| if sign.is_ascii_graphic() { sign } else { '-' };
+    let place: String = place.chars().map(plain).collect();
+    format!("left-out-of-the-check:{place}")
+}
+
+struct Expanding<'a> {
+    env: Env<'a>,
+    leave_out: bool,
+}
+
+impl Expanding<'_> {
+    fn node(&self, node: &mut Node, path: &str, walk: Walk, problems: &mut Vec<Problem>) {
+        match &mut node.value {
+            Value::Scalar(scalar) if scalar.text.contains("${") => {
+                let secret = matches!(walk.sight, Sight::Nothing | Sight::Headers);
+                let leave_out = |name: &str| (self.env)(name).or_else(|| Some(left_out(name)));
+                let env: Env<'_> = match self.leave_out && secret {
+                    true => &leave_out,
+                    false => self.env,
+                };
+                match replaced(&scalar.text, env) {
+                    Ok(text) => {
+                        scalar.written = Some(std::mem::replace(&mut scalar.text, text));
+                    }
+                    Err(message) => {
+                        problems.push(Problem::new(path, node.place, message));
+                        node.broken.set(true);
+                    }
+                }
             }
-        },
-        Value::Scalar(_) => {}
-        Value::List(list) => {
-            for (index, value) in list.iter_mut().enumerate() {
-                expand(value, &format!("{path}[{index}]"), env, problems);
+            Value::Scalar(_) => {}
+            Value::List(list) => {
+                for (index, value) in list.iter_mut().enumerate() {
+                    self.node(value, &format!("{path}[{index}]"), walk, problems);
+                }
             }
-        }
-        Value::Map(entries) => {
-            for (key, value) in entries {
-                let path = super::problem::joined(path, &key.text);
-                expand(value, &path, env, problems);
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    let path = super::problem::joined(path, &key.text);
+                    self.node(value, &path, walk.into(&key.text), problems);
+                }
             }
         }
     }
@@ -71,6 +103,11 @@ fn one(inside: &str, env: Env<'_>) -> Result<String, String> {
         return Err(format!(
             "{} is no name of an environment variable; write `${{NAME}}`, `${{NAME:-default}}`, or `$${{` for the characters themselves",
             quoted(name)
+        ));
+    }
+    if default.is_some_and(|default| default.contains("${")) {
+        return Err(format!(
+            "the text for when `{name}` is not set is taken as it is: no `${{` can stand in it"
         ));
     }
     match (

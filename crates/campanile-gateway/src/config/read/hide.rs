@@ -1,66 +1,67 @@
 //! What of a file may be seen. Excerpts stand in errors, which stand in logs: a secret has no place there.
 
-use super::tree::{Node, Value};
+use super::{
+    excerpt,
+    sight::{Sight, Walk},
+    tree::{Node, Value},
+};
+use crate::config::Preset;
 
 /// What stands for it.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 
 /// How keys of providers begin.
 const BEGINNINGS: [&str; 9] = [
     "sk-", "sk_", "pk-", "xai-", "gsk_", "AIza", "ghp_", "hf_", "eyJ",
 ];
 
-/// Whether a setting of this name holds a secret.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let whole = [
-        "key",
-        "apikey",
-        "secret",
-        "token",
-        "password",
-        "authorization",
-        "cookie",
-    ];
-    let end = ["_key", "_secret", "_token", "_password", "_apikey"];
-    whole.contains(&name.as_str()) || end.iter().any(|end| name.ends_with(end))
-}
-
-/// Whether all values within a setting of this name are secrets.
-fn holds_secrets(name: &str) -> bool {
-    name == "headers"
-}
-
-/// Every secret that is written in the file, or has been put into it.
+/// Every secret that is written in the file, or has been put into it, and everything that may be one.
 pub(crate) fn secrets(node: &Node) -> Vec<String> {
-    fn gather(node: &Node, hidden: bool, out: &mut Vec<String>) {
-        match &node.value {
-            Value::Scalar(scalar) if hidden && scalar.text.len() > 3 => {
-                out.push(scalar.text.clone());
-            }
-            // What came from outside may be one wherever it was put.
-            Value::Scalar(scalar) if scalar.written.is_some() && scalar.text.len() > 3 => {
-                out.push(scalar.text.clone());
-            }
-            Value::Scalar(_) => {}
-            Value::List(list) => list.iter().for_each(|node| gather(node, hidden, out)),
-            Value::Map(entries) => {
-                // `{ env: NAME }` says where it is, not what.
-                let place = hidden && entries.len() == 1;
-                for (key, value) in entries {
-                    let place = place && matches!(key.text.as_str(), "env" | "file");
-                    let hidden = hidden || is_secret(&key.text) || holds_secrets(&key.text);
-                    gather(value, hidden && !place, out);
-                }
-            }
-        }
-    }
     let mut out = Vec::new();
-    gather(node, false, &mut out);
+    gather(node, Walk::ROOT, &mut out);
     // What holds another goes first.
     out.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     out.dedup();
     out
+}
+
+fn gather(node: &Node, walk: Walk, out: &mut Vec<String>) {
+    match &node.value {
+        Value::Scalar(scalar) => {
+            let hidden = match walk.sight {
+                Sight::Open | Sight::Plain => false,
+                Sight::Nothing | Sight::Headers => true,
+                // What must be a map, or has no name that is known. Of these nobody makes a secret.
+                Sight::Names => {
+                    let text = scalar.text.as_str();
+                    !matches!(text, "true" | "false" | "null") && Preset::named(text).is_none()
+                }
+            };
+            // What came from outside may be one wherever it was put.
+            if !hidden && scalar.written.is_none() {
+                return;
+            }
+            let lines = scalar.text.lines().map(str::trim);
+            let all = std::iter::once(scalar.text.as_str()).chain(lines);
+            out.extend(all.filter(|text| text.len() > 3).map(str::to_owned));
+        }
+        Value::List(list) => list.iter().for_each(|node| gather(node, walk, out)),
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                let tells_where = matches!(key.text.as_str(), "env" | "file");
+                // `{ env: NAME }` says where it is, not what.
+                let place =
+                    entries.len() == 1 && tells_where && walk.may_tell_where() && !walk.is_root();
+                if !walk.shows_name(&key.text) && !tells_where && key.text.len() > 3 {
+                    out.push(key.text.clone());
+                }
+                match (place, &value.value) {
+                    (true, Value::Scalar(scalar)) if scalar.written.is_none() => {}
+                    _ => gather(value, walk.into(&key.text), out),
+                }
+            }
+        }
+    }
 }
 
 /// A message without these secrets, and without what looks like one.
@@ -81,14 +82,7 @@ pub(crate) fn line(source: &str, number: usize, secrets: &[String]) -> String {
         return String::new();
     };
     let text: String = text.chars().take(400).collect();
-    let text = match within(&lines) {
-        Some(true) => hidden_after(&text, text.len() - text.trim_start().len()),
-        Some(false) => match text.find(": ") {
-            Some(colon) => hidden_after(&text, colon + 2),
-            None => hidden_after(&text, text.len() - text.trim_start().len()),
-        },
-        None => values(&text),
-    };
+    let text = excerpt::last(&lines, &text);
     let text: String = text
         .chars()
         .map(|sign| if sign.is_control() { ' ' } else { sign })
@@ -96,73 +90,8 @@ pub(crate) fn line(source: &str, number: usize, secrets: &[String]) -> String {
     message(&text, secrets)
 }
 
-/// Whether the last line is within a secret (`true`), or within a map of them (`false`).
-fn within(lines: &[&str]) -> Option<bool> {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let (last, before) = lines.split_last()?;
-    let mut most = indent(last);
-    for line in before.iter().rev().filter(|line| !line.trim().is_empty()) {
-        if indent(line) >= most {
-            continue;
-        }
-        most = indent(line);
-        let line = line.trim_start().trim_start_matches("- ");
-        let name = line
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .trim_matches(['"', '\'']);
-        if holds_secrets(name) {
-            return Some(false);
-        }
-        if is_secret(name) {
-            let place = last.trim_start();
-            return (!place.starts_with("env:") && !place.starts_with("file:")).then_some(true);
-        }
-    }
-    None
-}
-
-/// A line, the values of its secret settings hidden.
-fn values(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(colon) = rest.find(':') {
-        let (before, after) = rest.split_at(colon + 1);
-        out.push_str(before);
-        rest = after;
-        let name = before[..colon].trim_end().trim_end_matches(['"', '\'']);
-        let part = |sign: char| sign.is_ascii_alphanumeric() || sign == '_' || sign == '-';
-        let name = name.rsplit(|sign| !part(sign)).next().unwrap_or_default();
-        let name = name.trim_start_matches('-');
-        if holds_secrets(name) && !rest.trim().is_empty() {
-            out.push(' ');
-            out.push_str(HIDDEN);
-            return out;
-        }
-        let value = rest.trim_start();
-        if is_secret(name) && !value.is_empty() && !elsewhere(value) {
-            out.push(' ');
-            out.push_str(HIDDEN);
-            let open = value
-                .chars()
-                .next()
-                .filter(|sign| matches!(sign, '"' | '\''));
-            // Where a value of one line ends nobody knows for sure: what follows is told only after a clear end.
-            let end = match open {
-                Some(quote) => value[1..].find(quote).map(|end| end + 2),
-                None if value.starts_with("${") => None,
-                None => value.find([',', '}']),
-            };
-            rest = end.map_or("", |end| &value[end..]);
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
 /// Whether a value says only where the secret is.
-fn elsewhere(value: &str) -> bool {
+pub(super) fn elsewhere(value: &str) -> bool {
     let place = value.strip_prefix('{').map(str::trim_start);
     if place.is_some_and(|place| place.starts_with("env:") || place.starts_with("file:")) {
         return true;
@@ -172,10 +101,6 @@ fn elsewhere(value: &str) -> bool {
         let end = inside.find(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
         end.is_some_and(|end| inside[end..].starts_with('}'))
     })
-}
-
-fn hidden_after(text: &str, start: usize) -> String {
-    format!("{}{HIDDEN}", text.get(..start).unwrap_or_default())
 }
 
 /// A text, words that look like keys hidden, and what stands in an address beside host and path.

@@ -5,11 +5,13 @@
 //! 3. [`typed`]: the settings by serde, all that is wrong at once.
 //! 4. [`problem`]: how it is told, without a secret.
 
+mod excerpt;
 pub(super) mod expand;
 mod failure;
 pub(super) mod hide;
 pub(super) mod problem;
 mod scalar;
+pub(super) mod sight;
 pub(super) mod suggest;
 pub(super) mod tree;
 pub(super) mod typed;

@@ -134,6 +134,24 @@ impl Node {
         }))
     }
 
+    /// A value that stands nowhere.
+    pub(crate) fn json(value: &serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        let place = Place::default();
+        match value {
+            Json::String(text) => Self::text(text),
+            Json::Array(list) => Self::new(Value::List(list.iter().map(Self::json).collect())),
+            Json::Object(map) => {
+                let entries = map.iter().map(|(text, value)| {
+                    let text = text.clone();
+                    (Key { text, place }, Self::json(value))
+                });
+                Self::new(Value::Map(entries.collect()))
+            }
+            other => Self::text(&other.to_string()),
+        }
+    }
+
     pub(crate) fn entries(&self) -> &[(Key, Self)] {
         match &self.value {
             Value::Map(entries) => entries,

@@ -10,9 +10,9 @@ use serde::{
 
 use super::{
     failure::Failure,
-    hide::is_secret,
     problem::{Problem, joined},
     scalar::{Kind, kind},
+    sight::is_secret,
     suggest::instead,
     tree::{Key, Node, Scalar, Value},
 };

@@ -100,6 +100,46 @@ pools:
     assert_eq!(d.retry, PoolConfig::default().retry);
 }
 
+/// A part of which nothing is said but that it is there, or something as it is by default, is as by default.
+#[test]
+fn what_is_left_out_of_a_part_is_as_by_default() {
+    for pool in [
+        "retry: {}",
+        "retry:",
+        "retry: { max_retries: 2 }",
+        "retry: { max_retries: 2, budget: {} }",
+        "retry: { budget: }",
+        "retry: { budget: { deposit: 0.2 } }",
+        "retry: { budget: { cap: 200 } }",
+        "retry: { budget: { initial: 100 } }",
+        "retry: { backoff: { kind: decorrelated } }",
+        "timeouts: {}",
+        "timeouts: { first_data: }",
+        "timeouts: { between_data: 60s }",
+        "breaker: {}",
+        "{}",
+    ] {
+        let pool = pool
+            .strip_prefix("{}")
+            .map_or(format!("{{ {pool} }}"), |_| "{}".to_owned());
+        let read = config(&format!(
+            "providers: {{ openai: {{}} }}\npools: {{ a: {pool} }}\n"
+        ));
+        let expected = PoolConfig {
+            members: vec!["openai".into()],
+            ..PoolConfig::default()
+        };
+        assert_eq!(read.pools["a"], expected, "{pool}");
+    }
+    let read = config(
+        "providers: { openai: {} }\npools: { a: { retry: { budget: { cap: 7 } } }, b: { retry: { budget: null } } }",
+    );
+    let budget = |pool: &str| read.pools[pool].retry.clone().unwrap().budget;
+    let small = budget("a").unwrap();
+    assert_eq!((small.cap, small.initial), (7.0, 7.0), "it begins full");
+    assert_eq!(budget("b"), None);
+}
+
 #[test]
 fn everything_at_once_loads() {
     let config = config(EVERYTHING);

@@ -24,7 +24,7 @@ pools:
     assert_eq!(
         told(text),
         "line 4, column 5: providers.openai.modles: there is no such setting; did you mean `models`?
-  4 |     modles: [a]
+  4 |     modles: [***]
     |     ^^^^^^
 line 7, column 5: pools.main.strtegy: there is no such setting; did you mean `strategy`?
   7 |     strtegy: ebw
@@ -123,7 +123,19 @@ fn what_is_of_another_kind_is_told_with_what_it_must_be() {
         ),
         (
             "stages: {c: {fallbacks: {rat: b}}}",
-            "line 1, column 26: stages.c.fallbacks.rat: \"rat\" is none of its values; did you mean `rate`?",
+            "line 1, column 26: stages.c.fallbacks.rat: there is no such setting; did you mean `rate`?",
+        ),
+        (
+            "stages: {c: {fallbacks: {othrwise: b}}}",
+            "line 1, column 26: stages.c.fallbacks.othrwise: there is no such setting; did you mean `otherwise`?",
+        ),
+        (
+            "deadline: 18446744073709551615",
+            "line 1, column 11: deadline: 18446744073709551615 seconds: the most are 100 years",
+        ),
+        (
+            "server: {idle_timeout: 101years}",
+            "line 1, column 24: server.idle_timeout: \"101years\" is too long: the most are 100 years",
         ),
         (
             "pools: {a: {patience: soon}}",
@@ -153,6 +165,10 @@ fn variables_are_told_by_name_and_never_by_value() {
             "${A",
             "`${` is not closed by `}`; write `$${` for the characters themselves",
         ),
+        (
+            "${A:-${B}}",
+            "the text for when `A` is not set is taken as it is: no `${` can stand in it",
+        ),
         ("${EVIL}", "what was put in is none of its values"),
     ] {
         let text = format!("providers:\n  openai:\n    api: {value}\n");
@@ -175,8 +191,15 @@ providers:
     default_model: a$${MODEL}
     models: [\"${MODEL}\", plain]
 limits: { concurrent: \"${COUNT}\", requests_per_second: \"${COUNT}.5\" }
+deadline: \"${FIVE}\"
+pools: { a: { timeouts: { first_data: \"${FIVE}\" }, retry: { max_retry_after: \"${FIVE}\" } } }
 ";
     let config = load(text).unwrap().config;
+    let five = std::time::Duration::from_secs(5);
+    assert_eq!(config.deadline, Some(five));
+    assert_eq!(config.pools["a"].timeouts.first_data, Some(five));
+    let retry = config.pools["a"].retry.clone().unwrap();
+    assert_eq!(retry.max_retry_after, five);
     let local = &config.providers["local"];
     assert_eq!(local.base_url.as_deref(), Some("http://127.0.0.1:804/v1"));
     assert_eq!(
@@ -208,6 +231,26 @@ fn every_rule_says_what_where_and_what_would_be_right() {
         (
             "limits: {concurrent: 0}",
             "limits.concurrent: it is 0: it must be at least 1; leave it out for no limit",
+        ),
+        (
+            "limits: {concurrent: 2000000}",
+            "limits.concurrent: it is 2000000: it must be at most 1,000,000",
+        ),
+        (
+            "limits: {requests_per_second: 1e300}",
+            "limits.requests_per_second: it is 1e300: it must be at most 2^58, and 10^12 a second",
+        ),
+        (
+            "limits: {tokens_per_minute: 1e17}",
+            "limits.tokens_per_minute: it is 1e17: it must be at most 2^58, and 10^12 a second",
+        ),
+        (
+            "keys: {a: {secret: abcd, limits: {concurrent: 1000001}}}",
+            "keys.a.limits.concurrent: it is 1000001: it must be at most 1,000,000",
+        ),
+        (
+            "pools: {a: {concurrency: {min_limit: 10}, members: [{provider: openai, limits: {concurrent: 5}}]}}",
+            "pools.a.members[0].limits.concurrent: it is 5: it must be at least the pool's `concurrency.min_limit`, 10",
         ),
         ("deadline: 0", "deadline: it is 0: it must be above 0"),
         (
@@ -420,14 +463,122 @@ stages: {a: {models: [m]}}
     assert_eq!(
         told,
         [
-            "line 5: pools.a.strategy: without `prices` nothing is cheaper than anything else",
-            "line 4: providers.ollama: no pool has it: nothing goes there",
-            "line 5: pools.b: no stage has it: nothing goes there",
             "line 2: listen: 0.0.0.0:80 can be reached from elsewhere, and there are no `keys`: everybody may call",
             "line 2: listen: 0.0.0.0:80 can be reached from elsewhere, and `admin.token` is not set: everybody may read `/status` and `/metrics`",
             "line 3: admin.open: it does nothing without `admin.token`: nothing is closed",
+            "line 4: providers.ollama: no pool has it: nothing goes there",
+            "line 5: pools.a.strategy: without `prices` nothing is cheaper than anything else",
+            "line 5: pools.b: no stage has it: nothing goes there",
         ]
     );
+}
+
+fn warned(text: &str) -> Vec<String> {
+    let warnings = load(text)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .warnings;
+    warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn limits_that_no_call_keeps_and_budgets_without_prices_are_warned_of() {
+    let text = "
+providers: {openai: {}}
+limits: {tokens_per_minute: 500}
+stages: {a: {pool: default, budgets: [{unit: money, limit: 5, period: day}]}}
+keys:
+  k:
+    secret: a-secret-of-the-tests
+    limits: {tokens_per_minute: 1025}
+    budgets:
+      - {unit: tokens, limit: 10, period: day}
+      - {unit: tokens, limit: 20, period: month, enforce: warn}
+";
+    assert_eq!(
+        warned(text),
+        [
+            "line 3: limits.tokens_per_minute: it is 500: a call that does not say `max_tokens` is taken for 1,024 tokens and those of its prompt, and is always refused",
+            "line 4: stages.a.budgets[0]: there are no `prices`: no call has a known price, and this budget is not kept",
+            "line 10: keys.k.budgets[0].limit: it is 10: a call that does not say `max_tokens` is taken for 1,024 tokens and those of its prompt, and is always refused",
+        ]
+    );
+}
+
+#[test]
+fn a_member_that_takes_any_model_beside_one_with_models_is_warned_of() {
+    let text = "
+providers:
+  openai: {}
+  local: {base_url: 'http://127.0.0.1:1/v1', models: [llama-3.3-70b]}
+  llama_cpp: {}
+  made-up: {simulated: {}}
+";
+    assert_eq!(
+        warned(text),
+        [
+            "line 3: providers.openai: it names no models, so in pool `default` it is asked for `llama-3.3-70b` of `local` too: write its `models`",
+        ]
+    );
+    let apart = "
+providers:
+  openai: {}
+  local: {base_url: 'http://127.0.0.1:1/v1', models: [llama-3.3-70b]}
+pools: {a: {members: [openai]}, b: {members: [local]}}
+default_stage: a
+";
+    assert!(warned(apart).is_empty());
+}
+
+#[test]
+fn a_member_of_which_no_model_is_known_is_warned_of() {
+    let stage =
+        "workflow: {parallel_processing: {stages: {dev: {providers: [ollama, vllm, box]}}}}";
+    let text = format!(
+        "providers:\n  box: {{base_url: 'http://127.0.0.1:1/v1', models: [a, b], default_model: a}}\n{stage}\n"
+    );
+    assert_eq!(
+        warned(&text),
+        [
+            "line 1: providers.vllm: no model of it is known, so for stage `dev` it is asked for a model `dev`: write `models` or `default_model`",
+            "line 2: providers.box.models.b: nobody can ask for `b`: stages of `workflow` take only their own names (dev); write a stage with it in `models`",
+        ]
+    );
+}
+
+#[test]
+fn a_check_without_secrets_looks_for_none() {
+    let text = "
+admin: {token: '${NOT_SET_TOKEN}'}
+providers: {openai: {}, anthropic: {}, box: {base_url: 'http://127.0.0.1:1/v1', key: {file: /nope}, headers: {x-a: '${NOT_SET_HEADER}'}}}
+keys: {a: {secret: {env: NOT_SET_A}}, b: {secret: 'Bearer-${NOT_SET_B}'}, c: {secret: a-secret-of-the-tests}}
+";
+    let read = |text: &str| {
+        let folder = std::path::Path::new("");
+        super::super::load::load_by(text, folder, &super::env, false, true)
+    };
+    assert!(load(text).is_err());
+    let loaded = read(text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.config.keys.len(), 3);
+    assert!(loaded.config.providers["anthropic"].key.is_some());
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    // What is wrong otherwise is so still.
+    let told = read("providers: {openai: {base_url: '${NOT_SET}'}}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("the environment variable `NOT_SET` is not set"),
+        "{told}"
+    );
+    let told = read("providers: {openai: {}}\nkeys: {a: {secret: {env: A}, b: 1}}").unwrap_err();
+    assert!(
+        told.to_string().contains("there is no such setting"),
+        "{told}"
+    );
+    // One secret of two is one of two here, too.
+    let told =
+        read("providers: {openai: {}}\nkeys: {a: {secret: {env: A}}, b: {secret: {env: A}}}")
+            .unwrap_err();
+    assert!(told.to_string().contains("key `a` has the same"), "{told}");
 }
 
 #[test]

@@ -130,7 +130,66 @@ workflow:
     let config = load(text).unwrap().config;
     assert_eq!(config.limits.concurrent, Some(1));
     assert_eq!(config.stages["a"].limits.concurrent, Some(1));
-    assert_eq!(config.stages["a"].deadline, Some(Duration::from_secs(30)));
+    let turns = 2 * Duration::from_secs(600);
+    let deadline = config.stages["a"].deadline;
+    assert_eq!(deadline, Some(Duration::from_secs(30) + turns));
+}
+
+/// `timeout_seconds` times the work: a call may wait for its turn for longer.
+#[test]
+fn a_timeout_is_that_of_each_attempt_and_waits_come_on_top() {
+    let text = "
+workflow:
+  parallel_processing:
+    stages:
+      slow: { max_workers: 1, providers: [ollama], timeout_seconds: 300 }
+      quick: { max_workers: 1, providers: [ollama], timeout_seconds: 5 }
+      free: { providers: [ollama], timeout_seconds: 5 }
+";
+    let config = load(text).unwrap().config;
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    for (name, total, first, deadline) in [
+        ("slow", 300, 300, 900),
+        ("quick", 5, 60, 605),
+        ("free", 5, 60, 5),
+    ] {
+        let timeouts = &config.pools[name].timeouts;
+        assert_eq!(timeouts.total, seconds(total), "{name}");
+        assert_eq!(timeouts.first_data, seconds(first), "{name}");
+        assert_eq!(config.stages[name].deadline, seconds(deadline), "{name}");
+    }
+}
+
+/// Who comes by the limit of all waits, wherever that limit is from.
+#[test]
+fn calls_wait_for_a_limit_of_the_environment() {
+    let env = |name: &str| match name {
+        "MAX_CONCURRENT_BRANCHES" => Some("2".to_owned()),
+        _ => None,
+    };
+    let stages = "workflow: { parallel_processing: { stages: { a: { providers: [ollama] } } } }";
+    for (limits, wait) in [
+        ("", 600),
+        ("limits: { max_wait: 0 }\n", 0),
+        ("limits: { max_wait: 5 }\n", 5),
+    ] {
+        let text = format!("{limits}{stages}");
+        let loaded = load_in(&text, std::path::Path::new(""), &env, true).unwrap();
+        let limits = &loaded.config.limits;
+        assert_eq!(limits.concurrent, Some(2));
+        assert_eq!(limits.max_wait, Duration::from_secs(wait), "{text}");
+    }
+    let wrong = |name: &str| match name {
+        "MAX_CONCURRENT_BRANCHES" => Some("2000000".to_owned()),
+        _ => None,
+    };
+    let told = load_in(stages, std::path::Path::new(""), &wrong, true)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        told,
+        "limits.concurrent: it is 2000000: it must be at most 1,000,000"
+    );
 }
 
 #[test]

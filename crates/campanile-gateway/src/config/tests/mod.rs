@@ -22,6 +22,8 @@ fn env(name: &str) -> Option<String> {
         "DIGITS" => "1234567890123456",
         "COUNT" => "4",
         "MODEL" => "gpt-5",
+        "STRATEGY" => "peak_ewma",
+        "FIVE" => "5",
         "EMPTY" => "",
         "EVIL" => "x\n  api: gemini # {[",
         _ => return None,

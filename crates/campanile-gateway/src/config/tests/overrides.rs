@@ -70,12 +70,12 @@ fn a_bad_value_is_told_with_variable_and_rule() {
         (
             "BRANCH_PROCESSING_TIMEOUT_SECS",
             "soon",
-            "deadline: the environment variable BRANCH_PROCESSING_TIMEOUT_SECS is \"soon\": it must be a number of seconds above 0",
+            "deadline: the environment variable BRANCH_PROCESSING_TIMEOUT_SECS is \"soon\": it must be a number of seconds above 0, and at most 100 years",
         ),
         (
             "BRANCH_PROCESSING_TIMEOUT_SECS",
             "NaN",
-            "deadline: the environment variable BRANCH_PROCESSING_TIMEOUT_SECS is \"NaN\": it must be a number of seconds above 0",
+            "deadline: the environment variable BRANCH_PROCESSING_TIMEOUT_SECS is \"NaN\": it must be a number of seconds above 0, and at most 100 years",
         ),
         (
             "CAMPANILE_LISTEN",

@@ -82,6 +82,10 @@ fn what_loads_keeps_the_schema() {
         LEGACY,
         "providers: { openai: {} }",
         "providers: { openai: { models: gpt-5 } }\nlimits: { concurrent: '${COUNT}' }",
+        "providers: { openai: {} }\npools: { a: { strategy: '${STRATEGY}' } }\nlog: { format: '${FORMAT:-json}' }",
+        "providers: { openai: }\nlimits:\naliases:\nlog: { filter: }\npools: { a: { members:, strategy:, retry: } }",
+        "providers: { openai: {} }\nkeys: { a: { secret: 1234567890123456, priority:, limits: } }",
+        "providers: { openai: {} }\ndeadline: '5'\nstages: { a: { pool: default, fallbacks: { rate: b, otherwise: } }, b: { pool: default } }",
     ] {
         super::load(text).unwrap_or_else(|error| panic!("{error}"));
         let none: Vec<String> = Vec::new();
@@ -106,6 +110,8 @@ fn the_schema_refuses_what_is_unknown_at_every_level() {
         "pools: { main: { strategy: wibble } }",
         "server: { max_head: many }",
         "listen: 70000",
+        "stages: { a: { fallbacks: { othrwise: b } } }",
+        "stages: { a: { fallbacks: { foo: b } } }",
     ] {
         assert!(!errors(&schema, &yaml(text)).is_empty(), "{text}");
         assert!(super::load(text).is_err(), "{text}");
@@ -139,8 +145,12 @@ fn the_schema_tells_the_defaults_of_the_gateway_and_no_code() {
     let default =
         |of: &str, setting: &str| definitions[of]["properties"][setting]["default"].clone();
     assert_eq!(default("RetryConfig", "retry_after"), "elsewhere");
-    assert_eq!(default("TimeoutConfig", "first_data"), "60s");
-    assert_eq!(default("TimeoutConfig", "between_data"), "60s");
+    assert_eq!(default("TimeoutConfig", "first_data"), "1m");
+    assert_eq!(default("TimeoutConfig", "between_data"), "1m");
+    assert_eq!(default("BudgetConfig", "cap"), 200.0);
+    assert_eq!(default("BudgetConfig", "initial"), 100.0);
+    assert_eq!(default("RetryConfig", "budget")["cap"], 200.0);
+    assert_eq!(default("PoolConfig", "retry")["budget"]["initial"], 100.0);
     let text = schema.to_string();
     assert!(!text.contains("```") && !text.contains("use campanile"));
 }
