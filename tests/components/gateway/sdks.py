@@ -93,7 +93,7 @@ settings = {
         # The list of what there is, which others are shown, would be too long to show.
         "few": {"secret": "key-of-few", "models": ["smollm2", "text"]},
         "slow": {"secret": "key-of-slow", "limits": {"requests_per_second": 1}},
-        "poor": {"secret": "key-of-poor", "budgets": [{"unit": "tokens", "limit": 200, "period": "day"}]},
+        "poor": {"secret": "key-of-poor", "budgets": [{"unit": "tokens", "limit": 1400, "period": "day"}]},
         **counted,
     },
 }

@@ -109,8 +109,8 @@ where
     }
 }
 
-/// How much hyper reads and writes at once at most, for each connection.
-const BUFFER: usize = 64 << 10;
+/// The least that hyper reads and writes at once, for each connection.
+const BUFFER: usize = 8 << 10;
 
 fn http<T, S>(
     transport: Transport<T>,

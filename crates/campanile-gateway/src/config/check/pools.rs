@@ -203,7 +203,7 @@ impl Check<'_> {
 }
 
 /// How many tokens an answer is taken to be of which nobody has said or learned how long it is.
-pub(super) fn likely_answer() -> u64 {
+fn likely_answer() -> u64 {
     EstimateConfig::default().output
 }
 

@@ -1,10 +1,7 @@
 use campanile::spend_limit::{Enforce, SpendBudget, SpendLimitConfig, SpendUnit};
 use campanile_llm::route::{GroupConfig, Pattern, RouterConfig};
 
-use super::{
-    Check,
-    pools::{likely_answer, too_small},
-};
+use super::{Check, pools::too_small};
 use crate::config::{Config, StageConfig};
 
 // ===== impl Check =====
@@ -81,7 +78,8 @@ impl Check<'_> {
                     "there are no `prices`: no call has a known price, and this budget is not kept",
                 );
             }
-            let needs = likely_answer();
+            // It reserves the most that a call can take.
+            let needs = whole.most_output;
             let refuses = budget.enforce == Enforce::Refuse && budget.unit == SpendUnit::Tokens;
             if refuses && (1..=needs).contains(&budget.limit) {
                 let at = [path, &[&position, "limit"]].concat();

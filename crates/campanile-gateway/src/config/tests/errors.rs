@@ -499,7 +499,7 @@ keys:
         [
             "line 3: limits.tokens_per_minute: it is 500: a call that does not say `max_tokens` is taken for 1,024 tokens and those of its prompt, and is always refused",
             "line 4: stages.a.budgets[0]: there are no `prices`: no call has a known price, and this budget is not kept",
-            "line 10: keys.k.budgets[0].limit: it is 10: a call that does not say `max_tokens` is taken for 1,024 tokens and those of its prompt, and is always refused",
+            "line 10: keys.k.budgets[0].limit: it is 10: a call that does not say `max_tokens` is taken for 131,072 tokens and those of its prompt, and is always refused",
         ]
     );
 }
