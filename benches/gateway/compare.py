@@ -148,8 +148,8 @@ def load(*command):
 
 def nginx(name, core, text):
     file = work / f"{name}.conf"
-    file.write_text(f"""daemon off; worker_processes 1; pid {work}/{name}.pid; error_log {work}/{name}.err;
-events {{ worker_connections 4096; }}
+    file.write_text(f"""daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {work}/{name}.pid; error_log {work}/{name}.err;
+events {{ worker_connections 40000; }}
 http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {work}/{name}-body; proxy_temp_path {work}/{name}-proxy;
     fastcgi_temp_path {work}/{name}-f; uwsgi_temp_path {work}/{name}-u; scgi_temp_path {work}/{name}-s;
 {text} }}""")
@@ -286,7 +286,9 @@ def measure(name, begin, upstream, tokens):
         row["through"] = load("streams", "--url", url, *arguments)
         row["token_cpu_us"] = (worked(program) - before) * 1e6 / row["through"]["tokens"]
         if options.hold:
-            process = int(subprocess.run(["pgrep", "-g", str(program.pid), "-o"], capture_output=True, text=True).stdout)
+            # nginx works in a child of the one that was started.
+            age = "-n" if name == "nginx" else "-o"
+            process = int(subprocess.run(["pgrep", "-g", str(program.pid), age], capture_output=True, text=True).stdout)
             # The gateway takes the place of `taskset`, which started it.
             row["held"] = load("hold", "--url", url, "--streams", options.hold, "--process", process)
     finally:
