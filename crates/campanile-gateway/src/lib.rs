@@ -1,7 +1,7 @@
 //! A gateway for language models: one YAML file, one command; callers use the SDKs they have.
 //!
-//! As a library it is a [`Gateway`], made of a [`Config`](config::Config): a service of HTTP requests, which can be put into any
-//! program that speaks hyper or axum. The binary `campanile-gateway` is a thin shell around it.
+//! As a library it is a [`Gateway`], made of a [`Config`](config::Config): behind a [`Server`], or as [`routes`] of any program
+//! that speaks axum. The binary `campanile-gateway` is a thin shell around it.
 //!
 //! | module | what |
 //! |---|---|
@@ -32,4 +32,4 @@ pub mod watch;
 
 pub use build::{BuildError, Changes, Reloaded};
 pub use gateway::Gateway;
-pub use serve::{Server, Stopped, runtime};
+pub use serve::{Server, Stopped, routes, runtime};

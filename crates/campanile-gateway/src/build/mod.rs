@@ -50,12 +50,10 @@ mod wire;
 pub(crate) use guards::Guards;
 pub(crate) use holder::{Holder, Name};
 pub(crate) use limits::Limits;
-#[allow(unused_imports)] // for those who show them
 pub(crate) use member::{Member, MemberSnapshot};
 pub(crate) use pool::Pool;
 pub use reloaded::{Changes, Reloaded};
-#[allow(unused_imports)] // for those who show them
-pub(crate) use stage::{Stage, StageSnapshot};
+pub(crate) use stage::Stage;
 pub(crate) use stash::Erased;
 pub(crate) use wire::{Wire, Wires};
 

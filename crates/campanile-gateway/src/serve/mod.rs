@@ -45,9 +45,22 @@ pub(crate) use read::short as read_short;
 pub use listen::{Server, Stopped};
 pub use runtime::runtime;
 
-/// Everything that is served, as a service of any server's. Limits of connections are that server's.
-#[allow(dead_code)] // for programs that have a server
-pub(crate) fn routes(gateway: Gateway) -> Router {
+/// Everything that is served, for programs that have a server of their own: chats, embeddings and models, and what is for
+/// operators. Limits of connections, heads and times are that server's; those of bodies and calls hold here too.
+///
+/// ```
+/// use campanile_gateway::{Gateway, config};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let loaded = config::load("providers: { local: { base_url: \"http://127.0.0.1:8000/v1\" } }")?;
+/// let gateway = Gateway::new(loaded.config)?;
+/// let app = axum::Router::new()
+///     .route("/", axum::routing::get(|| async { "hello" }))
+///     .fallback_service(campanile_gateway::routes(gateway));
+/// # drop(app);
+/// # Ok(()) }
+/// ```
+pub fn routes(gateway: Gateway) -> Router {
     let served = Arc::new(Served::new(gateway));
     Router::new().fallback(async move |request: Request<axum::body::Body>| {
         calls::one(&served, request)
