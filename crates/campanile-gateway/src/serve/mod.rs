@@ -54,7 +54,7 @@ pub use runtime::runtime;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let loaded = config::load("providers: { local: { base_url: \"http://127.0.0.1:8000/v1\" } }")?;
 /// let gateway = Gateway::new(loaded.config)?;
-/// let app = axum::Router::new()
+/// let app: axum::Router = axum::Router::new()
 ///     .route("/", axum::routing::get(|| async { "hello" }))
 ///     .fallback_service(campanile_gateway::routes(gateway));
 /// # drop(app);
