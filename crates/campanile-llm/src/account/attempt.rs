@@ -32,8 +32,10 @@ pub(super) struct Accounts {
 /// What an attempt asks for.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// A chat. Its prompt is looked through only if nothing is ever told of what it takes.
+    /// A chat. Where it is answered as a whole, its prompt is looked through only if nothing is ever told of what it takes.
     Chat(ChatRequest),
+    /// A chat of this model that is answered by a stream, with a prompt of so many tokens, if that may be asked.
+    Streamed(Arc<str>, u64),
     /// Something else, of a model.
     Of(Arc<str>),
 }
@@ -90,7 +92,7 @@ impl Asked {
     fn model(&self) -> &Arc<str> {
         match self {
             Self::Chat(request) => request.model_ref(),
-            Self::Of(model) => model,
+            Self::Streamed(model, _) | Self::Of(model) => model,
         }
     }
 }
@@ -138,21 +140,31 @@ impl Attempt {
         self.record(meta.provider.as_ref(), meta.model.as_ref(), &bill);
     }
 
+    /// Its answer is a stream, which may be long, and its prompt large: of that the size is enough.
+    fn let_go(&mut self) {
+        if let Asked::Chat(request) = &self.asked {
+            let calibrated = self.accounts.unanswered.as_ref();
+            let input = calibrated.map_or(0, |calibrated| calibrated.prompt_tokens(request));
+            self.asked = Asked::Streamed(request.model_shared(), input);
+        }
+    }
+
     /// What it took as far as can be told, if it was given up and that counts.
     #[cold]
     fn guess(&self) -> Option<Usage> {
         let calibrated = self.accounts.unanswered.as_ref()?;
-        let (input, output) = match &self.asked {
+        let output = |input| (self.untold > 0).then(|| self.untold.saturating_sub(input));
+        let (input, output_tokens) = match &self.asked {
             Asked::Of(_) => (self.untold, None),
             Asked::Chat(request) => {
                 let input = calibrated.prompt_tokens(request);
-                let output = self.untold.saturating_sub(input);
-                (input, (self.untold > 0).then_some(output))
+                (input, output(input))
             }
+            Asked::Streamed(_, input) => (*input, output(*input)),
         };
         Some(Usage {
             input_tokens: Some(input),
-            output_tokens: output,
+            output_tokens,
             ..Usage::default()
         })
     }
@@ -235,7 +247,12 @@ impl Observe for Attempt {
 
 impl Answering {
     /// An attempt is answered by a stream: now it is known by whom.
-    pub(super) fn new(call: Completion<Attempt>, meta: &Meta) -> Self {
+    pub(super) fn new(mut call: Completion<Attempt>, meta: &Meta) -> Self {
+        call.observer_mut().let_go();
+        Self::of(call, meta)
+    }
+
+    fn of(call: Completion<Attempt>, meta: &Meta) -> Self {
         let attempt = call.observer();
         let price = attempt
             .accounts
@@ -255,7 +272,7 @@ impl Answering {
     /// An attempt that was answered further in, and failed before anything of that was passed on.
     #[cold]
     pub(super) fn begun(call: Completion<Attempt>, begun: &Begun) -> Self {
-        let mut answering = Self::new(call, &begun.meta);
+        let mut answering = Self::of(call, &begun.meta);
         let mut usage = begun.usage;
         answering.took(&mut usage, begun.reported);
         answering

@@ -1,8 +1,14 @@
 //! Limits and budgets of keys, stages and the whole, as callers meet them.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
 use campanile_llm::dialect::Dialect;
 use http::{HeaderMap, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -456,4 +462,39 @@ async fn what_is_logged_of_answers_changes_at_once_and_the_filter_does_not() {
         .reload(with_log("access: all, filter: debug"))
         .unwrap();
     assert_eq!(told.ignored.len(), 1, "{told:?}");
+}
+
+/// Prompts are large, and streams are long.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_begun_keeps_nothing_of_its_request() {
+    struct Prompt(Vec<u8>, Arc<AtomicBool>);
+
+    impl AsRef<[u8]> for Prompt {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Prompt {
+        fn drop(&mut self) {
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let gateway = with(
+        "{ first_word: 0s, words_per_second: 1 }",
+        "limits: { concurrent: 4 }\nstages: { default: { limits: { requests_per_minute: 60 }, budgets: [{ unit: tokens, limit: 1000000, period: day }] } }",
+    );
+    let gone = Arc::new(AtomicBool::new(false));
+    let text = json!({ "model": "default", "stream": true, "messages": [{ "role": "user", "content": "hello" }] });
+    let prompt = Prompt(text.to_string().into_bytes(), Arc::clone(&gone));
+    let request = ChatRequest::parse(Dialect::OpenAi, Bytes::from_owner(prompt)).unwrap();
+    let caller = gateway
+        .live()
+        .access
+        .caller(&Said::read(&HeaderMap::new()))
+        .unwrap();
+    let answer = caller.chats.send(Call::new(request)).await.unwrap().answer;
+    assert!(matches!(answer, Answer::Stream(_)));
+    assert!(gone.load(Ordering::SeqCst));
 }

@@ -67,7 +67,7 @@ fn a_request_allocates_little() {
         (
             "chat",
             request("/v1/chat/completions", headers, &chat().to_string()),
-            110,
+            120,
         ),
     ] {
         let mut ask = |times: usize| {
