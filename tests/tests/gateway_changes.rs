@@ -121,18 +121,35 @@ async fn begun(
     (upstream, site, callers)
 }
 
+/// The answer to a request on a connection of its own, as it is written.
+async fn head(address: &str, line: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut connection = TcpStream::connect(address).await.expect("it still listens");
+    let request =
+        format!("{line} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lets_streams_end() {
     let answer = Answer::stream(Api::OpenAi, full(Api::OpenAi)).paced(Duration::from_millis(60));
     let (upstream, site, callers) = begun(100, "20s", answer).await;
     let address = site.address().to_owned();
     let stopping = tokio::spawn(site.stop());
-    // Nobody new.
+    // It is not ready, and says so; and calls are refused.
     let end = tokio::time::Instant::now() + gateway::BOUND;
-    while TcpStream::connect(&address).await.is_ok() {
-        assert!(tokio::time::Instant::now() < end, "it still listens");
+    while !head(&address, "GET /readyz")
+        .await
+        .starts_with("HTTP/1.1 503")
+    {
+        assert!(tokio::time::Instant::now() < end, "it is still ready");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    let refused = head(&address, "POST /v1/chat/completions").await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
     assert!(upstream.counts().active > 0, "while they still run");
     for seen in join_all(callers).await {
         let seen = seen.unwrap();
