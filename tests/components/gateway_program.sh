@@ -17,7 +17,6 @@ cd "$root"
 build_gateway
 cargo build --quiet -p campanile-tests --bin campanile-faults
 start "$binaries/campanile-faults"
-[[ $profile == release ]] && unread=32 || unread=64
 export PYTHONDONTWRITEBYTECODE=1
-FAULTS_URL=$started UNREAD_STREAM_KIB=$unread python3 tests/components/gateway/program.py "$gateway" "$@"
+FAULTS_URL=$started python3 tests/components/gateway/program.py "$gateway" "$@"
 python3 tests/components/gateway/settings.py "$gateway" "$@"
