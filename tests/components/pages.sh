@@ -94,6 +94,8 @@ operator=(-H 'authorization: Bearer token-of-operators-in-a-test')
 curl -sSN --fail "$address/v1/chat/completions" -H 'authorization: Bearer key-of-a-shop-in-a-test' -H content-type:application/json \
     -d '{"model": "made-up", "stream": true, "messages": [{"role": "user", "content": "Why?"}]}' >"$work/answers"
 grep -q 'data: \[DONE\]' "$work/answers"
+# An error, which has a metric of its own: nobody's key.
+[[ $(curl -sS -o /dev/null -w '%{http_code}' "$address/v1/models" -H 'authorization: Bearer nobody') == 401 ]]
 curl -sS --fail "$address/metrics" "${operator[@]}" >"$work/metrics"
 cat "$pages"/*.md | grep -o 'campanile_[a-z0-9_]*[a-z0-9]' | sort -u | grep -vx campanile_gateway >"$work/names"
 [[ $(wc -l <"$work/names") -ge 20 ]]
