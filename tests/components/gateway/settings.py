@@ -312,7 +312,7 @@ def the_cheapest_is_asked():
     with gateway_of({"cheap": cheap}, f'  dear: {{preset: compatible, base_url: "{dear.url}", models: {{m: dear}}}}\n' + more, {"prices.json": PRICES}) as gateway:
         for _ in range(10):
             assert ask(gateway)[0][0] == 200
-        assert (cheap.asked, dear.asked) == (10, 0)
+        assert (cheap.asked, dear.asked) == (10, 0), (cheap.asked, dear.asked)
 
 
 @check

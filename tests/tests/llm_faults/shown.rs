@@ -76,7 +76,10 @@ async fn shows(api: Api, dialect: Dialect, fault: Fault) {
         assert!(!error.to_string().contains("very-secret-key"), "{of}");
         let wanted = match &fault.fate {
             Fate::Fails(classes) if classes == &[Class::Rate] => 429,
-            Fate::Fails(classes) if classes == &[Class::Overload] => 503,
+            Fate::Fails(classes) if classes == &[Class::Overload] => match dialect {
+                Dialect::Anthropic => 529,
+                _ => 503,
+            },
             Fate::Fails(classes) if classes == &[Class::Timeout] => 504,
             Fate::Fails(classes) if classes == &[Class::Request] => 400,
             _ => 502,

@@ -29,7 +29,7 @@ use super::{
     BuildError, Guards, Member, Reloaded, Wires,
     guards::Terms,
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
-    strategy::picks,
+    strategy::{self, picks},
     target::{self, Target},
 };
 use crate::{
@@ -228,7 +228,12 @@ impl Pool {
             resume: config.resume.clone().map(ResumeLayer::new).transpose()?,
             conversation: conversation.transpose()?,
             serving: catalogue.as_ref().map(ServingLayer::new),
-            picks: picks(config.strategy, prices, catalogue.as_ref())?,
+            picks: picks(
+                config.strategy,
+                prices,
+                strategy::names(plans.config),
+                catalogue.as_ref(),
+            )?,
             clocks: TimeoutLayer::new(config.timeouts.clone())?,
             account: AccountLayer::new(ledger, prices).unanswered(&plans.kept.ratios),
             patience: config.patience,

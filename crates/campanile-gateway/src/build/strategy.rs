@@ -3,6 +3,8 @@
 //! A pool is generic over its strategy; with one for each strategy its whole stack would be compiled as many times, and could
 //! not be named by what goes around it. Here a call pays a comparison instead.
 
+use std::collections::BTreeMap;
+
 use campanile::{
     Call, Cost, Endpoint,
     balance::{
@@ -23,7 +25,7 @@ use campanile_llm::{
     },
 };
 
-use crate::config::StrategyConfig;
+use crate::config::{Config, StrategyConfig};
 
 /// What picks a member of a pool: never one that was tried, of those that serve the model, by tier, and gently where one comes
 /// back.
@@ -61,15 +63,34 @@ pub(super) struct State {
 
 /// What a request would cost at an endpoint: by the file of prices, or else by the endpoint's label `price`.
 #[derive(Debug)]
-pub(super) struct Tariff(Prices);
+pub(super) struct Tariff {
+    prices: Prices,
+    names: Names,
+}
+
+/// What providers call the models that they are asked for, by provider, where that is another name.
+pub(super) type Names = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The names that the settings give.
+pub(super) fn names(config: &Config) -> Names {
+    let providers = config.providers.iter();
+    providers
+        .map(|(provider, section)| {
+            let models = section.models.iter();
+            let own = models.filter_map(|(asked, own)| Some((asked.clone(), own.clone()?)));
+            (provider.clone(), own.collect())
+        })
+        .collect()
+}
 
 /// Picks for a pool of these settings.
 pub(super) fn picks(
     strategy: StrategyConfig,
     prices: &Prices,
+    names: Names,
     catalogue: Option<&Catalogue>,
 ) -> Result<Picks, Invalid> {
-    let chosen = Tiers::new(SlowStart::new(Chosen::new(strategy, prices)?));
+    let chosen = Tiers::new(SlowStart::new(Chosen::new(strategy, prices, names)?));
     Ok(AvoidTried::new(match catalogue {
         Some(catalogue) => Served::Some(Serving::new(chosen, catalogue)),
         None => Served::All(chosen),
@@ -79,7 +100,7 @@ pub(super) fn picks(
 // ===== impl Chosen =====
 
 impl Chosen {
-    fn new(strategy: StrategyConfig, prices: &Prices) -> Result<Self, Invalid> {
+    fn new(strategy: StrategyConfig, prices: &Prices, names: Names) -> Result<Self, Invalid> {
         Ok(match strategy {
             StrategyConfig::Ebw => Self::Ebw(Ebw::default()),
             StrategyConfig::PeakEwma => Self::PeakEwma(PeakEwma::default()),
@@ -87,7 +108,8 @@ impl Chosen {
             StrategyConfig::RoundRobin => Self::RoundRobin(RoundRobin::new()),
             StrategyConfig::Weighted => Self::Weighted(Weighted::new()),
             StrategyConfig::Cheapest => {
-                let tariff = Tariff(prices.clone());
+                let prices = prices.clone();
+                let tariff = Tariff { prices, names };
                 Self::Cheapest(Box::new(Cheapest::by(tariff, CheapestConfig::default())?))
             }
             StrategyConfig::Conversation => Self::Conversation(Box::new(Affinity::by(ByChat))),
@@ -269,8 +291,12 @@ impl cheapest::Prices<Call<ChatRequest>> for Tariff {
         cost: &Cost,
     ) -> f64 {
         let provider = endpoint.label("provider").unwrap_or(endpoint.key());
-        let model = call.message.model();
-        let found = self.0.find(Some(provider), model);
+        let asked = call.message.model();
+        let names = self.names.get(provider);
+        let model = names
+            .and_then(|names| names.get(asked))
+            .map_or(asked, String::as_str);
+        let found = self.prices.find(Some(provider), model);
         let input = (call.message.prompt_bytes() / 4).min(cost.tokens);
         match found {
             Some(price) => price.most(input, cost.tokens - input) as f64,
