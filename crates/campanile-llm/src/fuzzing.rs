@@ -1,5 +1,8 @@
 //! What the fuzzers in `fuzz/` call. Each takes any bytes, and panics where a promise is broken; nobody else needs it.
 
+#[cfg(feature = "client")]
+mod http1;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -17,6 +20,9 @@ use crate::{
     stream::Frame,
     usage::Tally,
 };
+
+#[cfg(feature = "client")]
+pub use http1::http1;
 
 /// Frames are cut off here.
 const CAP: usize = 4_096;

@@ -111,7 +111,7 @@ impl Service<Request<Full<Bytes>>> for Wire {
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
-            Self::Http(client) => client.poll_ready(cx),
+            Self::Http(client) => client.poll_ready(cx).map_err(Into::into),
             Self::Simulated(server) => server.poll_ready(cx).map_err(Into::into),
         }
     }

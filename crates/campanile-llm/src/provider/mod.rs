@@ -41,16 +41,12 @@
 //! ```
 
 #[cfg(feature = "client")]
-mod body;
-#[cfg(feature = "client")]
 mod client;
 mod collect;
 mod config;
 mod future;
 mod limit;
 mod reasoning;
-#[cfg(feature = "client")]
-mod roots;
 mod secret;
 mod service;
 mod settings;
@@ -59,9 +55,9 @@ mod stream;
 mod tests;
 
 #[cfg(feature = "client")]
-pub use body::HttpBody;
-#[cfg(feature = "client")]
-pub use client::{DefaultConnector, HttpClient, HttpConfig, HttpFuture, http_client};
+pub use client::{
+    DefaultConnector, HttpBody, HttpClient, HttpConfig, HttpError, HttpFuture, http_client,
+};
 pub use config::ProviderConfig;
 pub use future::ProviderFuture;
 pub(crate) use future::{Asking, Kind};

@@ -11,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
+use super::{HttpError, h1};
+
 /// How long the end of a body is waited for that nobody reads any more.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -19,20 +21,32 @@ const LINGER: Duration = Duration::from_millis(100);
 /// When it is dropped before its end, the call is cancelled: a connection of HTTP/1 is closed, a stream of HTTP/2 reset. A
 /// stream of events is often over for its reader, as with `[DONE]`, a moment before the body is over. So one whose last data was
 /// taken is waited for a little, up to 100 ms, in a task of its own: if the body ends, the connection can be used again; if it
-/// goes on, it is cancelled then. One that was waited for in vain is cancelled at once.
+/// goes on, it is cancelled then. One that was waited for in vain is cancelled at once. Trailers of HTTP/1 are left out.
 pub struct HttpBody {
-    /// `None` once it has ended.
-    incoming: Option<Incoming>,
+    inner: Inner,
     /// Whether its reader waits for data.
     awaited: bool,
+}
+
+enum Inner {
+    H1(h1::Body),
+    H2(Incoming),
+    Over,
 }
 
 // ===== impl HttpBody =====
 
 impl HttpBody {
-    pub(super) const fn new(incoming: Incoming) -> Self {
+    pub(super) const fn h1(body: h1::Body) -> Self {
         Self {
-            incoming: Some(incoming),
+            inner: Inner::H1(body),
+            awaited: false,
+        }
+    }
+
+    pub(super) const fn h2(incoming: Incoming) -> Self {
+        Self {
+            inner: Inner::H2(incoming),
             awaited: false,
         }
     }
@@ -40,51 +54,51 @@ impl HttpBody {
 
 impl Body for HttpBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = HttpError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
-        };
-        let polled = Pin::new(incoming).poll_frame(cx);
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let polled = self.inner.poll(cx);
         self.awaited = polled.is_pending();
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.incoming = None;
+            self.inner = Inner::Over;
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.inner {
+            Inner::H1(body) => body.is_over(),
+            Inner::H2(incoming) => incoming.is_end_stream(),
+            Inner::Over => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.incoming {
-            Some(incoming) => incoming.size_hint(),
-            None => SizeHint::with_exact(0),
+        match &self.inner {
+            Inner::H1(body) => body.size_hint(),
+            Inner::H2(incoming) => incoming.size_hint(),
+            Inner::Over => SizeHint::with_exact(0),
         }
     }
 }
 
 impl Drop for HttpBody {
     fn drop(&mut self) {
-        let Some(mut incoming) = self.incoming.take() else {
-            return;
-        };
-        if self.awaited || incoming.is_end_stream() {
+        if self.awaited || self.is_end_stream() {
             return;
         }
+        let mut inner = std::mem::replace(&mut self.inner, Inner::Over);
         // Mostly it is there already.
         let mut cx = Context::from_waker(Waker::noop());
-        if Pin::new(&mut incoming).poll_frame(&mut cx).is_pending()
+        if inner.poll(&mut cx).is_pending()
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(timeout(LINGER, async move {
                 // Whatever comes, it is the last that is waited for.
-                poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await
+                poll_fn(|cx| inner.poll(cx)).await
             }));
         }
     }
@@ -93,7 +107,19 @@ impl Drop for HttpBody {
 impl fmt::Debug for HttpBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpBody")
-            .field("ended", &self.incoming.is_none())
+            .field("ended", &self.is_end_stream())
             .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Inner =====
+
+impl Inner {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        match self {
+            Self::H1(body) => body.poll_data(cx).map_ok(Frame::data),
+            Self::H2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(HttpError::Http2),
+            Self::Over => Poll::Ready(None),
+        }
     }
 }

@@ -1,0 +1,158 @@
+//! Calls that find no idle connection.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use campanile::BoxError;
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::Connection as Connects;
+use tower_service::Service;
+
+use super::{
+    HttpBody, HttpError,
+    h1::{Connection, Exchange, Io},
+    h2::{self, Failed, Sender},
+    origin::Origin,
+};
+
+/// How often a call is made anew that connections of HTTP/2 give back unsent, as they end.
+const MOST_UNSENT: usize = 3;
+
+/// A connection, by what is spoken over it.
+enum Connected {
+    H1(Connection),
+    H2(Sender),
+}
+
+/// A connection that is being made.
+type Making = Pin<Box<dyn Future<Output = Result<Connected, HttpError>> + Send>>;
+
+/// Whoever waits for an idle connection while it makes one.
+struct Waiting {
+    origin: Arc<Origin>,
+    ticket: u64,
+}
+
+/// Makes a call over a connection that is there or made for it.
+pub(super) async fn call<C>(
+    connector: C,
+    origin: Arc<Origin>,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<HttpBody>, HttpError>
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Connects + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    for unsent in 0.. {
+        let connected = match origin.http2() {
+            Some(sender) => Connected::H2(sender),
+            None if origin.speaks_http2() => {
+                // One connection is enough: whoever makes it makes it for all who wait here.
+                let _turn = origin.turn.lock().await;
+                match origin.http2() {
+                    Some(sender) => Connected::H2(sender),
+                    None => {
+                        make(
+                            connector.clone(),
+                            Arc::clone(&origin),
+                            request.uri().clone(),
+                        )
+                        .await?
+                    }
+                }
+            }
+            None => {
+                let making = make(
+                    connector.clone(),
+                    Arc::clone(&origin),
+                    request.uri().clone(),
+                );
+                idle_or_made(&origin, Box::pin(making)).await?
+            }
+        };
+        let mut sender = match connected {
+            Connected::H1(connection) => return Exchange::new(connection, request).await,
+            Connected::H2(sender) => sender,
+        };
+        match h2::call(&mut sender, request).await {
+            Ok(response) => return Ok(response.map(HttpBody::h2)),
+            Err(Failed::Sent(error)) => return Err(error),
+            Err(Failed::Unsent(_)) if unsent == MOST_UNSENT => break,
+            Err(Failed::Unsent(again)) => request = *again,
+        }
+    }
+    Err(HttpError::Closed)
+}
+
+/// Makes a connection.
+async fn make<C>(mut connector: C, origin: Arc<Origin>, uri: Uri) -> Result<Connected, HttpError>
+where
+    C: Service<Uri>,
+    C::Response: Read + Write + Connects + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+{
+    let failed = |error: C::Error| HttpError::Connect(error.into());
+    poll_fn(|cx| connector.poll_ready(cx))
+        .await
+        .map_err(failed)?;
+    let io = connector.call(uri).await.map_err(failed)?;
+    let connected = io.connected();
+    let io: Box<dyn Io> = Box::new(io);
+    if origin.config.http2_only || connected.is_negotiated_h2() {
+        let sender = h2::handshake(io, &origin.config).await?;
+        return Ok(Connected::H2(origin.put_http2(sender)));
+    }
+    origin.speaks_http1();
+    let proxied = connected.is_proxied();
+    Ok(Connected::H1(Connection::new(io, proxied, origin)))
+}
+
+/// The connection that is made, or one that becomes idle before. Then what was begun is finished for another call.
+async fn idle_or_made(origin: &Arc<Origin>, making: Making) -> Result<Connected, HttpError> {
+    let mut making = Some(making);
+    let mut waiting = Waiting {
+        origin: Arc::clone(origin),
+        ticket: 0,
+    };
+    let idle = poll_fn(|cx: &mut Context<'_>| {
+        waiting.origin.wait(&mut waiting.ticket, cx.waker());
+        if let Some(idle) = origin.idle() {
+            return Poll::Ready(Ok(Connected::H1(idle)));
+        }
+        let Some(future) = &mut making else {
+            return Poll::Pending;
+        };
+        let made = future.as_mut().poll(cx);
+        if made.is_ready() {
+            making = None;
+        }
+        made
+    });
+    let connected = idle.await;
+    drop(waiting);
+    if let Some(making) = making {
+        tokio::spawn(async move {
+            if let Ok(Connected::H1(connection)) = making.await {
+                connection.release();
+            }
+        });
+    }
+    connected
+}
+
+// ===== impl Waiting =====
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.origin.unwait(self.ticket);
+    }
+}

@@ -1,0 +1,66 @@
+//! HTTP/1.1, by RFC 9112: one call at a time on a connection, driven by whoever waits for it.
+
+mod body;
+mod exchange;
+mod framing;
+mod head;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBuf, Write};
+
+pub(super) use self::{body::Body, exchange::Exchange};
+use super::origin::Origin;
+
+/// How many bytes are read at once. They lie on the stack, so that a connection that waits holds none.
+const READ: usize = 16 << 10;
+
+/// What a connection is made of.
+pub(super) trait Io: Read + Write + Send + Unpin {}
+
+/// A connection that a call has for itself.
+pub(super) struct Connection {
+    io: Box<dyn Io>,
+    /// Whether a proxy wants to know the whole address.
+    proxied: bool,
+    origin: Arc<Origin>,
+}
+
+impl<T: Read + Write + Send + Unpin> Io for T {}
+
+/// Reads what is there, which is nothing when the other side has closed.
+pub(super) fn read<R>(
+    io: &mut dyn Io,
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]) -> R,
+) -> Poll<io::Result<R>> {
+    let mut space = [MaybeUninit::uninit(); READ];
+    let mut buffer = ReadBuf::uninit(&mut space);
+    ready!(Pin::new(io).poll_read(cx, buffer.unfilled()))?;
+    Poll::Ready(Ok(take(buffer.filled())))
+}
+
+// ===== impl Connection =====
+
+impl Connection {
+    pub(super) const fn new(io: Box<dyn Io>, proxied: bool, origin: Arc<Origin>) -> Self {
+        Self {
+            io,
+            proxied,
+            origin,
+        }
+    }
+
+    /// Gives it back for the next call.
+    pub(super) fn release(self) {
+        self.origin.put(self.io, self.proxied);
+    }
+}

@@ -1,0 +1,237 @@
+//! The connections to one scheme and authority.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use http::uri::{Authority, Scheme};
+use tokio::{
+    runtime::Handle,
+    sync::Mutex as Turns,
+    time::{Instant, sleep},
+};
+
+use super::{
+    HttpConfig,
+    h1::{self, Connection, Io},
+    h2::Sender,
+};
+
+/// How often connections are looked at that are idle, at least.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What is known of one scheme and authority.
+pub(super) struct Origin {
+    pub(super) config: HttpConfig,
+    /// The line of the head that names the host.
+    pub(super) host: Box<str>,
+    /// Whose turn it is to make a connection of HTTP/2: one is enough.
+    pub(super) turn: Turns<()>,
+    http2_spoken: AtomicBool,
+    swept: AtomicBool,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    /// The last is the one that was used last.
+    idle: Vec<(Instant, Idle)>,
+    http2: Option<(Instant, Sender)>,
+    /// Calls that make a connection, and would rather have one, by their tickets.
+    waiting: BTreeMap<u64, Waker>,
+    tickets: u64,
+}
+
+/// A connection of HTTP/1 without a call.
+struct Idle {
+    io: Box<dyn Io>,
+    proxied: bool,
+}
+
+/// Says that nobody sweeps any more, also when the runtime drops the task.
+struct Sweeping(Weak<Origin>);
+
+// ===== impl Origin =====
+
+impl Origin {
+    pub(super) fn new(scheme: &Scheme, authority: &Authority, config: &HttpConfig) -> Self {
+        let usual = match scheme.as_str() {
+            "https" => 443,
+            _ => 80,
+        };
+        // Without the user and the password that an authority may have.
+        let host = match authority.port_u16().filter(|port| *port != usual) {
+            Some(port) => format!("host: {}:{port}\r\n", authority.host()),
+            None => format!("host: {}\r\n", authority.host()),
+        };
+        Self {
+            config: config.clone(),
+            host: host.into(),
+            turn: Turns::new(()),
+            http2_spoken: AtomicBool::new(config.http2_only),
+            swept: AtomicBool::new(false),
+            connections: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is no connection.
+    pub(super) fn is_empty(&self) -> bool {
+        let connections = self.lock();
+        connections.idle.is_empty() && connections.http2.is_none()
+    }
+
+    /// A connection of HTTP/1 that is idle and open.
+    pub(super) fn idle(self: &Arc<Self>) -> Option<Connection> {
+        loop {
+            let (since, mut idle) = self.lock().idle.pop()?;
+            if Instant::now() - since < self.config.idle_timeout && is_quiet(&mut idle.io) {
+                return Some(Connection::new(idle.io, idle.proxied, Arc::clone(self)));
+            }
+        }
+    }
+
+    /// Takes back a connection of HTTP/1 whose call is over.
+    pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool) {
+        let mut connections = self.lock();
+        if connections.idle.len() >= self.config.max_idle {
+            return;
+        }
+        let idle = Idle { io, proxied };
+        connections.idle.push((Instant::now(), idle));
+        let waiting = connections.waiting.pop_first();
+        drop(connections);
+        if let Some((_, waker)) = waiting {
+            waker.wake();
+        }
+        self.have_swept();
+    }
+
+    /// A call that makes a connection, to be woken when one becomes idle. Look for one afterwards. 0 is a ticket that is new.
+    pub(super) fn wait(&self, ticket: &mut u64, waker: &Waker) {
+        let mut connections = self.lock();
+        if *ticket == 0 {
+            connections.tickets += 1;
+            *ticket = connections.tickets;
+        }
+        connections.waiting.insert(*ticket, waker.clone());
+    }
+
+    /// A call that does not wait any more. If it was woken for a connection that it does not take, the next one is.
+    pub(super) fn unwait(&self, ticket: u64) {
+        let mut connections = self.lock();
+        if connections.waiting.remove(&ticket).is_none() && !connections.idle.is_empty() {
+            let next = connections.waiting.pop_first();
+            drop(connections);
+            if let Some((_, waker)) = next {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether calls are better off with a connection of HTTP/2 that somebody else makes.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.http2_spoken.load(Ordering::Relaxed)
+    }
+
+    /// The connection of HTTP/2, if it is open.
+    pub(super) fn http2(&self) -> Option<Sender> {
+        let mut connections = self.lock();
+        let (used, sender) = connections.http2.as_mut()?;
+        if sender.is_closed() {
+            connections.http2 = None;
+            return None;
+        }
+        *used = Instant::now();
+        Some(sender.clone())
+    }
+
+    /// Keeps a connection of HTTP/2, unless there is one: then that one is to be used.
+    pub(super) fn put_http2(self: &Arc<Self>, sender: Sender) -> Sender {
+        if let Some(there) = self.http2() {
+            return there;
+        }
+        self.http2_spoken.store(true, Ordering::Relaxed);
+        self.lock().http2 = Some((Instant::now(), sender.clone()));
+        self.have_swept();
+        sender
+    }
+
+    /// A server that spoke HTTP/2, and does not any more.
+    pub(super) fn speaks_http1(&self) {
+        let only = self.config.http2_only;
+        self.http2_spoken.store(only, Ordering::Relaxed);
+    }
+
+    /// Has connections closed that are idle for too long, or that the server has closed.
+    fn have_swept(self: &Arc<Self>) {
+        if self.swept.load(Ordering::Relaxed) || self.swept.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        let sweeping = Sweeping(Weak::clone(&weak));
+        let period = self.config.idle_timeout.min(SWEEP);
+        // Without a runtime nobody sweeps; it is tried again with the next connection.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                loop {
+                    sleep(period).await;
+                    match weak.upgrade() {
+                        Some(origin) if origin.sweep(Instant::now()) => {}
+                        _ => break,
+                    }
+                }
+                drop(sweeping);
+                // Whoever came in between has seen that somebody sweeps.
+                if let Some(origin) = weak.upgrade()
+                    && !origin.is_empty()
+                {
+                    origin.have_swept();
+                }
+            });
+        }
+    }
+
+    /// Whether there is something left.
+    fn sweep(&self, now: Instant) -> bool {
+        let timeout = self.config.idle_timeout;
+        let mut connections = self.lock();
+        let fresh = |since: Instant| now.saturating_duration_since(since) < timeout;
+        connections
+            .idle
+            .retain_mut(|(since, idle)| fresh(*since) && is_quiet(&mut idle.io));
+        let http2 = connections.http2.as_ref();
+        if http2.is_some_and(|(used, sender)| !fresh(*used) || sender.is_closed()) {
+            // It ends when its last call does.
+            connections.http2 = None;
+        }
+        !connections.idle.is_empty() || connections.http2.is_some()
+    }
+}
+
+/// Whether a connection that should say nothing is open and says nothing.
+fn is_quiet(io: &mut Box<dyn Io>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    h1::read(&mut **io, &mut cx, |_| ()).is_pending()
+}
+
+// ===== impl Sweeping =====
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        if let Some(origin) = self.0.upgrade() {
+            origin.swept.store(false, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Over real connections.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
+use tower::ServiceExt;
+
+use super::*;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+fn ask(url: &str) -> Request<Full<Bytes>> {
+    Request::post(url).body(Full::default()).unwrap()
+}
+
+async fn body(response: Response<HttpBody>) -> Result<Bytes, HttpError> {
+    Ok(response.into_body().collect().await?.to_bytes())
+}
+
+/// Reads a request without a body.
+async fn take(connection: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(connection.read_u8().await.unwrap());
+    }
+}
+
+async fn serve(listener: &TcpListener) -> TcpStream {
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take(&mut connection).await;
+    connection.write_all(ANSWER).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_is_not_used_again() {
+    let (listener, url) = listen().await;
+    let client = http_client();
+    for _ in 0..3 {
+        let (response, connection) =
+            tokio::join!(client.clone().oneshot(ask(&url)), serve(&listener));
+        assert_eq!(body(response.unwrap()).await.unwrap(), "ok");
+        let origin = client.pool.origins.lock().unwrap().values().next().cloned();
+        drop(connection);
+        // Until its end is there.
+        let bound = Duration::from_secs(10);
+        let gone = async {
+            while origin.as_ref().unwrap().idle().is_some_and(|idle| {
+                idle.release();
+                true
+            }) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(bound, gone).await.expect("it is noticed");
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_in_time() {
+    let (listener, url) = listen().await;
+    let config = HttpConfig::default().with_idle_timeout(Duration::from_millis(20));
+    let client = HttpClient::new(config).unwrap();
+    let (response, mut connection) =
+        tokio::join!(client.clone().oneshot(ask(&url)), serve(&listener));
+    body(response.unwrap()).await.unwrap();
+    let closed = timeout(Duration::from_secs(10), connection.read_u8()).await;
+    assert!(
+        closed
+            .expect("nobody asks for it, and it is closed")
+            .is_err()
+    );
+    let origins = client.pool.origins.lock().unwrap().clone();
+    assert!(origins.values().all(|origin| origin.is_empty()));
+}
+
+#[tokio::test]
+async fn no_more_idle_connections_are_kept_than_allowed() {
+    let (listener, url) = listen().await;
+    let client = HttpClient::new(HttpConfig::default().with_max_idle(1)).unwrap();
+    let calls = join_all((0..3).map(|_| client.clone().oneshot(ask(&url))));
+    let serving = async {
+        let mut connections = Vec::new();
+        for _ in 0..3 {
+            connections.push(listener.accept().await.unwrap().0);
+        }
+        for connection in &mut connections {
+            take(connection).await;
+        }
+        for connection in &mut connections {
+            connection.write_all(ANSWER).await.unwrap();
+        }
+        connections
+    };
+    let (responses, mut connections) = tokio::join!(calls, serving);
+    for response in responses {
+        body(response.unwrap()).await.unwrap();
+    }
+    let mut closed = 0;
+    for connection in &mut connections {
+        let read = timeout(Duration::from_millis(200), connection.read_u8()).await;
+        closed += usize::from(read.is_ok());
+    }
+    assert_eq!(closed, 2);
+}
+
+/// Makes one connection, and no more.
+#[derive(Clone)]
+struct Once {
+    tcp: HttpConnector,
+    made: Arc<AtomicUsize>,
+    second: Arc<Notify>,
+}
+
+impl Service<Uri> for Once {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        if self.made.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.second.notify_one();
+            return Box::pin(pending());
+        }
+        let connecting = self.tcp.call(uri);
+        Box::pin(async { connecting.await.map_err(Into::into) })
+    }
+}
+
+#[tokio::test]
+async fn a_call_takes_a_connection_that_becomes_idle_before_its_own_is_made() {
+    let (listener, url) = listen().await;
+    let once = Once {
+        tcp: HttpConnector::new(),
+        made: Arc::default(),
+        second: Arc::default(),
+    };
+    let second = Arc::clone(&once.second);
+    let client = HttpClient::with_connector(once, HttpConfig::default()).unwrap();
+    let first = tokio::spawn(client.clone().oneshot(ask(&url)));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take(&mut connection).await;
+    let calls: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(client.clone().oneshot(ask(&url))))
+        .collect();
+    second.notified().await;
+    connection.write_all(ANSWER).await.unwrap();
+    body(first.await.unwrap().unwrap()).await.unwrap();
+    for call in calls {
+        take(&mut connection).await;
+        connection.write_all(ANSWER).await.unwrap();
+        body(call.await.unwrap().unwrap()).await.unwrap();
+    }
+}
+
+/// A server of hyper's for HTTP/2, each of whose connections answers so many calls, and then says that it goes.
+async fn http2(answers: usize) -> (String, Arc<AtomicUsize>) {
+    let (listener, url) = listen().await;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            made.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let left = Arc::new(AtomicUsize::new(answers));
+                let (enough, done) = (Arc::new(Notify::new()), Arc::clone(&left));
+                let tell = Arc::clone(&enough);
+                let service = service_fn(move |_: Request<Incoming>| {
+                    if done.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        tell.notify_one();
+                    }
+                    async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("ok")))) }
+                });
+                let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                let serving = server.serve_connection(TokioIo::new(connection), service);
+                let mut serving = std::pin::pin!(serving);
+                tokio::select! {
+                    _ = &mut serving => return,
+                    () = enough.notified() => {}
+                }
+                serving.as_mut().graceful_shutdown();
+                let _ = serving.await;
+            });
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn calls_over_http2_share_a_connection() {
+    let (url, connections) = http2(usize::MAX).await;
+    let client = HttpClient::new(HttpConfig::default().with_http2_only(true)).unwrap();
+    let calls = join_all((0..20).map(|_| client.clone().oneshot(ask(&url))));
+    for response in calls.await {
+        let response = response.unwrap();
+        assert_eq!(response.version(), http::Version::HTTP_2);
+        assert_eq!(body(response).await.unwrap(), "ok");
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_a_connection_of_http2_gives_back_is_made_on_another() {
+    let (url, connections) = http2(1).await;
+    let client = HttpClient::new(HttpConfig::default().with_http2_only(true)).unwrap();
+    for _ in 0..10 {
+        let response = client.clone().oneshot(ask(&url)).await.unwrap();
+        assert_eq!(body(response).await.unwrap(), "ok");
+    }
+    // Some may take a call more before it goes.
+    assert!(connections.load(Ordering::Relaxed) > 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_called_is_refused() {
+    let client = http_client();
+    let error = client.clone().oneshot(ask("/v1")).await.unwrap_err();
+    assert!(matches!(error, HttpError::Address), "{error:?}");
+    let tunnel = Request::connect("a.test:80").body(Full::default()).unwrap();
+    let error = client.clone().oneshot(tunnel).await.unwrap_err();
+    assert!(matches!(error, HttpError::Unsupported(_)), "{error:?}");
+    let other = client.oneshot(ask("gopher://a.test/")).await.unwrap_err();
+    assert!(matches!(other, HttpError::Connect(_)), "{other:?}");
+}
+
+#[tokio::test]
+async fn origins_that_nobody_uses_are_forgotten() {
+    let mut client = http_client();
+    for port in 1..1_000 {
+        let uri = format!("http://127.0.0.1:{port}").parse().unwrap();
+        client.origin(&uri).unwrap();
+    }
+    assert!(client.pool.origins.lock().unwrap().len() < 10);
+}
