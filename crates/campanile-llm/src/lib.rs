@@ -129,7 +129,7 @@
 //!
 //! | feature | what | by default |
 //! |---|---|---|
-//! | `client` | the HTTP client: hyper | yes |
+//! | `client` | the HTTP client | yes |
 //! | `tls` | TLS for it: rustls, with Mozilla's root certificates and [those of one's own](provider::HttpConfig::root_certificates) | no |
 //! | `pool` | the strategies of [`route`] that pick a member of a pool | no |
 //! | `cache` | the cache of answers | no |

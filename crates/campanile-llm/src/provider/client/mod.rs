@@ -69,7 +69,7 @@ type Roots = ();
 pub struct HttpClient<C = DefaultConnector> {
     pool: Arc<Pool<C>>,
     /// The one that was called last, which is mostly the one that is called next.
-    last: Option<(Scheme, Authority, Arc<Origin>)>,
+    last: Option<Arc<Origin>>,
 }
 
 struct Pool<C> {
@@ -160,14 +160,14 @@ impl<C> HttpClient<C> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(HttpError::Address);
         };
-        if let Some((last_scheme, last_authority, origin)) = &self.last
-            && last_scheme == scheme
-            && last_authority == authority
+        if let Some(last) = &self.last
+            && last.scheme == *scheme
+            && last.authority == *authority
         {
-            return Ok(Arc::clone(origin));
+            return Ok(Arc::clone(last));
         }
         let origin = self.pool.origin(scheme, authority);
-        self.last = Some((scheme.clone(), authority.clone(), Arc::clone(&origin)));
+        self.last = Some(Arc::clone(&origin));
         Ok(origin)
     }
 }

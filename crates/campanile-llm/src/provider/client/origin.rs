@@ -28,6 +28,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// What is known of one scheme and authority.
 pub(super) struct Origin {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
     pub(super) config: HttpConfig,
     /// The line of the head that names the host.
     pub(super) host: Box<str>,
@@ -71,6 +73,8 @@ impl Origin {
             None => format!("host: {}\r\n", authority.host()),
         };
         Self {
+            scheme: scheme.clone(),
+            authority: authority.clone(),
             config: config.clone(),
             host: host.into(),
             turn: Turns::new(()),
