@@ -11,6 +11,7 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
 use super::split;
@@ -32,6 +33,9 @@ pub fn http1(input: &[u8]) {
 
 /// The status and the body, if both are whole.
 fn called(answer: &[u8], chunk: usize) -> Option<(u16, Bytes)> {
+    // The time for a connection is limited, though none is waited for.
+    let runtime = Builder::new_current_thread().enable_time().build().ok();
+    let _entered = runtime.as_ref().map(Runtime::enter);
     let pieces = answer.chunks(chunk).map(Bytes::copy_from_slice);
     let config = HttpConfig::default();
     let mut client = HttpClient::with_connector(Says(pieces.collect()), config).ok()?;

@@ -11,7 +11,7 @@ use super::roots::roots;
 #[non_exhaustive]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HttpConfig {
-    /// How long a TCP connection may take. 10 s by default.
+    /// How long a connection may take until it can be used, TLS and the beginning of HTTP/2 included. 10 s by default.
     #[serde(with = "seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub connect_timeout: Duration,
@@ -69,7 +69,7 @@ impl HttpConfig {
         with_connect_timeout => connect_timeout: Duration, "Sets how long a connection may take.";
         with_idle_timeout => idle_timeout: Duration, "Sets how long an idle connection is kept.";
         with_max_idle => max_idle: usize, "Sets how many idle connections are kept.";
-        with_keepalive => keepalive: Duration, "Sets when TCP asks whether the other side is there.";
+        with_keepalive => keepalive: Duration, "Sets after how long without a word the other side is asked whether it is there.";
         with_buffer => buffer: u32, "Sets how many bytes are held that nobody reads.";
         with_http2_only => http2_only: bool, "Sets whether HTTP/2 is spoken without asking.";
     }

@@ -13,6 +13,7 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection as Connects;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::{
@@ -53,33 +54,14 @@ where
     C::Future: Send + 'static,
 {
     for unsent in 0.. {
-        let connected = match origin.http2() {
-            Some(sender) => Connected::H2(sender),
-            None if origin.speaks_http2() => {
-                // One connection is enough: whoever makes it makes it for all who wait here.
-                let _turn = origin.turn.lock().await;
-                match origin.http2() {
-                    Some(sender) => Connected::H2(sender),
-                    None => {
-                        make(
-                            connector.clone(),
-                            Arc::clone(&origin),
-                            request.uri().clone(),
-                        )
-                        .await?
-                    }
-                }
-            }
-            None => {
-                let making = make(
-                    connector.clone(),
-                    Arc::clone(&origin),
-                    request.uri().clone(),
-                );
-                idle_or_made(&origin, Box::pin(making)).await?
-            }
+        let make = || {
+            make(
+                connector.clone(),
+                Arc::clone(&origin),
+                request.uri().clone(),
+            )
         };
-        let mut sender = match connected {
+        let mut sender = match connected(&origin, make).await? {
             Connected::H1(connection) => return Exchange::new(connection, request).await,
             Connected::H2(sender) => sender,
         };
@@ -93,8 +75,57 @@ where
     Err(HttpError::Closed)
 }
 
-/// Makes a connection.
-async fn make<C>(mut connector: C, origin: Arc<Origin>, uri: Uri) -> Result<Connected, HttpError>
+/// A connection that is there, or that is made.
+async fn connected<M>(origin: &Arc<Origin>, make: impl Fn() -> M) -> Result<Connected, HttpError>
+where
+    M: Future<Output = Result<Connected, HttpError>> + Send + 'static,
+{
+    loop {
+        if let Some(sender) = origin.http2() {
+            return Ok(Connected::H2(sender));
+        }
+        if !origin.speaks_http2() {
+            return idle_or_made(origin, Box::pin(make())).await;
+        }
+        // One connection is enough: whoever makes it makes it for all who wait here, and fails for all of them.
+        let failures = origin.failures();
+        let _turn = origin.turn.lock().await;
+        if let Some(sender) = origin.http2() {
+            return Ok(Connected::H2(sender));
+        }
+        if origin.failures() != failures {
+            let what = "the connection could not be made that it waited for";
+            return Err(HttpError::Connect(what.into()));
+        }
+        if origin.speaks_http2() {
+            let made = make().await;
+            if made.is_err() {
+                origin.has_failed();
+            }
+            return made;
+        }
+    }
+}
+
+/// Makes a connection, in the time that there is for it.
+async fn make<C>(connector: C, origin: Arc<Origin>, uri: Uri) -> Result<Connected, HttpError>
+where
+    C: Service<Uri>,
+    C::Response: Read + Write + Connects + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+{
+    let most = origin.config.connect_timeout;
+    match timeout(most, make_ever(connector, origin, uri)).await {
+        Ok(made) => made,
+        Err(late) => Err(HttpError::Connect(late.into())),
+    }
+}
+
+async fn make_ever<C>(
+    mut connector: C,
+    origin: Arc<Origin>,
+    uri: Uri,
+) -> Result<Connected, HttpError>
 where
     C: Service<Uri>,
     C::Response: Read + Write + Connects + Send + Unpin + 'static,
@@ -118,7 +149,7 @@ where
 
 /// The connection that is made, or one that becomes idle before. Then what was begun is finished for another call.
 async fn idle_or_made(origin: &Arc<Origin>, making: Making) -> Result<Connected, HttpError> {
-    let mut making = Some(making);
+    let (mut making, mut begun) = (Some(making), false);
     let mut waiting = Waiting {
         origin: Arc::clone(origin),
         ticket: 0,
@@ -131,6 +162,7 @@ async fn idle_or_made(origin: &Arc<Origin>, making: Making) -> Result<Connected,
         let Some(future) = &mut making else {
             return Poll::Pending;
         };
+        begun = true;
         let made = future.as_mut().poll(cx);
         if made.is_ready() {
             making = None;
@@ -139,7 +171,7 @@ async fn idle_or_made(origin: &Arc<Origin>, making: Making) -> Result<Connected,
     });
     let connected = idle.await;
     drop(waiting);
-    if let Some(making) = making {
+    if let Some(making) = making.filter(|_| begun) {
         tokio::spawn(async move {
             if let Ok(Connected::H1(connection)) = making.await {
                 connection.release();

@@ -1,7 +1,7 @@
 //! Calls over HTTP/2, by hyper.
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response, Uri, Version, header::CONTENT_LENGTH};
 use http_body_util::Full;
 use hyper::{
     body::Incoming,
@@ -50,6 +50,9 @@ pub(super) async fn call(
     mut request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, Failed> {
     *request.version_mut() = Version::HTTP_2;
+    // As over HTTP/1, the length of the body is the client's own matter, and a user in the address nobody's.
+    request.headers_mut().remove(CONTENT_LENGTH);
+    without_user(request.uri_mut());
     if sender.ready().await.is_err() {
         return Err(Failed::Unsent(Box::new(request)));
     }
@@ -60,4 +63,17 @@ pub(super) async fn call(
             Some(request) => Failed::Unsent(Box::new(request)),
             None => Failed::Sent(HttpError::Http2(error.into_error())),
         })
+}
+
+pub(super) fn without_user(uri: &mut Uri) {
+    let Some((_, host)) = uri.authority().and_then(|it| it.as_str().rsplit_once('@')) else {
+        return;
+    };
+    if let Ok(host) = host.parse() {
+        let mut parts = uri.clone().into_parts();
+        parts.authority = Some(host);
+        if let Ok(without) = Uri::from_parts(parts) {
+            *uri = without;
+        }
+    }
 }

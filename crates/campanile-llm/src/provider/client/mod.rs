@@ -7,7 +7,8 @@
 //!
 //! **State.** The idle connections of each origin (scheme and authority), the last used on top, and its connection of HTTP/2.
 //!
-//! **Readiness.** Always: a call that finds no idle connection makes one, and takes one that becomes idle in the meantime.
+//! **Readiness.** Always: a call that finds no idle connection makes one, and takes one that becomes idle in the meantime. Over HTTP/2
+//! one call makes the connection for all that wait for it.
 //!
 //! **Cancellation.** A call or a body that is dropped closes its connection, or resets its stream of HTTP/2; see [`HttpBody`].
 //!
@@ -135,7 +136,8 @@ fn secured(tcp: HttpConnector, roots: Roots) -> DefaultConnector {
 
 impl<C> HttpClient<C> {
     /// A client whose connections are made by a connector of one's own: other roots alone, a certificate of the client's, a
-    /// proxy, a Unix socket. What the settings say of TCP and of certificates is then the connector's matter.
+    /// proxy, a Unix socket. What the settings say of TCP and of certificates is then the connector's matter. Of what its connections
+    /// say of themselves, whether they are proxied and whether HTTP/2 was negotiated is looked at.
     ///
     /// # Errors
     ///

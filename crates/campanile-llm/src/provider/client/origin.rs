@@ -2,9 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Waker},
     time::Duration,
@@ -14,6 +16,7 @@ use http::uri::{Authority, Scheme};
 use tokio::{
     runtime::Handle,
     sync::Mutex as Turns,
+    task::unconstrained,
     time::{Instant, sleep},
 };
 
@@ -35,6 +38,8 @@ pub(super) struct Origin {
     pub(super) host: Box<str>,
     /// Whose turn it is to make a connection of HTTP/2: one is enough.
     pub(super) turn: Turns<()>,
+    /// How many of those who had their turn have failed.
+    failures: AtomicU64,
     http2_spoken: AtomicBool,
     swept: AtomicBool,
     connections: Mutex<Connections>,
@@ -78,6 +83,7 @@ impl Origin {
             config: config.clone(),
             host: host.into(),
             turn: Turns::new(()),
+            failures: AtomicU64::new(0),
             http2_spoken: AtomicBool::new(config.http2_only),
             swept: AtomicBool::new(false),
             connections: Mutex::default(),
@@ -101,21 +107,25 @@ impl Origin {
         loop {
             let (since, mut idle) = self.lock().idle.pop()?;
             if Instant::now() - since < self.config.idle_timeout && is_quiet(&mut idle.io) {
-                return Some(Connection::new(idle.io, idle.proxied, Arc::clone(self)));
+                let connection = Connection::new(idle.io, idle.proxied, Arc::clone(self));
+                return Some(connection.used());
             }
         }
     }
 
-    /// Takes back a connection of HTTP/1 whose call is over.
+    /// Takes back a connection of HTTP/1 whose call is over. If there are too many, the one goes that was used the longest ago.
     pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool) {
-        let mut connections = self.lock();
-        if connections.idle.len() >= self.config.max_idle {
+        let most = self.config.max_idle;
+        if most == 0 {
             return;
         }
+        let mut connections = self.lock();
+        let oldest = (connections.idle.len() >= most).then(|| connections.idle.remove(0));
         let idle = Idle { io, proxied };
         connections.idle.push((Instant::now(), idle));
         let waiting = connections.waiting.pop_first();
         drop(connections);
+        drop(oldest);
         if let Some((_, waker)) = waiting {
             waker.wake();
         }
@@ -142,6 +152,16 @@ impl Origin {
                 waker.wake();
             }
         }
+    }
+
+    /// How many attempts to make a connection for others have failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// An attempt to make a connection for others has failed.
+    pub(super) fn has_failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether calls are better off with a connection of HTTP/2 that somebody else makes.
@@ -212,22 +232,31 @@ impl Origin {
         let timeout = self.config.idle_timeout;
         let mut connections = self.lock();
         let fresh = |since: Instant| now.saturating_duration_since(since) < timeout;
-        connections
+        let gone: Vec<_> = connections
             .idle
-            .retain_mut(|(since, idle)| fresh(*since) && is_quiet(&mut idle.io));
+            .extract_if(.., |(since, idle)| {
+                !fresh(*since) || !is_quiet(&mut idle.io)
+            })
+            .collect();
         let http2 = connections.http2.as_ref();
         if http2.is_some_and(|(used, sender)| !fresh(*used) || sender.is_closed()) {
-            // It ends when its last call does.
+            // It ends when its last call does. If that is long after it began, the next call makes another connection.
             connections.http2 = None;
         }
-        !connections.idle.is_empty() || connections.http2.is_some()
+        let left = !connections.idle.is_empty() || connections.http2.is_some();
+        drop(connections);
+        // They are closed outside of the lock.
+        drop(gone);
+        left
     }
 }
 
-/// Whether a connection that should say nothing is open and says nothing.
-fn is_quiet(io: &mut Box<dyn Io>) -> bool {
+/// Whether a connection that should say nothing is open and says nothing. Nobody is woken when that changes.
+pub(super) fn is_quiet(io: &mut Box<dyn Io>) -> bool {
+    // A task that has used up its budget would be told that nothing is there.
+    let look = unconstrained(poll_fn(|cx| h1::read(&mut **io, cx, |_| ())));
     let mut cx = Context::from_waker(Waker::noop());
-    h1::read(&mut **io, &mut cx, |_| ()).is_pending()
+    pin!(look).poll(&mut cx).is_pending()
 }
 
 // ===== impl Sweeping =====

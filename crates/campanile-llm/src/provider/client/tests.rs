@@ -256,3 +256,55 @@ async fn origins_that_nobody_uses_are_forgotten() {
     }
     assert!(client.pool.origins.lock().unwrap().len() < 10);
 }
+
+/// Connections that never come.
+#[derive(Clone)]
+struct Never(Arc<AtomicUsize>);
+
+impl Service<Uri> for Never {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = std::future::Pending<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _address: Uri) -> Self::Future {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        pending()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_a_time_limit_for_all_that_wait_for_it() {
+    for (http2, attempts) in [(false, 20), (true, 1)] {
+        let made = Arc::new(AtomicUsize::new(0));
+        let config = HttpConfig::default().with_http2_only(http2);
+        let client = HttpClient::with_connector(Never(Arc::clone(&made)), config).unwrap();
+        let before = tokio::time::Instant::now();
+        let calls = join_all((0..20).map(|_| client.clone().oneshot(ask("http://a.test"))));
+        for error in calls.await {
+            let error = error.unwrap_err();
+            assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+        }
+        let waited = tokio::time::Instant::now() - before;
+        assert!(waited < Duration::from_secs(11), "{waited:?}");
+        assert_eq!(made.load(Ordering::Relaxed), attempts);
+    }
+}
+
+#[tokio::test]
+async fn no_user_of_an_address_is_told_over_http2() {
+    let mut uri = "http://me:secret@a.test:81/x?y".parse().unwrap();
+    h2::without_user(&mut uri);
+    assert_eq!(uri, "http://a.test:81/x?y");
+    let (mut asked, before) = (http2(usize::MAX).await.0, HttpConfig::default());
+    asked.insert_str("http://".len(), "me:secret@");
+    let client = HttpClient::new(before.with_http2_only(true)).unwrap();
+    let mut request = ask(&asked);
+    // The client knows it better.
+    request.headers_mut().insert("content-length", 7.into());
+    let response = client.oneshot(request).await.unwrap();
+    assert_eq!(body(response).await.unwrap(), "ok");
+}

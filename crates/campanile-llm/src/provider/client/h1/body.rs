@@ -35,7 +35,12 @@ impl Body {
             connection: Some(connection),
             out,
             framing,
-            first,
+            // Empty, it would keep what it was a part of.
+            first: if first.is_empty() {
+                Bytes::new()
+            } else {
+                first
+            },
             reusable,
         };
         body.see_the_end();
@@ -59,8 +64,18 @@ impl Body {
             let Some(connection) = &mut self.connection else {
                 return Poll::Ready(None);
             };
+            if let Some(what) = self.framing.fault() {
+                return Poll::Ready(Some(Err(HttpError::Malformed(what))));
+            }
             let decoded = match self.first.is_empty() {
-                false => self.framing.decode_shared(&mut self.first),
+                false => {
+                    let decoded = self.framing.decode_shared(&mut self.first);
+                    if self.first.is_empty() {
+                        // It would keep what it was a part of.
+                        self.first = Bytes::new();
+                    }
+                    decoded
+                }
                 true => {
                     let io = &mut *connection.io;
                     if let Some(out) = &mut self.out {

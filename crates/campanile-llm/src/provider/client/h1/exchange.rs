@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
+use memchr::memmem;
 
 use super::{Body, Connection, Io, head, read};
 use crate::provider::{HttpBody, HttpError};
@@ -21,6 +22,8 @@ const MOST_INTERIM: u8 = 32;
 pub(in super::super) struct Exchange {
     /// `None` once it is over.
     connection: Option<Connection>,
+    /// Whether it was polled.
+    begun: bool,
     out: Outgoing,
     /// Why the request could not be sent. The server may have answered all the same, and said why.
     unsent: Option<io::Error>,
@@ -48,6 +51,7 @@ impl Exchange {
         let head = head::request(&parts, host, connection.proxied, body.len());
         Self {
             connection: Some(connection),
+            begun: false,
             out: Outgoing {
                 head,
                 body,
@@ -60,26 +64,30 @@ impl Exchange {
         }
     }
 
-    /// What was read, with what was read before it.
-    fn with_before(&mut self, read: Bytes) -> Bytes {
-        if self.gathered.is_empty() {
-            return read;
-        }
-        self.gathered.extend_from_slice(&read);
-        self.gathered.split().freeze()
-    }
-
     /// The answer, if its head is whole.
     fn answer(&mut self, mut read: Bytes) -> Result<Option<Response<HttpBody>>, HttpError> {
         let Some(connection) = &self.connection else {
             return Ok(None);
         };
         let most = connection.origin.config.buffer as usize;
+        if !self.gathered.is_empty() {
+            // Only with an empty line is it worth while to look at all of it once more.
+            let new = self.gathered.len().saturating_sub(3);
+            self.gathered.extend_from_slice(&read);
+            if !has_empty_line(&self.gathered[new..]) {
+                return match self.gathered.len() >= most {
+                    true => Err(HttpError::LongHead { most }),
+                    false => Ok(None),
+                };
+            }
+            read = self.gathered.split().freeze();
+        }
         loop {
-            let Some(head) = head::answer(&read, &self.asked)? else {
-                if read.len() >= most {
-                    return Err(HttpError::LongHead { most });
-                }
+            let head = head::answer(&read, &self.asked)?;
+            if head.as_ref().map_or(read.len(), |head| head.length) > most {
+                return Err(HttpError::LongHead { most });
+            }
+            let Some(head) = head else {
                 self.gathered.extend_from_slice(&read);
                 return Ok(None);
             };
@@ -107,6 +115,10 @@ impl Exchange {
     }
 }
 
+fn has_empty_line(bytes: &[u8]) -> bool {
+    memmem::find(bytes, b"\n\r\n").is_some() || memmem::find(bytes, b"\n\n").is_some()
+}
+
 /// All of a body that is there.
 fn whole(mut body: Full<Bytes>) -> Bytes {
     let mut cx = Context::from_waker(Waker::noop());
@@ -123,7 +135,18 @@ impl Future for Exchange {
         let this = self.get_mut();
         loop {
             let connection = this.connection.as_mut();
-            let io = &mut *connection.expect("polled after it was ready").io;
+            let connection = connection.expect("polled after it was ready");
+            if !mem::replace(&mut this.begun, true) && connection.is_stale() {
+                // Nothing is sent yet, so another will do.
+                match connection.origin.idle() {
+                    Some(other) => *connection = other,
+                    None => {
+                        this.connection = None;
+                        return Poll::Ready(Err(HttpError::Closed));
+                    }
+                }
+            }
+            let io = &mut *connection.io;
             // Both ways at once: a server may answer before it has read everything.
             if this.unsent.is_none()
                 && let Poll::Ready(Err(error)) = this.out.poll(io, cx)
@@ -136,12 +159,13 @@ impl Future for Exchange {
                     None => HttpError::Closed,
                 }),
                 Ok(bytes) => Ok(bytes),
+                // TLS that ended without its own word of it.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Err(HttpError::Closed)
+                }
                 Err(error) => Err(HttpError::Io(error)),
             };
-            let answer = bytes.and_then(|bytes| {
-                let bytes = this.with_before(bytes);
-                this.answer(bytes)
-            });
+            let answer = bytes.and_then(|bytes| this.answer(bytes));
             if let Some(answer) = answer.transpose() {
                 // Whatever is wrong, nothing more is to be had of it.
                 this.connection = None;

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-/// How many bytes of extensions and trailers a body may have in all. They are left out.
+/// How many bytes of extensions and trailers there may be between two chunks with data. They are left out.
 const MOST_EXTRA: u32 = 16 << 10;
 
 /// How a body shows its end.
@@ -22,7 +22,10 @@ pub(super) struct Chunks {
     at: At,
     /// Of the chunk.
     left: u64,
+    /// How many bytes of extensions and trailers came since the last data.
     extra: u32,
+    /// What is wrong with what came after the last data.
+    fault: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,7 @@ impl Framing {
             at: At::Size(0),
             left: 0,
             extra: 0,
+            fault: None,
         })
     }
 
@@ -61,6 +65,14 @@ impl Framing {
             Self::Length(left) => *left == 0,
             Self::Chunked(chunks) => chunks.at == At::Ended,
             Self::UntilClose => false,
+        }
+    }
+
+    /// What is wrong with it, once the data before that are taken.
+    pub(super) const fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Chunked(chunks) => chunks.fault,
+            Self::Length(_) | Self::UntilClose => None,
         }
     }
 
@@ -117,8 +129,14 @@ impl Chunks {
             && !rest.is_empty()
         {
             if self.at != At::Data {
-                self.step(rest[0])?;
-                used += 1;
+                match self.step(rest[0]) {
+                    Ok(()) => used += 1,
+                    Err(what) if piece.is_empty() => return Err(what),
+                    Err(what) => {
+                        self.fault = Some(what);
+                        break;
+                    }
+                }
                 continue;
             }
             let most = usize::try_from(self.left).unwrap_or(usize::MAX);
@@ -165,7 +183,10 @@ impl Chunks {
             }
             (At::Extension, b'\r') => At::SizeLf,
             (At::SizeLf, b'\n') if self.left == 0 => At::Trailers,
-            (At::SizeLf, b'\n') => At::Data,
+            (At::SizeLf, b'\n') => {
+                self.extra = 0;
+                At::Data
+            }
             (At::DataCr, b'\r') => At::DataLf,
             (At::DataLf, b'\n') => At::Size(0),
             (At::Trailers, b'\r') => At::EndLf,

@@ -7,6 +7,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
+    uri::PathAndQuery,
 };
 use httparse::{ParserConfig, Status};
 
@@ -47,11 +48,11 @@ pub(super) fn request(parts: &Parts, host: &str, proxied: bool, length: usize) -
     if proxied {
         put_origin(&mut head, uri);
     }
-    head.put_slice(
-        uri.path_and_query()
-            .map_or("/", |it| it.as_str())
-            .as_bytes(),
-    );
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if target.starts_with('?') {
+        head.put_u8(b'/');
+    }
+    head.put_slice(target.as_bytes());
     head.put_slice(b" HTTP/1.1\r\n");
     if !headers.contains_key(HOST) {
         head.put_slice(host.as_bytes());

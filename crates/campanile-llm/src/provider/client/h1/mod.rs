@@ -18,7 +18,7 @@ use std::{
 use hyper::rt::{Read, ReadBuf, Write};
 
 pub(super) use self::{body::Body, exchange::Exchange};
-use super::origin::Origin;
+use super::origin::{Origin, is_quiet};
 
 /// How many bytes are read at once. They lie on the stack, so that a connection that waits holds none.
 const READ: usize = 16 << 10;
@@ -32,6 +32,8 @@ pub(super) struct Connection {
     /// Whether a proxy wants to know the whole address.
     proxied: bool,
     origin: Arc<Origin>,
+    /// Whether it was idle before.
+    used: bool,
 }
 
 impl<T: Read + Write + Send + Unpin> Io for T {}
@@ -56,7 +58,19 @@ impl Connection {
             io,
             proxied,
             origin,
+            used: false,
         }
+    }
+
+    /// One that was idle.
+    pub(super) const fn used(mut self) -> Self {
+        self.used = true;
+        self
+    }
+
+    /// Whether the server has closed it, or said something, since it was looked at as it was idle.
+    fn is_stale(&mut self) -> bool {
+        self.used && !is_quiet(&mut self.io)
     }
 
     /// Gives it back for the next call.

@@ -162,6 +162,20 @@ fn the_request_says_what_is_needed() {
 }
 
 #[test]
+fn an_address_without_a_path_asks_for_the_root() {
+    for (address, target) in [
+        ("http://a.test", "/"),
+        ("http://a.test?b=c", "/?b=c"),
+        ("http://a.test/b?c", "/b?c"),
+    ] {
+        let (parts, ()) = Request::get(address).body(()).unwrap().into_parts();
+        let head = head::request(&parts, "host: a.test\r\n", false, 0);
+        let line = format!("GET {target} HTTP/1.1\r\n");
+        assert!(head.starts_with(line.as_bytes()), "{head:?}");
+    }
+}
+
+#[test]
 fn a_body_ends_where_it_says() {
     let ok = |answer: &str| {
         let (status, body) = whole(answer).unwrap();
@@ -254,6 +268,11 @@ fn what_is_no_answer_is_told() {
         whole(&long),
         Err(HttpError::LongHead { most: 16_384 })
     ));
+    let bytes: Vec<_> = long.as_bytes().chunks(3).collect();
+    let pieces = call(&origin(), Script::says(&bytes));
+    assert!(matches!(pieces, Err(HttpError::LongHead { .. })));
+    let pieces = call(&origin(), Script::says(&[&bytes.concat(), b"\r\n\r\n"]));
+    assert!(matches!(pieces, Err(HttpError::LongHead { .. })));
 }
 
 #[test]
@@ -351,6 +370,79 @@ fn the_rest_of_a_request_is_sent_while_the_answer_is_read() {
     assert_eq!(far.lock().unwrap().len(), 30);
     let mut end = Framing::chunked();
     assert!(end.decode(b"0\r\n\r\n").is_ok() && end.ended());
+}
+
+#[tokio::test]
+async fn a_call_does_not_begin_on_a_connection_that_has_spoken() {
+    for said in [
+        Some(&b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"[..]),
+        None,
+    ] {
+        let origin = origin();
+        let mut script = Script::default();
+        script.reads.extend(said.map(<[u8]>::to_vec));
+        let written = Arc::clone(&script.written);
+        let stale = Connection::new(Box::new(script), false, Arc::clone(&origin)).used();
+        let call = Exchange::new(stale, request()).await;
+        assert!(matches!(call, Err(HttpError::Closed)));
+        assert!(written.lock().unwrap().is_empty(), "nothing was sent");
+        // Another that is idle will do.
+        origin.put(Box::new(Script::default().and_stays()), false);
+        let stale = Connection::new(Box::<Script>::default(), false, Arc::clone(&origin)).used();
+        assert!(Exchange::new(stale, request()).now_or_never().is_none());
+        assert!(origin.is_empty(), "it is in use");
+    }
+}
+
+/// A task that has used up what it may do in one go sees which connections are closed all the same.
+#[tokio::test]
+async fn any_number_of_closed_connections_is_passed_over() {
+    let (near, far) = (origin(), origin());
+    for _ in 0..250 {
+        let (closed, _) = duplex(64);
+        near.put(Box::new(TokioIo::new(closed)), false);
+        let (open, other) = duplex(64);
+        far.put(Box::new(TokioIo::new(open)), false);
+        // It stays open.
+        std::mem::forget(other);
+    }
+    let task = tokio::spawn(async move {
+        while tokio::task::coop::has_budget_remaining() {
+            tokio::task::consume_budget().now_or_never();
+        }
+        (near.idle().is_some(), far.idle().is_some())
+    });
+    assert_eq!(task.await.unwrap(), (false, true));
+}
+
+/// What came whole is passed on, wherever it was cut.
+#[test]
+fn data_ahead_of_a_fault_are_not_lost() {
+    let bytes = format!("{CHUNKED}3\r\nabc\r\nx");
+    for at in 0..bytes.len() {
+        let (before, after) = bytes.as_bytes().split_at(at);
+        let script = Script::says(&[before, after]);
+        let connection = Connection::new(Box::new(script), false, origin());
+        let response = Exchange::new(connection, request()).now_or_never();
+        let mut body = response.unwrap().unwrap().into_body();
+        let mut data = Vec::new();
+        let error = loop {
+            match body.frame().now_or_never().unwrap().unwrap() {
+                Ok(frame) => data.extend(frame.into_data().unwrap()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(data, b"abc");
+        assert!(matches!(error, HttpError::Malformed(_)), "{error:?}");
+        assert!(body.frame().now_or_never().unwrap().is_none());
+    }
+}
+
+#[test]
+fn extensions_may_be_many_but_not_without_end() {
+    let chunk = format!("1;{}\r\na\r\n", "x".repeat(9 << 10));
+    let (_, body) = whole(&format!("{CHUNKED}{}0\r\n\r\n", chunk.repeat(9))).unwrap();
+    assert_eq!(body, "a".repeat(9));
 }
 
 /// Reads on a stream that nobody polls are not made, and its data are not held.
@@ -495,7 +587,8 @@ proptest! {
         let mut framing = Framing::chunked();
         if let Ok((data, used)) = framing.decode(&bytes) {
             prop_assert!(data.len() <= used && used <= bytes.len());
-            prop_assert!(framing.ended() || used == bytes.len());
+            let all = used == bytes.len();
+            prop_assert!(all || framing.ended() || framing.fault().is_some());
         }
         let mut cx = Context::from_waker(Waker::noop());
         let script: &mut dyn Io = &mut Script::says(&[&bytes]);
