@@ -4,17 +4,17 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use bytes::Bytes;
 use campanile::BoxError;
-use campanile_llm::{Error, dialect::Dialect};
+use campanile_llm::{Error, chat::ChatRequest, dialect::Dialect, embed::EmbeddingRequest};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use super::{
     body::Body,
+    call,
     calls::Served,
-    chat,
     clocks::Clocks,
-    embed, models,
+    models,
     path::{Target, What},
     read, refuse,
     told::Call,
@@ -46,7 +46,7 @@ where
         return others(served, id, Request::from_parts(parts, body)).await;
     };
     let said = Said::read(&parts.headers);
-    let call = Call {
+    let told = Call {
         gateway: &served.gateway,
         dialect: target.dialect(said.is_anthropic),
         id,
@@ -57,15 +57,15 @@ where
     match (&parts.method, is_call) {
         (&Method::POST, true) | (&Method::GET | &Method::HEAD, false) => {}
         (&Method::OPTIONS, _) => return refuse::options(target.allowed()),
-        _ => return call.wrong_method(target.allowed()),
+        _ => return told.wrong_method(target.allowed()),
     }
     if is_call && served.gateway.stopping() {
-        return call.stopping();
+        return told.stopping();
     }
     let named = || said.stage.and_then(|stage| stage.to_str().ok());
     let stage = target.stage.or_else(|| named().map(Into::into));
     let asked = Asked {
-        call,
+        call: told,
         clocks,
         bodies: &served.bodies,
         parts: &parts,
@@ -73,8 +73,8 @@ where
         stage: stage.as_deref(),
     };
     match target.what {
-        What::Chat(_) => chat::answer(&asked, body).await,
-        What::Embeddings => embed::answer(&asked, body).await,
+        What::Chat(_) => call::answer::<ChatRequest, _>(&asked, body).await,
+        What::Embeddings => call::answer::<EmbeddingRequest, _>(&asked, body).await,
         What::Models => models::list(&asked),
         What::Model(id) => models::one(&asked, &id),
     }
@@ -126,7 +126,7 @@ where
     if response.status() == StatusCode::UNAUTHORIZED {
         call.no_operator();
     }
-    response.map(Body::other)
+    response.map(Body::Right)
 }
 
 /// What there is at no path.

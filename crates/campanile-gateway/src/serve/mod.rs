@@ -19,6 +19,7 @@ use calls::Served;
 
 mod answer;
 mod body;
+mod call;
 mod calls;
 mod chat;
 mod clocks;

@@ -10,7 +10,7 @@ use http::{
     header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use super::body::Body;
+use super::body::{self, Body};
 use crate::{access::quoted, operate::RequestId};
 
 /// What there is, for those who ask for something else.
@@ -36,7 +36,7 @@ pub(super) fn answer(error: Error, dialect: Dialect, id: &RequestId) -> Response
     };
     let response = error.into_http(dialect);
     let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-    let mut response = response.map(Body::front);
+    let mut response = response.map(Body::Left);
     if is_unauthorized {
         let scheme = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
@@ -57,7 +57,7 @@ pub(super) fn wrong_method(allowed: &'static str) -> Error {
 
 /// What may be done, without doing it.
 pub(super) fn options(allowed: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::whole(Bytes::new()));
+    let mut response = Response::new(body::whole(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);
