@@ -31,6 +31,9 @@ use crate::{
     gateway::Kept,
 };
 
+mod around;
+mod chats;
+mod enrol;
 pub(crate) mod guards;
 mod holder;
 mod limits;
@@ -47,6 +50,7 @@ mod target;
 mod tests;
 mod wire;
 
+pub(crate) use chats::ServesChats;
 pub(crate) use guards::Guards;
 pub(crate) use holder::{Holder, Name};
 pub(crate) use limits::Limits;
