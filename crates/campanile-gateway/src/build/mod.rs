@@ -153,7 +153,7 @@ impl Live {
             stages.insert(name.clone(), stage);
         }
         let (chats, embeds) = routes::routers(&config, &stages, before)?;
-        let estimator = estimator(&config, kept)?;
+        let estimator = estimator(&config, &prices, kept)?;
         let routed = Routed {
             chats: &chats,
             embeds: &embeds,
@@ -230,11 +230,15 @@ fn prices(config: &Config) -> Result<PriceList, BuildError> {
 }
 
 /// What tells calls what they will take, and goes on to learn where it stands.
-fn estimator(config: &Config, kept: &Kept) -> Result<Estimator, Invalid> {
+fn estimator(config: &Config, prices: &PriceList, kept: &Kept) -> Result<Estimator, BuildError> {
+    let tell_most = refuses(config);
     let mut estimates = EstimateConfig::default()
-        .with_tell_most(refuses(config))
+        .with_tell_most(tell_most)
         .with_most_output(config.most_output);
-    for (asked, serves) in routes::serves(config) {
+    // It was checked.
+    let prices = Prices::new(prices).unwrap_or_default();
+    // Only what is reserved for all that may come looks beyond the stage that is asked.
+    for (asked, serves) in routes::serves(config, &prices, tell_most)? {
         estimates = estimates.with_serves(asked, serves);
     }
     Ok(Estimator::new(estimates)?
