@@ -473,7 +473,7 @@ stages: {a: {models: [m]}}
     );
 }
 
-fn warned(text: &str) -> Vec<String> {
+pub(super) fn warned(text: &str) -> Vec<String> {
     let warnings = load(text)
         .unwrap_or_else(|error| panic!("{error}"))
         .warnings;
