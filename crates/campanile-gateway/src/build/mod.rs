@@ -271,6 +271,13 @@ fn compare(before: &Config, after: &Config, told: &mut Reloaded) {
         let what = format!("listen: {} counts from the next start", after.listen);
         told.ignored.push(what);
     }
+    if before.admin.listen != after.admin.listen {
+        let what = match after.admin.listen {
+            Some(address) => format!("admin.listen: {address} counts from the next start"),
+            None => "admin.listen: it goes on as it was, until the next start".to_owned(),
+        };
+        told.ignored.push(what);
+    }
     let most = after.server.max_connections;
     if before.server.max_connections != most {
         let what = format!("server.max_connections: {most} counts from the next start");

@@ -10,6 +10,7 @@ use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use super::{
+    Audience,
     body::Body,
     call,
     calls::Served,
@@ -42,7 +43,8 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = request.into_parts();
-    let Some(target) = Target::of(parts.uri.path()) else {
+    let is_for_callers = served.audience != Audience::Operators;
+    let Some(target) = Target::of(parts.uri.path()).filter(|_| is_for_callers) else {
         return others(served, id, Request::from_parts(parts, body)).await;
     };
     let said = Said::read(&parts.headers);
@@ -116,12 +118,13 @@ where
         method: &method,
         path,
     };
+    let audience = served.audience;
     let response = match served.operate.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
     if response.extensions().get::<Nowhere>().is_some() {
-        return call.refused(None, None, refuse::no_path(path));
+        return call.refused(None, None, refuse::no_path(path, audience));
     }
     if response.status() == StatusCode::UNAUTHORIZED {
         call.no_operator();
