@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 
-from running import Gateway, check, environment, program, question, request, run, run_checks, until
+from running import Gateway, check, environment, program, question, request, run, run_checks, until, wanted
 
 FAULTS = os.environ["FAULTS_URL"]
 UNREAD = float(os.environ.get("UNREAD_STREAM_KIB") or 128)
@@ -323,4 +323,4 @@ def clients_that_do_not_read():
             connection.close()
 
 
-run_checks("the program")
+run_checks("the program", wanted)
