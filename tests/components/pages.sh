@@ -61,7 +61,7 @@ pid=
 # The address that a gateway prints, in a file, once it does.
 address() {
     local deadline=$((SECONDS + 30))
-    until grep -o -m 1 'http://127[0-9.:]*' "$1"; do
+    until grep -s -o -m 1 'http://127[0-9.:]*' "$1"; do
         ((SECONDS < deadline)) || { cat "$1" >&2; return 1; }
         sleep 0.1
     done
@@ -82,7 +82,7 @@ prices: prices.json
 providers:
   one: {simulated: {first_word: 5ms, words: 5, words_per_second: 1000, seed: 1}, models: {made-up: }}
 pools:
-  chat: {members: [one]}
+  chat: {members: [one], probe: {}}
 admin: {token: token-of-operators-in-a-test}
 keys:
   shop: {secret: key-of-a-shop-in-a-test, budgets: [{unit: money, limit: "20", period: day}]}

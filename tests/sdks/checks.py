@@ -1,4 +1,4 @@
-"""What the suites in Python share. A check is a function; each prints a line, and the exit code tells whether all went well."""
+"""What the suites in Python share."""
 
 import contextlib
 import json
@@ -7,43 +7,22 @@ import pathlib
 import re
 import sys
 import time
-import traceback
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from checking import check, run_checks, until
 
 GATEWAY = os.environ["GATEWAY_URL"]
 FAULTS = os.environ["FAULTS_URL"]
 # The text that `full` begins with, and the rest of it.
 SAID = "I ask “both” – 世界."
 QUESTION = "What is the capital of France?"
-_checks = []
-
-
-def check(function):
-    """Makes a check of a function."""
-    _checks.append(function)
-    return function
 
 
 def run(suite):
     """Runs all checks, or those whose names hold what the command line says."""
-    wanted = sys.argv[1:]
-    failed = 0
-    for function in _checks:
-        name = function.__name__.replace("_", " ")
-        if wanted and not any(word in name for word in wanted):
-            continue
-        began = time.monotonic()
-        try:
-            function()
-        except Exception:
-            failed += 1
-            traceback.print_exc()
-            print(f"FAIL  {suite}: {name}", flush=True)
-        else:
-            print(f"ok    {suite}: {name} ({time.monotonic() - began:.1f} s)", flush=True)
-    print(f"{suite}: {len(_checks)} checks, {failed} failed", flush=True)
-    sys.exit(failed > 0)
+    run_checks(suite, sys.argv[1:])
 
 
 @contextlib.contextmanager
@@ -64,15 +43,6 @@ def counts(model):
     """What the provider that fails on purpose saw of a model's calls."""
     with urllib.request.urlopen(FAULTS + "/counts", timeout=10) as answer:
         return json.load(answer).get(model, {})
-
-
-def until(what, bound=10):
-    """Waits until something is so, for 10 s at most."""
-    end = time.monotonic() + bound
-    while not (value := what()):
-        assert time.monotonic() < end, "it does not become so"
-        time.sleep(0.02)
-    return value
 
 
 def fates(suite):

@@ -8,7 +8,7 @@ use std::{
 };
 
 use campanile::{
-    BoxError, Cost,
+    BoxError, Call, Cost,
     circuit_breaker::{CircuitBreakerConfig, CircuitBreakerLayer, WindowKind},
     concurrency_limit::{
         ConcurrencyLimitConfig, ConcurrencyLimitLayer,
@@ -162,6 +162,37 @@ fn a_call_within_its_budgets_allocates_nothing() {
     assert_eq!(allocations(budgets().cost(cost).layer(Echo)), 0);
     let keyed = budgets().cost(cost).keyed(|request: &u64| request % 100);
     assert_eq!(allocations(keyed.layer(Echo)), 0);
+}
+
+/// As [`Echo`], of calls that say the most that they take; their attempts are paid for one by one.
+impl Service<Call<u64>> for Echo {
+    type Response = u64;
+    type Error = BoxError;
+    type Future = Ready<Result<u64, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<u64>) -> Self::Future {
+        assert!(call.context.trail.is_some());
+        ready(Ok(call.message))
+    }
+}
+
+#[test]
+fn a_call_that_says_the_most_that_it_takes_allocates_nothing() {
+    let in_an_envelope = |request: u64| Call {
+        context: campanile::Context::new()
+            .with_cost(cost(&request))
+            .with_most(cost(&request)),
+        message: request,
+    };
+    let service = ServiceBuilder::new()
+        .map_request(in_an_envelope)
+        .layer(budgets().calls())
+        .service(Echo);
+    assert_eq!(allocations(service), 0);
 }
 
 #[test]

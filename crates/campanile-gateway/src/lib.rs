@@ -27,6 +27,8 @@ mod pages;
 pub mod quickstart;
 mod serve;
 mod simulated;
+#[cfg(test)]
+mod testing;
 mod trail;
 pub mod watch;
 

@@ -199,12 +199,18 @@ async fn serve(
         .with_digest(digest);
     let server = Server::bind_at(gateway.clone(), wanted)
         .await
-        .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {wanted}: {error}")))?;
+        .map_err(|error| Failed(exit::LISTEN, format!("cannot listen at {error}")))?;
     let address = server
         .address()
         .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
+    let operators = server
+        .operators_address()
+        .map_err(|error| Failed(exit::LISTEN, error.to_string()))?;
     say(&format!("http://{address}"))?;
     tracing::info!(%address, file = %file.display(), "listening");
+    if let Some(address) = operators {
+        tracing::info!(%address, "listening to operators");
+    }
     let following = tokio::spawn(watch::follow(gateway, file.to_owned()));
     let served = until_stopped(server).await;
     following.abort();

@@ -57,7 +57,7 @@ pub enum StartError {
     #[error("{0}")]
     Build(#[from] BuildError),
     /// The address cannot be had.
-    #[error("cannot listen at {address}: {error}")]
+    #[error("cannot listen at {error}")]
     Listen {
         /// Where.
         address: SocketAddr,

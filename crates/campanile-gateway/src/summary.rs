@@ -64,6 +64,9 @@ impl fmt::Display for Summary<'_> {
                 "keys       none: everybody who reaches the address may call"
             )?;
         }
+        if let Some(address) = config.admin.listen {
+            writeln!(f, "operators  {address}")?;
+        }
         f.write_str("all        ")?;
         let operators = match config.admin.token.is_some() {
             true => "operators by token",

@@ -19,6 +19,8 @@ mod trail;
 #[cfg(feature = "balance")]
 pub(crate) use explain::{CLOSED, LOOKED_AT};
 pub use explain::{Candidates, ClosedMember, Explained, Place, Refused};
+#[cfg(feature = "spend_limit")]
+pub(crate) use trail::Payer;
 #[cfg_attr(
     not(any(
         feature = "retry",

@@ -10,12 +10,13 @@ import pathlib
 import re
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 
-from running import Gateway, check, environment, program, question, run, run_checks, until
+from running import Gateway, check, environment, program, question, request, run, run_checks, until, wanted
 
 FAULTS = os.environ["FAULTS_URL"]
 UNREAD = float(os.environ.get("UNREAD_STREAM_KIB") or 128)
@@ -29,12 +30,6 @@ admin: {{token: {TOKEN}}}
 providers:
   faults: {{preset: compatible, base_url: "{FAULTS}/v1", key: {SECRET}, models: {{text: , slow: , slower: , flood: }}}}
 {providers}{more}"""
-
-
-def request(body):
-    body = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def faults():
@@ -52,6 +47,23 @@ def help_and_schema():
     schema = json.loads(done.stdout)
     assert done.returncode == 0 and "providers" in schema["properties"], done
     assert run("--no-such-option").returncode == 2
+
+
+@check
+def who_has_heard_enough_may_go():
+    # As `... | head` does, but before the first word.
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "gateway.yaml")
+        file.write_text(settings(), encoding="utf-8")
+        for arguments in [["schema"], ["check", str(file)], ["--help"]]:
+            reader, writer = os.pipe()
+            os.close(reader)
+            with os.fdopen(writer, "w") as out:
+                done = subprocess.run([program, *arguments], stdout=out, stderr=subprocess.PIPE, text=True, timeout=60, env=environment)
+            assert done.returncode == 0 and not done.stderr, (arguments, done)
+        line = f"set -o pipefail; {program} schema | head -n 1"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, env=environment)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", ""), done
 
 
 @check
@@ -86,6 +98,13 @@ def without_a_file():
         assert models, models
         status, _, body = gateway.chat(models[0]["id"])
         assert status == 200 and json.loads(body)["choices"][0]["message"]["content"], body
+        # There is nothing to read again: a hangup, as a terminal sends it, ends nothing.
+        before = gateway.text()
+        for _ in range(3):
+            gateway.process.send_signal(signal.SIGHUP)
+            time.sleep(0.2)
+            assert gateway.process.poll() is None and gateway.chat(models[0]["id"])[0] == 200, gateway.text()
+        assert "panic" not in gateway.text()[len(before) :], gateway.text()
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.process.wait(30) == 0
 
@@ -244,6 +263,28 @@ def more_connections_than_are_allowed():
 
 
 @check
+def operators_with_a_listener_of_their_own():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    more = settings("server: {max_connections: 2}\n").replace(f"{{token: {TOKEN}}}", f"{{token: {TOKEN}, listen: {port}}}")
+    with Gateway(more) as gateway:
+        until(lambda: "listening to operators" in gateway.text())
+        assert gateway.ask("GET", "/metrics", authorization=f"Bearer {TOKEN}")[0] == 404
+        crowd = [gateway.socket() for _ in range(2)]
+        for connection in crowd:
+            connection.sendall(request(question("slower", stream=True)))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        late = gateway.socket()
+        late.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        gateway.address = f"127.0.0.1:{port}"
+        for path in ["/healthz", "/readyz", "/metrics", "/status"]:
+            assert gateway.ask("GET", path, authorization=f"Bearer {TOKEN}")[0] == 200, path
+        for connection in [*crowd, late]:
+            connection.close()
+
+
+@check
 def as_many_files_as_there_may_be():
     soft, hard = 256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with Gateway(settings(), files=f"{soft}:{min(hard, 4096)}") as gateway:
@@ -282,4 +323,4 @@ def clients_that_do_not_read():
             connection.close()
 
 
-run_checks("the program")
+run_checks("the program", wanted)

@@ -1,4 +1,4 @@
-"""What the checks of the program share: it while it runs, and how checks are run. Python's own library, and nothing else."""
+"""What the checks of the program share: it while it runs. Python's own library, and nothing else."""
 
 import contextlib
 import http.client
@@ -10,18 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+from checking import check, run_checks, until
 
 program, *wanted = sys.argv[1:]
-checks = []
 # The child's own environment says nothing of other gateways.
 environment = {key: value for key, value in os.environ.items() if not key.endswith(("_URL", "_API_KEY"))}
-
-
-def check(function):
-    checks.append(function)
-    return function
 
 
 class Gateway:
@@ -92,33 +87,5 @@ def request(body):
     return head.encode() + body
 
 
-def until(what, bound=20):
-    end = time.monotonic() + bound
-    while not (value := what()):
-        assert time.monotonic() < end, "it does not become so"
-        time.sleep(0.05)
-    return value
-
-
 def run(*arguments):
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, env=environment)
-
-
-def run_checks(of):
-    """Runs all checks, or those whose names hold what the command line says."""
-    failed = 0
-    for function in checks:
-        name = function.__name__.replace("_", " ")
-        if wanted and not any(word in name for word in wanted):
-            continue
-        began = time.monotonic()
-        try:
-            function()
-        except Exception:
-            failed += 1
-            traceback.print_exc()
-            print(f"FAIL  {name}", flush=True)
-        else:
-            print(f"ok    {name} ({time.monotonic() - began:.1f} s)", flush=True)
-    print(f"{of}: {len(checks)} checks, {failed} failed", flush=True)
-    sys.exit(failed > 0)

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from running import Gateway, check, question, run_checks, until
+from running import Gateway, check, question, run_checks, until, wanted
 
 TOKENS = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
 
@@ -358,4 +358,4 @@ def an_authority_of_ones_own():
                 assert answer[0] == wanted, answer
 
 
-run_checks("settings")
+run_checks("settings", wanted)

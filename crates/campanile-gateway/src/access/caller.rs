@@ -1,7 +1,11 @@
 use std::{fmt, sync::Arc};
 
 use campanile::{context::Priority, rate_limit::RateLimitHandle};
-use campanile_llm::{Error, error::Class, route::Pattern};
+use campanile_llm::{
+    Error,
+    error::Class,
+    route::{Pattern, listed},
+};
 
 use crate::{
     build::{Chats, Embeds},
@@ -55,18 +59,10 @@ impl Caller {
             "the model {:?} does not exist or you do not have access to it",
             quoted(model)
         );
-        let seen: Vec<&str> = known
-            .iter()
-            .map(String::as_str)
-            .filter(|name| self.may_see(name))
-            .collect();
-        if !seen.is_empty() {
-            const LISTED: usize = 10;
-            let listed = seen[..seen.len().min(LISTED)].join(", ");
-            message.push_str(&format!("; there are: {listed}"));
-            if seen.len() > LISTED {
-                message.push_str(&format!(", {} more", seen.len() - LISTED));
-            }
+        let seen = known.iter().map(String::as_str);
+        if let Some(listed) = listed(model, seen.filter(|name| self.may_see(name))) {
+            message.push_str("; ");
+            message.push_str(&listed);
         }
         Error::new(Class::ModelNotFound, message)
             .with_status(404)

@@ -1,23 +1,16 @@
 //! The router within a caller's limits and budgets. One type for each combination of layers, and one box around it.
 
 use campanile::{
-    Call,
     concurrency_limit::ConcurrencyLimitLayer,
     rate_limit::RateLimitLayer,
     spend_limit::{SpendLimitHandle, SpendLimitLayer},
 };
-use campanile_llm::{
-    Chat, Error,
-    chat::{ChatEvent, ChatRequest, ChatResponse},
-    embed::Embeddings,
-};
-use futures_util::Stream;
+use campanile_llm::{Chat, chat::ChatResponse, embed::Embeddings};
 use tower::ServiceBuilder;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{Routed, limits::Limits};
-use crate::build::{Chats, Embeds, Holder, Name};
+use crate::build::{Chats, Embeds, Holder, Name, ServesChats};
 
 /// The names of a key, and of its tenant.
 pub(super) type Held = (Name, Name);
@@ -41,19 +34,13 @@ pub(super) fn chats(
     }
 }
 
-fn rated<S, T>(
+fn rated(
     routed: &Routed<'_>,
     held: Held,
     limits: &Limits,
     budgets: Option<&SpendLimitHandle>,
-    inner: S,
-) -> Chats
-where
-    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-    T: Stream<Item = Result<ChatEvent, Error>> + Send + 'static,
-{
+    inner: impl ServesChats,
+) -> Chats {
     match &limits.rate {
         Some(limit) => {
             let limit = RateLimitLayer::shared(limit).protocol(Chat);
@@ -64,18 +51,12 @@ where
     }
 }
 
-fn paid<S, T>(
+fn paid(
     routed: &Routed<'_>,
     held: Held,
     budgets: Option<&SpendLimitHandle>,
-    inner: S,
-) -> Chats
-where
-    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-    T: Stream<Item = Result<ChatEvent, Error>> + Send + 'static,
-{
+    inner: impl ServesChats,
+) -> Chats {
     match budgets {
         Some(budgets) => {
             let budgets = SpendLimitLayer::shared(budgets).protocol(Chat);
@@ -85,13 +66,7 @@ where
     }
 }
 
-fn estimated<S, T>(routed: &Routed<'_>, inner: S) -> Chats
-where
-    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-    T: Stream<Item = Result<ChatEvent, Error>> + Send + 'static,
-{
+fn estimated(routed: &Routed<'_>, inner: impl ServesChats) -> Chats {
     Chats::new(
         ServiceBuilder::new()
             .map_response(ChatResponse::boxed)

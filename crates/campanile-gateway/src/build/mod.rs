@@ -31,6 +31,9 @@ use crate::{
     gateway::Kept,
 };
 
+mod around;
+mod chats;
+mod enrol;
 pub(crate) mod guards;
 mod holder;
 mod limits;
@@ -47,6 +50,7 @@ mod target;
 mod tests;
 mod wire;
 
+pub(crate) use chats::ServesChats;
 pub(crate) use guards::Guards;
 pub(crate) use holder::{Holder, Name};
 pub(crate) use limits::Limits;
@@ -149,7 +153,7 @@ impl Live {
             stages.insert(name.clone(), stage);
         }
         let (chats, embeds) = routes::routers(&config, &stages, before)?;
-        let estimator = estimator(&config, kept)?;
+        let estimator = estimator(&config, &prices, kept)?;
         let routed = Routed {
             chats: &chats,
             embeds: &embeds,
@@ -226,11 +230,15 @@ fn prices(config: &Config) -> Result<PriceList, BuildError> {
 }
 
 /// What tells calls what they will take, and goes on to learn where it stands.
-fn estimator(config: &Config, kept: &Kept) -> Result<Estimator, Invalid> {
+fn estimator(config: &Config, prices: &PriceList, kept: &Kept) -> Result<Estimator, BuildError> {
+    let tell_most = refuses(config);
     let mut estimates = EstimateConfig::default()
-        .with_tell_most(refuses(config))
+        .with_tell_most(tell_most)
         .with_most_output(config.most_output);
-    for (asked, serves) in routes::serves(config) {
+    // It was checked.
+    let prices = Prices::new(prices).unwrap_or_default();
+    // Only what is reserved for all that may come looks beyond the stage that is asked.
+    for (asked, serves) in routes::serves(config, &prices, tell_most)? {
         estimates = estimates.with_serves(asked, serves);
     }
     Ok(Estimator::new(estimates)?
@@ -261,6 +269,13 @@ fn compare(before: &Config, after: &Config, told: &mut Reloaded) {
     told.keys = Changes::between(&before.keys, &after.keys);
     if before.listen != after.listen {
         let what = format!("listen: {} counts from the next start", after.listen);
+        told.ignored.push(what);
+    }
+    if before.admin.listen != after.admin.listen {
+        let what = match after.admin.listen {
+            Some(address) => format!("admin.listen: {address} counts from the next start"),
+            None => "admin.listen: it goes on as it was, until the next start".to_owned(),
+        };
         told.ignored.push(what);
     }
     let most = after.server.max_connections;

@@ -3,16 +3,13 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use campanile::{
-    Endpoint,
     budget::Budget,
     collect::{Collect, Sink},
     config::Invalid,
-    discover::Roster,
-    endpoint::Weight,
     health::{HealthConfig, HealthHandle, HealthLayer},
     hedge::HedgeHandle,
     retry::RetryLayer,
@@ -26,14 +23,14 @@ use campanile_llm::{
 use tower_layer::Layer;
 
 use super::{
-    BuildError, Guards, Member, Reloaded, Wires,
-    guards::Terms,
+    BuildError, Member, Reloaded, Wires,
+    enrol::{Core, Planned, tell_members},
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
     strategy::{self, picks},
-    target::{self, Target},
+    target,
 };
 use crate::{
-    config::{Config, MemberConfig, PoolConfig, ProviderSection, StrategyConfig},
+    config::{Config, PoolConfig, StrategyConfig},
     gateway::Kept,
 };
 
@@ -47,19 +44,6 @@ pub(crate) struct Pool {
     handles: Arc<Handles>,
     directory: Directory,
     core: Arc<Core>,
-}
-
-/// What outlives a pool's stacks.
-struct Core {
-    roster: Roster<Target>,
-    members: Mutex<BTreeMap<String, Enrolled>>,
-}
-
-/// A member, and what it was made of.
-struct Enrolled {
-    member: Member,
-    config: MemberConfig,
-    target: Target,
 }
 
 /// What the stacks of a pool are made of: where it changes, they are built anew.
@@ -77,22 +61,6 @@ struct Handles {
     budget: Option<Budget>,
     hedge: Option<HedgeHandle>,
     health: Option<HealthHandle>,
-}
-
-/// A member that is to be.
-struct Planned {
-    config: MemberConfig,
-    weight: Weight,
-    labels: BTreeMap<String, String>,
-    target: Target,
-    models: Arc<[String]>,
-    terms: Terms,
-    guards: Guards,
-    /// Whether it goes on with its measurements.
-    stays: bool,
-    /// Whether its guards go on.
-    guarded: bool,
-    disabled: bool,
 }
 
 /// What is done once nothing can fail any more.
@@ -263,113 +231,6 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Tells what becomes of members.
-fn tell_members(
-    name: &str,
-    known: Option<&BTreeMap<String, Enrolled>>,
-    planned: &[Planned],
-    removed: &[String],
-    told: &mut Reloaded,
-) {
-    let Some(known) = known else { return };
-    let full = |key: &str| format!("{name}/{key}");
-    for one in planned {
-        let key = &one.config.provider;
-        let Some(before) = known.get(key) else {
-            told.members.added.push(full(key));
-            continue;
-        };
-        let moved = before.member.guards.terms() != &one.terms;
-        if before.config != one.config || !one.stays || moved {
-            told.members.changed.push(full(key));
-        }
-        if !one.stays {
-            let what =
-                "its provider, or what is said of it, is another: it begins with nothing measured";
-            told.anew.push(format!("member {}: {what}", full(key)));
-        } else if !one.guarded {
-            let what = "its limits are of another kind: they begin anew, and so does its breaker";
-            told.anew.push(format!("member {}: {what}", full(key)));
-        }
-    }
-    told.members
-        .removed
-        .extend(removed.iter().map(|key| full(key)));
-}
-
-// ===== impl Planned =====
-
-impl Planned {
-    fn new(
-        pool: &PoolConfig,
-        member: &MemberConfig,
-        known: Option<&Enrolled>,
-        plans: &Plans<'_>,
-    ) -> Result<Self, BuildError> {
-        let name = &member.provider;
-        let providers = &plans.config.providers;
-        let section = providers.get(name).ok_or_else(|| Invalid {
-            concern: "pool",
-            field: "members",
-            value: format!("{name:?}"),
-            rule: "it must be a provider",
-        })?;
-        let wire = plans.wires.of(name, section);
-        let probe = pool.probe.as_ref().map(|probe| probe.path.as_str());
-        let target = Target::new(name, section, wire, &plans.kept.ratios, probe)?;
-        let labels = labels(member, section);
-        let terms = Terms::of(pool, member)?;
-        let stays = known.is_some_and(|known| {
-            known.target == target && *known.member.endpoint.labels() == labels
-        });
-        let going_on = known.filter(|known| stays && known.member.guards.can_move(&terms));
-        let guards = match going_on {
-            Some(known) => known.member.guards.clone(),
-            None => Guards::new(terms.clone())?,
-        };
-        // What an operator has set stands until the settings say something else.
-        let weight = match known {
-            Some(known) if known.config.weight == member.weight => known.member.endpoint.weight(),
-            _ => Weight::new(member.weight).map_err(|_| Invalid {
-                concern: "member",
-                field: "weight",
-                value: member.weight.to_string(),
-                rule: "it must be from 0.000001 to 1000000; to send no traffic, leave it out or disable it",
-            })?,
-        };
-        Ok(Self {
-            config: member.clone(),
-            weight,
-            labels,
-            models: section.models.keys().cloned().collect(),
-            terms,
-            guarded: going_on.is_some(),
-            guards,
-            stays,
-            disabled: known.is_some_and(|known| known.member.is_disabled()),
-            target,
-        })
-    }
-}
-
-/// What strategies and metrics read of a member.
-fn labels(member: &MemberConfig, section: &ProviderSection) -> BTreeMap<String, String> {
-    let mut labels = member.labels.clone();
-    labels.insert("provider".to_owned(), member.provider.clone());
-    if member.tier > 0 {
-        labels.insert("tier".to_owned(), member.tier.to_string());
-    }
-    if !section.models.is_empty() {
-        // Stages that are asked for by their names are models to it.
-        let names = section.models.keys().chain(section.stages.keys());
-        let models: Vec<_> = names.map(String::as_str).collect();
-        labels
-            .entry("models".to_owned())
-            .or_insert(models.join(","));
-    }
-    labels
-}
-
 // ===== impl Shape =====
 
 impl Shape {
@@ -426,67 +287,5 @@ impl Handles {
             },
             health: None,
         })
-    }
-}
-
-// ===== impl Core =====
-
-impl Core {
-    fn members(&self) -> MutexGuard<'_, BTreeMap<String, Enrolled>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a plan into force.
-    fn enrol(&self, planned: Vec<Planned>, removed: &[String], directories: &[Directory]) {
-        let mut members = self.members();
-        for one in planned {
-            let key = one.config.provider.clone();
-            let guards = match one.guarded {
-                true => one.guards.moved(one.terms),
-                false => one.guards,
-            };
-            for directory in directories {
-                stack::lock(directory).insert(key.clone(), guards.clone());
-            }
-            let mut builder = Endpoint::builder(key.as_str()).weight(one.weight.get());
-            for (name, value) in one.labels {
-                builder = builder.label(name, value);
-            }
-            let Ok(endpoint) = self.roster.insert(builder, one.target.clone()) else {
-                unreachable!("key and weight were checked");
-            };
-            if one.disabled {
-                endpoint.gate().close(campanile::endpoint::Reason::Disabled);
-            }
-            let member = Member {
-                endpoint,
-                provider: key.as_str().into(),
-                models: one.models,
-                tier: one.config.tier,
-                guards,
-            };
-            let enrolled = Enrolled {
-                member,
-                config: one.config,
-                target: one.target,
-            };
-            members.insert(key, enrolled);
-        }
-        for key in removed {
-            members.remove(key);
-            let _ = self.roster.remove(key);
-            for directory in directories {
-                stack::lock(directory).remove(key);
-            }
-        }
-    }
-}
-
-impl Default for Core {
-    fn default() -> Self {
-        Self {
-            roster: Roster::new(),
-            members: Mutex::default(),
-        }
     }
 }

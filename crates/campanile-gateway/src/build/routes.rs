@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use campanile::config::Invalid;
-use campanile_llm::route::{GroupConfig, Router, RouterConfig};
+use campanile_llm::{price::Prices, route::Router};
 
 use super::{Chats, Embeds, Live, Stage};
-use crate::config::{Config, ProviderSection, StageConfig};
+use crate::config::{Config, Offer, Offers, routes};
 
 /// The routers over the stages. Those of before, where they route alike.
 pub(super) fn routers(
@@ -38,68 +38,43 @@ pub(super) fn routers(
     ))
 }
 
-fn routes(config: &Config) -> RouterConfig {
-    let mut routes = RouterConfig::default();
-    for (name, stage) in &config.stages {
-        let mut group = GroupConfig::models([name]);
-        // The settings are complete: what a stage takes that names no models has been decided, and written there.
-        let models = stage.models.iter().filter(|model| *model != name);
-        group.models.extend(models.cloned());
-        // Without one the members know the stage by its name.
-        if let Some(model) = &stage.model {
-            group = group.with_rename(name, model);
-        }
-        group.model.clone_from(&stage.model);
-        group.context_window = stage.context_window;
-        group.fallbacks = stage.fallbacks.clone();
-        routes = routes.with_group(name, group);
+/// What serves what is asked for, as `provider/model`: by what it costs at most calls are estimated. With `fallbacks` also what
+/// serves it in the stages that a call may go to when it fails.
+pub(super) fn serves(
+    config: &Config,
+    prices: &Prices,
+    fallbacks: bool,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Invalid> {
+    let offers = Offers::new(config)?;
+    let mut asked = offers.names();
+    if fallbacks {
+        asked.extend(offers.patterns());
     }
-    routes.aliases.clone_from(&config.aliases);
-    routes.default.clone_from(&config.default_stage);
-    routes
+    let mut serves = BTreeMap::new();
+    for asked in asked {
+        let Some(stage) = offers.stage(asked) else {
+            continue;
+        };
+        let stages = match fallbacks {
+            true => offers.reached(stage),
+            false => vec![stage],
+        };
+        let offers = stages.iter().flat_map(|stage| offers.at(stage, asked));
+        let models: BTreeSet<_> = offers.map(|offer| priced(&offer, asked, prices)).collect();
+        if !models.is_empty() {
+            serves.insert(asked.to_owned(), models);
+        }
+    }
+    Ok(serves)
 }
 
-/// The providers of a stage's pool, by name.
-fn members<'a>(
-    config: &'a Config,
-    name: &'a str,
-    stage: &'a StageConfig,
-) -> impl Iterator<Item = (&'a String, &'a ProviderSection)> {
-    let pool = config.pools.get(stage.pool.as_deref().unwrap_or(name));
-    let members = pool.into_iter().flat_map(|pool| &pool.members);
-    members.filter_map(|member| config.providers.get_key_value(&member.provider))
-}
-
-/// What serves what is asked for, as `provider/model`: by what it costs at most calls are estimated.
-pub(super) fn serves(config: &Config) -> BTreeMap<String, Vec<String>> {
-    let mut serves: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut add = |asked: &str, provider: &str, its: &str| {
-        let its = format!("{provider}/{its}");
-        serves.entry(asked.to_owned()).or_default().insert(its);
-    };
-    for (name, stage) in &config.stages {
-        for (provider, section) in members(config, name, stage) {
-            for (asked, its) in &section.models {
-                add(asked, provider, its.as_ref().unwrap_or(asked));
-            }
-            let its = |model: &String| match section.models.get(model) {
-                Some(Some(its)) => its.clone(),
-                _ => model.clone(),
-            };
-            let default = stage.model.as_ref().map(its);
-            if let Some(model) = default.or_else(|| section.stages.get(name).cloned()) {
-                add(name, provider, &model);
-            }
-        }
+/// A provider, and the name by which its price is known: its own, or else that of who asks.
+fn priced(offer: &Offer<'_>, asked: &str, prices: &Prices) -> String {
+    let provider = &offer.member.provider;
+    let known = |model| prices.find(Some(provider), model).is_some();
+    match offer.its {
+        its if its == asked && its.contains('*') => format!("{provider}/*"),
+        its if !known(its) && known(offer.model) => format!("{provider}/{}", offer.model),
+        its => format!("{provider}/{its}"),
     }
-    let mut serves: BTreeMap<_, Vec<_>> = serves
-        .into_iter()
-        .map(|(asked, models)| (asked, models.into_iter().collect()))
-        .collect();
-    for (alias, model) in &config.aliases {
-        if let Some(models) = serves.get(model).cloned() {
-            serves.insert(alias.clone(), models);
-        }
-    }
-    serves
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    marker::PhantomData,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,7 +25,7 @@ use campanile::{
 use campanile_llm::{
     Chat, ContentData, Error,
     account::AccountLayer,
-    chat::{ChatEvent, ChatRequest, ChatResponse},
+    chat::ChatResponse,
     commit::CommitLayer,
     embed::{EmbeddingRequest, EmbeddingResponse, Embeddings},
     resume::ResumeLayer,
@@ -38,9 +37,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Chats, Embeds,
+    Chats, Embeds, ServesChats,
+    around::{Around, Pluggable},
     guards::Guards,
-    stage::{Around, Pluggable},
     stash::Stashed,
     strategy::Picks,
     target::Target,
@@ -81,7 +80,7 @@ fn guards_of(directory: &Directory, endpoint: &Endpoint) -> Guards {
 }
 
 /// A stack that stages are built around.
-struct Plug<S, T>(Stashed<S>, PhantomData<fn() -> T>);
+struct Plug<S>(Stashed<S>);
 
 pub(super) type ChatPlug = Arc<dyn Pluggable<Chats>>;
 pub(super) type EmbedPlug = Arc<dyn Pluggable<Embeds>>;
@@ -200,20 +199,12 @@ pub(super) fn embeds(layers: &Layers, members: Discovery) -> (Embeds, EmbedPlug)
             },
         ))
         .service(Box::pin(members));
-    let pool: Plug<_, EmbeddingResponse> = Plug(Stashed::new(pool), PhantomData);
+    let pool = Plug(Stashed::new(pool));
     (Embeds::new(pool.0.clone()), Arc::new(pool))
 }
 
-fn plug<S, T>(pool: S) -> (Chats, ChatPlug)
-where
-    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
-{
-    let pool: Plug<_, T> = Plug(Stashed::new(pool), PhantomData);
+fn plug<S: ServesChats>(pool: S) -> (Chats, ChatPlug) {
+    let pool = Plug(Stashed::new(pool));
     let alone = ServiceBuilder::new()
         .map_response(ChatResponse::boxed)
         .service(pool.0.clone());
@@ -222,21 +213,13 @@ where
 
 // ===== impl Plug =====
 
-impl<S, T> Pluggable<Chats> for Plug<S, T>
-where
-    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    T: Stream<Item = Result<ChatEvent, Error>> + Send + Unpin + 'static,
-{
+impl<S: ServesChats> Pluggable<Chats> for Plug<S> {
     fn stage(&self, around: &Around) -> Chats {
         around.chats(self.0.clone())
     }
 }
 
-impl<S> Pluggable<Embeds> for Plug<S, EmbeddingResponse>
+impl<S> Pluggable<Embeds> for Plug<S>
 where
     S: Service<Call<EmbeddingRequest>, Response = EmbeddingResponse, Error = Error>
         + Clone

@@ -15,6 +15,7 @@ use tower::ServiceExt;
 use super::{Member, Reloaded};
 use crate::{Gateway, config};
 
+mod budgets;
 mod cost;
 mod limits;
 mod reload;

@@ -10,8 +10,7 @@ use bytes::Bytes;
 use campanile::{BoxError, config::Invalid};
 use campanile_llm::provider::{HttpBody, HttpClient, HttpConfig, HttpFuture};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -47,14 +46,8 @@ pin_project! {
     }
 }
 
-pin_project! {
-    /// The body of an answer over a [`Wire`].
-    #[project = WireBodyProj]
-    pub(crate) enum WireBody {
-        Http { #[pin] body: HttpBody },
-        Simulated { #[pin] body: SimulatedBody },
-    }
-}
+/// The body of an answer over a [`Wire`].
+pub(crate) type WireBody = Either<HttpBody, SimulatedBody>;
 
 // ===== impl Wires =====
 
@@ -136,12 +129,8 @@ impl Future for WireFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project() {
-            WireFutureProj::Http { future } => {
-                ready!(future.poll(cx))?.map(|body| WireBody::Http { body })
-            }
-            WireFutureProj::Simulated { future } => {
-                ready!(future.poll(cx))?.map(|body| WireBody::Simulated { body })
-            }
+            WireFutureProj::Http { future } => ready!(future.poll(cx))?.map(Either::Left),
+            WireFutureProj::Simulated { future } => ready!(future.poll(cx))?.map(Either::Right),
         }))
     }
 }
@@ -149,42 +138,5 @@ impl Future for WireFuture {
 impl fmt::Debug for WireFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WireFuture").finish_non_exhaustive()
-    }
-}
-
-// ===== impl WireBody =====
-
-impl Body for WireBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project() {
-            WireBodyProj::Http { body } => body.poll_frame(cx).map_err(Into::into),
-            WireBodyProj::Simulated { body } => body.poll_frame(cx).map_err(Into::into),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Http { body } => body.is_end_stream(),
-            Self::Simulated { body } => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Http { body } => body.size_hint(),
-            Self::Simulated { body } => body.size_hint(),
-        }
-    }
-}
-
-impl fmt::Debug for WireBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WireBody").finish_non_exhaustive()
     }
 }

@@ -50,3 +50,32 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 ) -> Result<SocketAddr, D::Error> {
     deserializer.deserialize_any(Address)
 }
+
+/// The same, where it may be left out.
+pub(super) fn optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    struct Optional;
+
+    impl<'de> de::Visitor<'de> for Optional {
+        type Value = Option<SocketAddr>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Address.expecting(f)
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+            deserialize(from).map(Some)
+        }
+    }
+
+    deserializer.deserialize_option(Optional)
+}

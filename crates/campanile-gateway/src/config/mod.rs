@@ -28,6 +28,7 @@ mod overrides;
 mod pool;
 mod provider;
 mod read;
+mod routes;
 mod schema;
 mod server;
 mod stage;
@@ -48,6 +49,7 @@ pub use overrides::{OVERRIDES, Override};
 pub use pool::{MemberConfig, PoolConfig, ProbeConfig, StrategyConfig};
 pub use provider::{Preset, ProviderSection, SimulatedConfig};
 pub use read::problem::{LoadError, Problem};
+pub(crate) use routes::{Offer, Offers, routes};
 pub use schema::schema;
 pub use server::ServerConfig;
 pub use stage::StageConfig;
@@ -109,6 +111,12 @@ pub struct AdminConfig {
     /// What operators send as `authorization: Bearer`. Without one there are no operators' actions, and `/status` and `/metrics`
     /// are open to those who reach the address; with one they need it too, unless [`open`](Self::open) says otherwise.
     pub token: Option<Secret>,
+    /// Where operators are listened to, as [`Config::listen`] is written: a listener of their own, with places that callers do not
+    /// take. `/healthz` and `/readyz` are at both then; `/status`, `/metrics` and the actions there alone, and callers are not served
+    /// there. One listener for all by default.
+    #[serde(deserialize_with = "listen::optional")]
+    #[schemars(schema_with = "schema::optional_listen")]
+    pub listen: Option<SocketAddr>,
     /// Whether `/status` and `/metrics` are open to all, though there is a token. They are not by default.
     pub open: bool,
 }

@@ -164,6 +164,11 @@ pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "integer"], "minimum": 0, "maximum": 65_535 })
 }
 
+/// The same, or nothing.
+pub(super) fn optional_listen(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "integer", "null"], "minimum": 0, "maximum": 65_535 })
+}
+
 /// Models: one, a list, or a map.
 pub(super) fn models(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -8,8 +8,14 @@
 //! | `/metrics` | [Prometheus and OpenMetrics text](metrics) | everybody where there is no token, or where `admin.open` says so; operators otherwise |
 //! | `/status`, `/status?format=table` | [everything at one moment](status) | the same |
 //! | `/admin/...` | [actions](admin) | operators |
+//!
+//! Where [`AdminConfig::listen`](crate::config::AdminConfig::listen) is set all of it is there, and callers' listener has nothing
+//! of it but `/healthz` and `/readyz`.
+
+use std::future::ready;
 
 use axum::{Router, routing::get};
+use bytes::Bytes;
 use http::StatusCode;
 
 use crate::gateway::Gateway;
@@ -36,14 +42,15 @@ pub(crate) use request_id::{REQUEST_ID_OF_ANTHROPIC, RequestId};
 pub(crate) use standing::Standing;
 
 /// What is here.
-const INDEX: &str = "\
-campanile-gateway, a gateway for language models
-
+const TITLE: &str = "campanile-gateway, a gateway for language models\n\n";
+const CALLERS: &str = "\
   POST /v1/chat/completions   OpenAI's interface
   POST /v1/messages           Anthropic's interface
   POST /v1/embeddings
   GET  /v1/models
 
+";
+const OPERATORS: &str = "\
   GET  /healthz               whether the process answers
   GET  /readyz                whether it can serve; ?stage=NAME
   GET  /status                everything at one moment; ?format=table
@@ -51,18 +58,30 @@ campanile-gateway, a gateway for language models
   GET  /admin                 operators' actions
 ";
 
-/// What is served to operators.
-pub(crate) fn routes() -> Router<Gateway> {
-    Router::new()
+/// What is served to operators; the first page tells what callers are served, where that is beside.
+pub(crate) fn routes(beside_callers: bool) -> Router<Gateway> {
+    let callers = if beside_callers { CALLERS } else { "" };
+    let index = Bytes::from([TITLE, callers, OPERATORS].concat());
+    let routes = Router::new()
         .route(
             "/",
-            get(async || answer::text("text/plain; charset=utf-8", INDEX)),
+            get(move || ready(answer::text("text/plain; charset=utf-8", index.clone()))),
         )
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::scrape))
         .route("/status", get(status::status))
-        .merge(admin::routes())
+        .merge(admin::routes());
+    with_health(routes)
+}
+
+/// What of that is served to callers, where operators have a listener of their own.
+pub(crate) fn health_routes() -> Router<Gateway> {
+    with_health(Router::new())
+}
+
+fn with_health(routes: Router<Gateway>) -> Router<Gateway> {
+    routes
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(async || {
             let message = "it is asked for by another method, which `allow` names";
             answer::error(StatusCode::METHOD_NOT_ALLOWED, message)

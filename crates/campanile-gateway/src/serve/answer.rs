@@ -4,17 +4,18 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use bytes::Bytes;
 use campanile::BoxError;
-use campanile_llm::{Error, dialect::Dialect};
+use campanile_llm::{Error, chat::ChatRequest, dialect::Dialect, embed::EmbeddingRequest};
 use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
 use tower::ServiceExt;
 
 use super::{
+    Audience,
     body::Body,
+    call,
     calls::Served,
-    chat,
     clocks::Clocks,
-    embed, models,
+    models,
     path::{Target, What},
     read, refuse,
     told::Call,
@@ -42,11 +43,12 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = request.into_parts();
-    let Some(target) = Target::of(parts.uri.path()) else {
+    let is_for_callers = served.audience != Audience::Operators;
+    let Some(target) = Target::of(parts.uri.path()).filter(|_| is_for_callers) else {
         return others(served, id, Request::from_parts(parts, body)).await;
     };
     let said = Said::read(&parts.headers);
-    let call = Call {
+    let told = Call {
         gateway: &served.gateway,
         dialect: target.dialect(said.is_anthropic),
         id,
@@ -57,15 +59,15 @@ where
     match (&parts.method, is_call) {
         (&Method::POST, true) | (&Method::GET | &Method::HEAD, false) => {}
         (&Method::OPTIONS, _) => return refuse::options(target.allowed()),
-        _ => return call.wrong_method(target.allowed()),
+        _ => return told.wrong_method(target.allowed()),
     }
     if is_call && served.gateway.stopping() {
-        return call.stopping();
+        return told.stopping();
     }
     let named = || said.stage.and_then(|stage| stage.to_str().ok());
     let stage = target.stage.or_else(|| named().map(Into::into));
     let asked = Asked {
-        call,
+        call: told,
         clocks,
         bodies: &served.bodies,
         parts: &parts,
@@ -73,8 +75,8 @@ where
         stage: stage.as_deref(),
     };
     match target.what {
-        What::Chat(_) => chat::answer(&asked, body).await,
-        What::Embeddings => embed::answer(&asked, body).await,
+        What::Chat(_) => call::answer::<ChatRequest, _>(&asked, body).await,
+        What::Embeddings => call::answer::<EmbeddingRequest, _>(&asked, body).await,
         What::Models => models::list(&asked),
         What::Model(id) => models::one(&asked, &id),
     }
@@ -116,17 +118,18 @@ where
         method: &method,
         path,
     };
+    let audience = served.audience;
     let response = match served.operate.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
     if response.extensions().get::<Nowhere>().is_some() {
-        return call.refused(None, None, refuse::no_path(path));
+        return call.refused(None, None, refuse::no_path(path, audience));
     }
     if response.status() == StatusCode::UNAUTHORIZED {
         call.no_operator();
     }
-    response.map(Body::other)
+    response.map(Body::Right)
 }
 
 /// What there is at no path.

@@ -23,7 +23,7 @@ use hyper::{
 use pin_project_lite::pin_project;
 
 use super::{
-    answer,
+    Audience, answer,
     body::Body,
     clocks::Clocks,
     follow::{Follow, Followed, Watched},
@@ -35,9 +35,10 @@ use crate::{
     operate::{About, Called, LoggedBody, REQUEST_ID_OF_ANTHROPIC},
 };
 
-/// What all connections share.
+/// What all connections of a listener share.
 pub(super) struct Served {
     pub(super) gateway: Gateway,
+    pub(super) audience: Audience,
     /// What is not for callers.
     pub(super) operate: Router,
     pub(super) stop: Stop,
@@ -109,9 +110,10 @@ pub(super) fn of_connection(
 // ===== impl Served =====
 
 impl Served {
-    pub(super) fn new(gateway: Gateway) -> Self {
+    pub(super) fn new(gateway: Gateway, audience: Audience) -> Self {
         Self {
-            operate: super::operate(gateway.clone()),
+            operate: super::operate(gateway.clone(), audience),
+            audience,
             gateway,
             stop: Stop::default(),
             bodies: Arc::default(),
@@ -206,7 +208,10 @@ mod tests {
     async fn a_panic_is_answered_with_500_and_the_calls_name() {
         let loaded = crate::config::load("providers: { sim: { simulated: {} } }");
         let gateway = Gateway::new(loaded.unwrap().config).unwrap();
-        let link = Arc::new(Link::new(Arc::new(Served::new(gateway)), None));
+        let link = Arc::new(Link::new(
+            Arc::new(Served::new(gateway, Audience::Everybody)),
+            None,
+        ));
         let request = Request::post("/v1/messages")
             .header("x-request-id", "mine")
             .body(())

@@ -1,87 +1,61 @@
 //! Embeddings.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use campanile::Call;
-use campanile_llm::{Error, embed::EmbeddingRequest};
+use campanile_llm::{
+    Error,
+    chat::Meta,
+    dialect::Dialect,
+    embed::{EmbeddingRequest, EmbeddingResponse},
+};
 use http::{
     HeaderValue, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body::Body as HttpBody;
 
 use super::{
-    answer::{Asked, Limits},
-    body::Body,
-    stage, told,
+    answer::Asked,
+    body::{self, Body},
+    call::Asks,
 };
-use crate::{
-    access::Caller,
-    trail::{self, Told},
-};
+use crate::{access::Caller, trail::Told};
 
-/// Answers with embeddings.
-pub(super) async fn answer<B>(asked: &Asked<'_>, body: B) -> Response<Body>
-where
-    B: HttpBody<Data = Bytes>,
-{
-    let (found, limits) = {
-        let live = asked.call.gateway.live();
-        let limits = Limits::from(&live.config.server);
-        (live.access.caller(asked.said), limits)
-    };
-    let id = asked.call.id;
-    let caller = match found {
-        Ok(caller) => caller,
-        Err(error) => return asked.call.refused(None, None, error),
-    };
-    let call = asked
-        .json(body, &limits)
-        .await
-        .and_then(|body| call(asked, &caller, body));
-    let mut call = match call {
-        Ok(call) => call,
-        Err(error) => return asked.call.refused(Some(&caller), None, error),
-    };
-    let model = (id.logs() || caller.is_restricted()).then(|| call.message.model_shared());
-    let mut told = Told::begin(asked.said.trail, &mut call.context);
-    asked.sends();
-    let result = caller.embeds.send(call).await;
-    told.note(&result);
-    let mut response = match result {
-        Ok(answer) => {
-            let mut response = json(answer.body().clone());
-            if id.logs() {
-                let about = told::about(&caller, &model, &answer.meta);
-                response.extensions_mut().insert(about);
-            }
-            asked.call.finish(Some(&caller), response)
-        }
-        Err(error) => {
-            let error = stage::hide(asked.call.gateway, &caller, model.as_deref(), error);
-            asked.call.refused(Some(&caller), model, error)
-        }
-    };
-    trail::header(&told, response.headers_mut());
-    response
-}
+impl Asks for EmbeddingRequest {
+    type Answer = EmbeddingResponse;
 
-fn call(asked: &Asked<'_>, caller: &Caller, body: Bytes) -> Result<Call<EmbeddingRequest>, Error> {
-    let mut message = EmbeddingRequest::parse(body)?;
-    if let Some(model) = stage::model(asked.call.gateway, caller, asked.stage, message.model())? {
-        message = message.with_model(&model);
+    fn parse(_: Dialect, body: Bytes) -> Result<Self, Error> {
+        Self::parse(body)
     }
-    let mut context = caller.context(asked.said)?;
-    context.id = Some(Arc::clone(asked.call.id.text()));
-    context.deadline = context.deadline.or_else(|| asked.said.patience());
-    Ok(Call { context, message })
+
+    fn name(&self) -> Arc<str> {
+        self.model_shared()
+    }
+
+    async fn send(
+        caller: &Caller,
+        call: Call<Self>,
+        told: &mut Told,
+    ) -> Result<EmbeddingResponse, Error> {
+        let result = caller.embeds.send(call).await;
+        told.note(&result);
+        result
+    }
+
+    fn meta(answer: &EmbeddingResponse) -> &Meta {
+        &answer.meta
+    }
+
+    fn respond(_: &Asked<'_>, answer: EmbeddingResponse, _: Duration) -> Response<Body> {
+        json(answer.body().clone())
+    }
 }
 
 /// A response of status 200 with this JSON.
 pub(super) fn json(body: Bytes) -> Response<Body> {
     let length = body.len();
-    let mut response = Response::new(Body::whole(body));
+    let mut response = Response::new(body::whole(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, length.into());

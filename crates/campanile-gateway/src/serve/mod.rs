@@ -7,7 +7,7 @@
 //! connections, clients that do not read. **Cancellation.** When a client goes, its call and that of the provider are dropped.
 //! **Panics** are answered with 500, and end nothing else. **Stop.** No new calls; answers under way have
 //! their time, in which whoever connects is told of the stop; then streams end with an error that says so, and the others with
-//! 503.
+//! 503. **Operators** may have a listener of their own, with places that no caller takes.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use calls::Served;
 
 mod answer;
 mod body;
+mod call;
 mod calls;
 mod chat;
 mod clocks;
@@ -61,7 +62,7 @@ pub use runtime::runtime;
 /// # Ok(()) }
 /// ```
 pub fn routes(gateway: Gateway) -> Router {
-    let served = Arc::new(Served::new(gateway));
+    let served = Arc::new(Served::new(gateway, Audience::Everybody));
     Router::new().fallback(async move |request: Request<axum::body::Body>| {
         calls::one(&served, request)
             .await
@@ -69,9 +70,21 @@ pub fn routes(gateway: Gateway) -> Router {
     })
 }
 
+/// Whom a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Everybody,
+    /// Whoever is no operator: there is a listener for those.
+    Callers,
+    Operators,
+}
+
 /// What is not for callers, and what is nowhere.
-fn operate(gateway: Gateway) -> Router {
-    operate::routes()
-        .fallback(answer::nowhere)
-        .with_state(gateway)
+fn operate(gateway: Gateway, audience: Audience) -> Router {
+    let routes = match audience {
+        Audience::Callers => operate::health_routes(),
+        Audience::Everybody => operate::routes(true),
+        Audience::Operators => operate::routes(false),
+    };
+    routes.fallback(answer::nowhere).with_state(gateway)
 }

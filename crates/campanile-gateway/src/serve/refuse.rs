@@ -10,12 +10,17 @@ use http::{
     header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use super::body::Body;
+use super::{
+    Audience,
+    body::{self, Body},
+};
 use crate::{access::quoted, operate::RequestId};
 
 /// What there is, for those who ask for something else.
-const PATHS: &str = "POST /v1/chat/completions, POST /v1/messages, POST /v1/embeddings, GET /v1/models, GET /v1/models/{id}, \
-                     each also without /v1 and below /stages/{stage}; GET /healthz, /readyz, /status, /metrics";
+const CALLS: &str = "POST /v1/chat/completions, POST /v1/messages, POST /v1/embeddings, GET /v1/models, GET /v1/models/{id}, \
+                     each also without /v1 and below /stages/{stage}; ";
+const HEALTH: &str = "GET /healthz, /readyz";
+const OPERATORS: &str = ", /status, /metrics";
 
 /// After how long a client may come again that came while the gateway stopped, in seconds: another one is there by then.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
@@ -36,7 +41,7 @@ pub(super) fn answer(error: Error, dialect: Dialect, id: &RequestId) -> Response
     };
     let response = error.into_http(dialect);
     let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-    let mut response = response.map(Body::front);
+    let mut response = response.map(Body::Left);
     if is_unauthorized {
         let scheme = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
@@ -45,8 +50,14 @@ pub(super) fn answer(error: Error, dialect: Dialect, id: &RequestId) -> Response
 }
 
 #[cold]
-pub(super) fn no_path(path: &str) -> Error {
-    let message = format!("there is nothing at {:?}; there are: {PATHS}", quoted(path));
+pub(super) fn no_path(path: &str, audience: Audience) -> Error {
+    let (calls, operators) = match audience {
+        Audience::Everybody => (CALLS, OPERATORS),
+        Audience::Callers => (CALLS, ""),
+        Audience::Operators => ("", OPERATORS),
+    };
+    let path = quoted(path);
+    let message = format!("there is nothing at {path:?}; there are: {calls}{HEALTH}{operators}");
     fault(404, message).with_code("unknown_url")
 }
 
@@ -57,7 +68,7 @@ pub(super) fn wrong_method(allowed: &'static str) -> Error {
 
 /// What may be done, without doing it.
 pub(super) fn options(allowed: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::whole(Bytes::new()));
+    let mut response = Response::new(body::whole(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);

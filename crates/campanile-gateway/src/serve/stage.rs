@@ -1,6 +1,6 @@
 //! Which model a call asks for, where its path or a header names a stage; and whether its caller may.
 
-use campanile_llm::{Error, error::Class};
+use campanile_llm::{Error, error::Class, route::listed};
 
 use super::refuse;
 use crate::{
@@ -55,12 +55,12 @@ fn takes(live: &Live, name: &str, stage: &StageConfig, asked: &str) -> bool {
 #[cold]
 fn no_stage(caller: &Caller, config: &Config, name: &str) -> Error {
     let names = config.stages.keys().map(String::as_str);
-    let seen: Vec<&str> = names.filter(|name| caller.may_see(name)).take(20).collect();
-    let message = format!(
-        "there is no stage {:?}; there are: {}",
-        quoted(name),
-        seen.join(", ")
-    );
+    let seen = names.filter(|name| caller.may_see(name));
+    let mut message = format!("there is no stage {:?}", quoted(name));
+    if let Some(listed) = listed(name, seen) {
+        message.push_str("; ");
+        message.push_str(&listed);
+    }
     refuse::fault(404, message).with_code("stage_not_found")
 }
 

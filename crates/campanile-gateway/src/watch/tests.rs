@@ -3,35 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use super::Follower;
-use crate::{Gateway, config};
+use crate::{Gateway, config, testing::Folder};
 
 const ONE: &str = "providers:\n  one: { simulated: {} }\n";
 const TWO: &str = "providers:\n  one: { simulated: {} }\n  two: { simulated: {} }\n";
-
-/// A folder of a test's own, removed with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("campanile-watch-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn follower(path: PathBuf) -> Follower {
     let gateway = Gateway::new(config::read(&path).unwrap().config).unwrap();

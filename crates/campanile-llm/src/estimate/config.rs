@@ -29,7 +29,8 @@ pub struct EstimateConfig {
     /// What happens to a call whose price is not known. It passes, unless it is set.
     pub unpriced: Unpriced,
     /// Which models may serve what a request asks for, as `model` or `provider/model`, where that is not what it says: aliases
-    /// and groups. The dearest of them is what money is reserved for.
+    /// and groups. The dearest of them is what money is reserved for. What is asked for may be a pattern, `gpt-*`: a name comes
+    /// before every pattern, and of patterns the one that tells most of the name. As a model `*` is what was asked for.
     pub serves: BTreeMap<String, Vec<String>>,
 }
 

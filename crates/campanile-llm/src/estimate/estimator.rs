@@ -7,6 +7,7 @@ use crate::{
     chat::ChatRequest,
     embed::EmbeddingRequest,
     price::{Price, Prices},
+    route::Pattern,
     tokens::{Calibrated, CountTokens, OutputLengths, Place, PromptSize},
 };
 
@@ -22,14 +23,19 @@ pub(super) struct Shared {
     pub(super) config: EstimateConfig,
     /// What serves what is asked for.
     serves: HashMap<Box<str>, Vec<Served>>,
+    /// The same for what has no name there; the pattern that tells most of a name first.
+    patterns: Vec<(Pattern, Vec<Served>)>,
     prices: Prices,
     counter: Option<Arc<dyn CountTokens>>,
     pub(super) calibrated: Calibrated,
     pub(super) lengths: OutputLengths,
 }
 
-/// A provider, if one is said, and a model.
+/// A provider, if one is said, and a model, or [`ASKED`].
 type Served = (Option<Box<str>>, Box<str>);
+
+/// Stands for the model that was asked for.
+const ASKED: &str = "*";
 
 /// Where a model is in what is learned: looked up once in a call. `None` where nothing is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -68,14 +74,19 @@ impl Estimator {
             Some((provider, model)) => (Some(provider.into()), model.into()),
             None => (None, name.as_str().into()),
         };
-        let serves = config.serves.iter();
-        let serves = serves.map(|(asked, models)| {
+        let (mut serves, mut patterns) = (HashMap::new(), Vec::new());
+        for (asked, models) in &config.serves {
             let models = models.iter().map(name).collect();
-            (asked.as_str().into(), models)
-        });
+            match Pattern::parse(asked) {
+                Some(pattern) => patterns.push((pattern, models)),
+                None => drop(serves.insert(asked.as_str().into(), models)),
+            }
+        }
+        patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.letters()));
         Ok(Self {
             shared: Arc::new(Shared {
-                serves: serves.collect(),
+                serves,
+                patterns,
                 config,
                 prices: Prices::default(),
                 counter: None,
@@ -225,13 +236,32 @@ impl Estimator {
                 priced = false;
             }
         };
-        match self.shared.serves.get(asked) {
-            Some(models) => models
-                .iter()
-                .for_each(|(provider, model)| look_up(provider.as_deref(), model)),
+        match self.serving(asked) {
+            Some(models) => models.iter().for_each(|(provider, model)| {
+                let model = match &**model {
+                    ASKED => asked,
+                    model => model,
+                };
+                look_up(provider.as_deref(), model);
+            }),
             None => look_up(None, asked),
         }
         Measured { cost, priced }
+    }
+
+    /// What may serve what is asked for, where the settings say so.
+    fn serving(&self, asked: &str) -> Option<&[Served]> {
+        let Shared {
+            serves, patterns, ..
+        } = &*self.shared;
+        let by_pattern = || {
+            let mut patterns = patterns.iter();
+            patterns.find_map(|(pattern, models)| pattern.matches(asked).then_some(models))
+        };
+        serves
+            .get(asked)
+            .or_else(by_pattern)
+            .map(|models| &models[..])
     }
 
     fn input(

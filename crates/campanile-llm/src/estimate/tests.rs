@@ -196,6 +196,27 @@ fn the_dearest_of_those_that_may_serve_it_is_reserved_for() {
     assert_eq!(cost.nano_dollars, prompt * 10_000 + 100 * 20_000);
 }
 
+#[test]
+fn what_has_no_name_is_served_by_the_pattern_that_tells_most_of_it() {
+    let config = EstimateConfig::default()
+        .with_output(100)
+        .with_serves("sm*", ["*", "large"])
+        .with_serves("*", ["far/*"])
+        .with_serves("large", ["large"]);
+    let estimator = estimator(config);
+    for (asked, input, output) in [
+        // The price of "large", which may come after it.
+        ("small-2026-01-31", 10_000, 20_000),
+        ("large", 10_000, 20_000),
+        // Nobody has a price for it.
+        ("else", 0, 0),
+    ] {
+        let cost = estimator.estimate(&ChatRequest::new(asked).user("hi"));
+        let prompt = cost.tokens - 100;
+        assert_eq!(cost.nano_dollars, prompt * input + 100 * output, "{asked}");
+    }
+}
+
 #[tokio::test]
 async fn a_model_without_a_price_is_counted_in_tokens_or_refused() {
     let unknown = || ChatRequest::new("unheard-of").user("hi").max_tokens(5);

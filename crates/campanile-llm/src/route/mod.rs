@@ -49,8 +49,7 @@
 //!
 //! # Errors
 //!
-//! [`Class::ModelNotFound`](crate::error::Class::ModelNotFound) for a model that nobody has, with the nearest name and the first
-//! ten. Of several groups' errors the first stands, since that group was asked for; but where the request itself was at
+//! [`Class::ModelNotFound`](crate::error::Class::ModelNotFound) for a model that nobody has, with ten of those that there are, the nearest first. Of several groups' errors the first stands, since that group was asked for; but where the request itself was at
 //! fault there, so that another group was right for it, that of the next.
 //!
 //! # Example
@@ -122,3 +121,4 @@ pub use router::{Router, RouterHandle};
 pub use routes::{GroupSnapshot, RouterSnapshot, Routes};
 #[cfg(feature = "pool")]
 pub use serving::{Serving, ServingLayer};
+pub use unknown::listed;

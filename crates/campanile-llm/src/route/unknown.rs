@@ -18,16 +18,66 @@ pub(super) fn unknown<'a>(model: &str, known: impl Iterator<Item = &'a str> + Cl
     if let Some(nearest) = nearest(model, known.clone()) {
         message.push_str(&format!("; did you mean {nearest:?}?"));
     }
-    let mut names: Vec<_> = known.clone().take(LISTED).collect();
-    let more = known.count() - names.len();
-    let more = format!("{more} more");
-    if more != "0 more" {
-        names.push(&more);
-    }
-    if !names.is_empty() {
-        message.push_str(&format!("; there are: {}", names.join(", ")));
+    if let Some(listed) = listed(model, known) {
+        message.push_str("; ");
+        message.push_str(&listed);
     }
     not_found(message)
+}
+
+/// What an error says of the names that there are, where somebody asked for one that there is not: ten of them, those first that
+/// are most like it, and how many more. `None` where there is none.
+///
+/// ```
+/// let known = ["claude-haiku-4-5", "gpt-5", "gpt-5-mini"];
+/// let said = campanile_llm::route::listed("gpt-5-mni", known).unwrap();
+/// assert_eq!(said, "there are: gpt-5-mini, gpt-5, claude-haiku-4-5");
+/// ```
+#[must_use]
+pub fn listed<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let compared = asked.len() <= LONGEST;
+    let mut names: Vec<_> = known
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let compared = compared && index < COMPARED && name.len() <= LONGEST;
+            let far = compared.then(|| farness(asked, name));
+            (far.unwrap_or((u8::MAX, usize::MAX)), name)
+        })
+        .collect();
+    names.sort_unstable();
+    let more = names.len().saturating_sub(LISTED);
+    let shown = names.iter().take(LISTED);
+    let mut shown: Vec<_> = shown.map(|(_, name)| quoted(name)).collect();
+    let more = format!("{more} more");
+    if more != "0 more" {
+        shown.push(&more);
+    }
+    (!shown.is_empty()).then(|| format!("there are: {}", shown.join(", ")))
+}
+
+/// How far a name is from what was asked for: whether one begins as the other, or has it within, whatever stands between letters and
+/// digits, says more than how many of them differ.
+fn farness(asked: &str, name: &str) -> (u8, usize) {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(|letter| letter.is_alphanumeric());
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let (one, other) = (letters(asked), letters(name));
+    let (short, long) = match one.len() <= other.len() {
+        true => (one, other),
+        false => (other, one),
+    };
+    let apart = distance(asked, name);
+    let alike = apart * 3 <= asked.len().max(name.len());
+    let kind = match () {
+        () if alike => 0,
+        () if short.is_empty() => 3,
+        () if long.starts_with(&short) => 1,
+        () if long.contains(&short) => 2,
+        () => 3,
+    };
+    (kind, apart)
 }
 
 pub(super) fn not_found(message: String) -> Error {
@@ -82,14 +132,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_the_nearest_and_the_first_of_the_others() {
+    fn tells_the_nearest_first_and_how_many_more_there_are() {
         let names: Vec<String> = (0..30).map(|n| format!("model-{n:02}")).collect();
         let error = unknown("modle-07", names.iter().map(String::as_str));
         assert_eq!(error.class(), Class::ModelNotFound);
         assert_eq!((error.param(), error.status()), (Some("model"), Some(404)));
         let message = error.message();
         assert!(message.contains("there is no model \"modle-07\"; did you mean \"model-07\"?"));
-        assert!(message.ends_with("model-09, 20 more"), "{message}");
+        let listed = "; there are: model-07, model-00, model-01, model-02, ";
+        assert!(message.contains(listed), "{message}");
+        assert!(message.ends_with(", 20 more"), "{message}");
+    }
+
+    #[test]
+    fn lists_what_is_most_like_it_first_and_no_more_than_can_be_read() {
+        let known = [
+            "a-model",
+            "claude-sonnet-4-5",
+            "gpt-5",
+            "gpt-5-mini",
+            "openrouter/auto",
+        ];
+        let first = |asked: &str| {
+            let said = listed(asked, known).unwrap();
+            let names = said.strip_prefix("there are: ").unwrap();
+            names.split(", ").next().unwrap().to_owned()
+        };
+        for (asked, nearest) in [
+            ("gpt5", "gpt-5"),
+            ("GPT-5-MINI-2025", "gpt-5-mini"),
+            ("claude", "claude-sonnet-4-5"),
+            ("auto", "openrouter/auto"),
+            ("gpt-5-turbo-preview", "gpt-5"),
+            // Nothing to go by.
+            ("", "gpt-5"),
+            (&"x".repeat(1_000), "a-model"),
+        ] {
+            assert_eq!(first(asked), nearest, "{asked}");
+        }
+        let long: Vec<String> = (0..50)
+            .map(|n| format!("{n}{}", "m".repeat(5_000)))
+            .collect();
+        let said = listed("x", long.iter().map(String::as_str)).unwrap();
+        assert!(said.len() < 1_100 && said.ends_with("40 more"), "{said}");
+        assert_eq!(listed("x", []), None);
     }
 
     #[test]

@@ -264,7 +264,21 @@ impl Extra {
     /// units from. `None` when either has none left; then nothing is taken from the other.
     #[must_use]
     pub fn ask(trail: Option<&Trail>, budget: Option<(&Budget, u64)>) -> Option<Self> {
-        if !trail.is_none_or(Trail::spend) {
+        Self::of(trail, budget, Trail::spend)
+    }
+
+    /// As [`ask`](Self::ask), for an attempt beside those under way, and not after them.
+    #[must_use]
+    pub fn beside(trail: Option<&Trail>, budget: Option<(&Budget, u64)>) -> Option<Self> {
+        Self::of(trail, budget, Trail::spend_beside)
+    }
+
+    fn of(
+        trail: Option<&Trail>,
+        budget: Option<(&Budget, u64)>,
+        spend: impl FnOnce(&Trail) -> bool,
+    ) -> Option<Self> {
+        if !trail.is_none_or(spend) {
             return None;
         }
         let mut extra = Self {

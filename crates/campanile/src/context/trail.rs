@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +34,9 @@ use crate::{
 /// **Branches.** What all attempts together have taken is [charged](Self::charge) to the trail. Who has to know what one of
 /// several took, whatever happens beside it, gives that one a [branch](Self::branch).
 ///
+/// **Who pays.** A [budget](crate::spend_limit) that has reserved the most that one attempt can take is asked before each further
+/// one, and reserves what is missing; if there is no room for it, there is no attempt.
+///
 /// **Explanations.** A trail that is made to [explain](Self::explaining) keeps of each attempt also among whom it was picked,
 /// who was closed and why, how long it waited, and what it took. Others keep nothing of that, and it costs them nothing.
 #[derive(Clone, Default)]
@@ -48,6 +55,15 @@ pub(super) struct Shared {
     explaining: Option<Box<Explaining>>,
     /// Of a branch: the attempt that it is of, by its place.
     attempt: Option<usize>,
+    /// Who pays for its attempts, and is to be asked before each that follows the first.
+    payer: OnceLock<Arc<dyn Payer>>,
+}
+
+/// Who pays for the attempts of a call, and has reserved what the first can take.
+pub(crate) trait Payer: Send + Sync {
+    /// Whether there is enough reserved for one more attempt, or can be: after those before it, or `beside` them, while they are
+    /// under way. All of them have taken `charged` so far.
+    fn affords(&self, charged: Cost, beside: bool) -> bool;
 }
 
 const UNLIMITED: u32 = u32::MAX;
@@ -229,9 +245,21 @@ impl Trail {
         );
     }
 
-    /// Takes one of the attempts that may follow the first; `false` when none is left.
+    /// Takes one of the attempts that may follow the first, once the one before it is over; `false` when none is left, or a
+    /// budget has no room for it.
     #[must_use]
     pub fn spend(&self) -> bool {
+        self.take(false)
+    }
+
+    /// Takes one of the attempts that may follow the first, beside those under way, as [`spend`](Self::spend) does after them:
+    /// a budget must have room for all of them.
+    #[must_use]
+    pub fn spend_beside(&self) -> bool {
+        self.take(true)
+    }
+
+    fn take(&self, beside: bool) -> bool {
         let spent = self
             .root()
             .extra
@@ -240,7 +268,36 @@ impl Trail {
                 UNLIMITED => Some(UNLIMITED),
                 extra => Some(extra - 1),
             });
-        spent.is_ok()
+        if spent.is_err() {
+            return false;
+        }
+        let affords = self.is_afforded(beside);
+        if !affords {
+            self.give_back();
+        }
+        affords
+    }
+
+    /// Whether all who pay for the call pay for one more attempt. What one of them has reserved for it, when the next refuses,
+    /// is reserved until the call ends.
+    fn is_afforded(&self, beside: bool) -> bool {
+        let mut next = Some(self);
+        while let Some(trail) = next {
+            if let Some(payer) = trail.0.payer.get()
+                && !payer.affords(trail.charged(), beside)
+            {
+                return false;
+            }
+            next = trail.0.parent.as_ref();
+        }
+        true
+    }
+
+    /// Says who pays for its attempts. The first who says so does.
+    #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
+    pub(crate) fn paid_by(&self, payer: Arc<dyn Payer>) {
+        // Refused when there is one.
+        let _ = self.0.payer.set(payer);
     }
 
     /// Gives an attempt back that was [taken](Self::spend) and not made.
@@ -392,6 +449,7 @@ impl Default for Shared {
             nano_dollars: AtomicU64::new(0),
             explaining: None,
             attempt: None,
+            payer: OnceLock::new(),
         }
     }
 }
@@ -463,10 +521,25 @@ impl SpareTrail {
         let trail = match &context.trail {
             // Not kept as the spare one: that would hold on to the other.
             Some(trail) => trail.branch(),
-            None => self.take(),
+            None => {
+                self.forget_payer();
+                self.take()
+            }
         };
         context.trail = Some(trail.clone());
         trail
+    }
+
+    /// Who paid for the last call, that had the spare trail, does not pay for the next. One that somebody still holds is not lent.
+    #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
+    #[inline]
+    fn forget_payer(&mut self) {
+        if let Some(spare) = &mut self.0
+            && spare.0.payer.get().is_some()
+            && let Some(shared) = Arc::get_mut(&mut spare.0)
+        {
+            shared.payer.take();
+        }
     }
 
     /// The spare trail as if it were new, or else a new one.

@@ -106,7 +106,7 @@ impl<K> Call<K> {
         {
             return None;
         }
-        let extra = Extra::ask(self.trail.as_ref(), Some((&shared.budget, self.units)))?;
+        let extra = Extra::beside(self.trail.as_ref(), Some((&shared.budget, self.units)))?;
         let mut service = shared.instance();
         let Poll::Ready(Ok(())) = service.poll_ready(cx) else {
             return None;

@@ -6,7 +6,13 @@
 //! in none, and replaced by what it turned out to take when its answer ends. What is reserved and spent together never
 //! exceeds the limit of a period, from any number of threads, except by what calls took beyond their estimate; that counts
 //! too, so that the next call is refused. Where the context says the [most](crate::Context::most) that a call can take, that is
-//! reserved in its stead, but for [soft](Enforce::Warn) budgets: then no number of calls at once spends more than there is. Nobody waits: who finds no room is refused at once.
+//! reserved in its stead, but for [soft](Enforce::Warn) budgets: then no number of calls at once spends more than there is. Nobody
+//! waits: who finds no room is refused at once.
+//!
+//! The most is that of one attempt. Layers further in that send a call more than once ask its [trail](crate::context::Trail) for
+//! leave; then what the attempts before were charged, and the most for each that may be under way, is made to be reserved. Where
+//! there is no room for that, there is no further attempt, and the call ends as the one before it did. What is not charged to the
+//! trail is not known, and not counted.
 //!
 //! A call is refused that is estimated to take more than is left, even if something is left. A call of which nobody knows
 //! what it will take (0) is taken to take what [the settings assume](SpendLimitConfig::assumed_tokens), since otherwise any
@@ -94,6 +100,7 @@ mod layer;
 mod loom;
 mod money;
 mod period;
+mod purse;
 mod service;
 mod settle;
 mod snapshot;

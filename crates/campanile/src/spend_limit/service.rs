@@ -7,12 +7,17 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    accounts::Store, config::SpendLimitConfig, handle::SpendLimitHandle, settle::Settle,
-    spending::Spending, terms::Asked,
+    accounts::Store,
+    config::SpendLimitConfig,
+    handle::SpendLimitHandle,
+    purse::{Purse, SparePurse},
+    settle::Settle,
+    spending::Spending,
+    terms::Asked,
 };
 use crate::{
     completion::Completion,
-    context::SpareTrail,
+    context::{Payer, SpareTrail},
     key::KeyOf,
     lane::Lanes,
     protocol::{Guarded, Protocol},
@@ -29,6 +34,7 @@ pub struct SpendLimit<S: 'static, P, B: Store, F> {
     protocol: P,
     key: F,
     spare: SpareTrail,
+    spare_purse: SparePurse<B>,
 }
 
 // ===== impl SpendLimit =====
@@ -41,6 +47,7 @@ impl<S, P, B: Store, F> SpendLimit<S, P, B, F> {
             protocol,
             key,
             spare: SpareTrail::default(),
+            spare_purse: SparePurse::default(),
         }
     }
 
@@ -99,14 +106,22 @@ where
             Ok(reserved) => reserved,
             Err(rejection) => return Guarded::refused(rejection, self.protocol.clone()),
         };
-        let mut trail = None;
+        let (mut trail, mut purse) = (None, None);
         if self.spending.config.trail.applies(|| has_context)
             && let Some(context) = self.protocol.context_mut(&mut request)
         {
-            trail = Some(self.spare.lend_branch(context));
+            let branch = self.spare.lend_branch(context);
+            // Where nobody says the most there is nothing that further attempts could stay within.
+            if most.is_some() && self.spending.refuses {
+                let new = Purse::new(self.spending.share(), key.clone(), reserved);
+                let lent = self.spare_purse.lend(new);
+                branch.paid_by(Arc::clone(&lent) as Arc<dyn Payer>);
+                purse = Some(lent);
+            }
+            trail = Some(branch);
         }
         // Before the call is made, so that one which panics there is settled.
-        let settle = Settle::new(self.spending.share(), key, reserved, trail);
+        let settle = Settle::new(self.spending.share(), key, reserved, trail, purse);
         let completion = Completion::new(settle);
         Guarded::calling(self.inner.call(request), completion, self.protocol.clone())
     }
@@ -126,6 +141,7 @@ where
             protocol: self.protocol.clone(),
             key: self.key.clone(),
             spare: self.spare.clone(),
+            spare_purse: self.spare_purse.clone(),
         }
     }
 }

@@ -1,8 +1,9 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     accounts::Store,
     config::Unreported,
+    purse::Purse,
     spending::{Reserved, Spending},
     unit::SpendUnit,
 };
@@ -32,6 +33,8 @@ pub struct Settle<B: Store> {
     reserved: Reserved,
     /// What its attempts are charged to, and nothing else.
     trail: Option<Trail>,
+    /// What is reserved for more attempts than the first, if that is asked for.
+    purse: Option<Arc<Purse<B>>>,
     used: Reported,
     answered: bool,
     refused: bool,
@@ -46,12 +49,14 @@ impl<B: Store> Settle<B> {
         key: B::Key,
         reserved: Reserved,
         trail: Option<Trail>,
+        purse: Option<Arc<Purse<B>>>,
     ) -> Self {
         Self {
             spending,
             key,
             reserved,
             trail,
+            purse,
             used: Reported::NOTHING,
             answered: false,
             refused: false,
@@ -114,6 +119,9 @@ impl<B: Store> Observe for Settle<B> {
                     _ => 0,
                 }
             });
+        if let Some(purse) = &self.purse {
+            purse.close();
+        }
     }
 }
 

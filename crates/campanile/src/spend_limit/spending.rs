@@ -8,13 +8,13 @@ use super::{
     account::{Account, Admitted, Cell, Grown, LARGEST},
     accounts::{Absent, Holder, Place, Store},
     clock::{Clock, moment},
-    config::{BUDGETS, Beyond, SpendLimitConfig},
+    config::{BUDGETS, Beyond, Enforce, SpendLimitConfig},
     crossing::{Crossing, Listener},
     terms::{Asked, Terms},
     unit::SpendUnit,
 };
 use crate::{
-    cost::Usage,
+    cost::{Cost, Usage},
     rejection::{Lack, Rejection, RejectionKind, Shortage},
     sync::{AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
@@ -26,6 +26,8 @@ pub(super) struct Spending<B: Store> {
     pub(super) terms: Box<[Terms]>,
     pub(super) clock: Clock,
     pub(super) accounts: B,
+    /// Whether there is a budget that is not to be exceeded.
+    pub(super) refuses: bool,
     refused: AtomicU64,
     pub(super) listener: Mutex<Option<Arc<Listener<B::Key>>>>,
 }
@@ -71,6 +73,10 @@ impl<B: Store> Spending<B> {
                 .collect(),
             clock: Clock::new(wall, Timestamp::now()),
             accounts: B::make(config.budgets.len(), config.max_keys, shares),
+            refuses: config
+                .budgets
+                .iter()
+                .any(|budget| budget.enforce == Enforce::Refuse),
             refused: AtomicU64::new(0),
             listener: Mutex::new(None),
             config,
@@ -122,6 +128,65 @@ impl<B: Store> Spending<B> {
             };
         }
         Some(reserved)
+    }
+
+    /// What is missing in each budget, so that a call which was `charged` so much can make another attempt while as many are
+    /// `under_way` at most, each of which may take what was reserved for the `first`, and `more` since. `None` if nothing is.
+    pub(super) fn lacking(
+        &self,
+        first: &Reserved,
+        more: &[u64; BUDGETS],
+        charged: &Cost,
+        under_way: u64,
+    ) -> Option<[u64; BUDGETS]> {
+        let mut lacking = [0; BUDGETS];
+        let budgets = self.terms.iter().zip(&first.parts).zip(more);
+        for (((terms, part), more), lacking) in budgets.zip(&mut lacking) {
+            if terms.refuses() {
+                let needs = part.amount.saturating_mul(under_way);
+                let needs = needs.saturating_add(terms.unit.of(charged));
+                *lacking = needs.saturating_sub(part.amount + more).min(LARGEST);
+            }
+        }
+        lacking.iter().any(|one| *one > 0).then_some(lacking)
+    }
+
+    /// Reserves so much more in each budget, in all or in none.
+    pub(super) fn extend(
+        &self,
+        key: &B::Key,
+        amounts: &[u64; BUDGETS],
+        now: Timestamp,
+    ) -> Option<Reserved> {
+        let wall = self.clock.wall(now);
+        let take = |holder: Holder<'_, B::Cell>| {
+            let mut reserved = Reserved {
+                place: holder.place,
+                parts: [Part::default(); BUDGETS],
+            };
+            for (index, one) in self.each(&holder).enumerate() {
+                let amount = amounts[index];
+                if amount == 0 {
+                    continue;
+                }
+                let admits = |taken| one.terms.admits(taken, amount, one.limit);
+                let schedule = &one.terms.schedule;
+                let Some(period) = one.account.reserve(schedule, wall, amount, admits) else {
+                    for (one, part) in self.each(&holder).zip(&reserved.parts[..index]) {
+                        one.account.replace(part.period, part.amount, 0);
+                    }
+                    return None;
+                };
+                reserved.parts[index] = Part {
+                    period,
+                    amount,
+                    likely: 0,
+                };
+            }
+            Some(reserved)
+        };
+        let absent = Absent::Enter(wall);
+        self.accounts.visit(key, None, absent, take).flatten()
     }
 
     /// The accounts of a key, each with its terms.

@@ -55,6 +55,11 @@ impl Terms {
         }
     }
 
+    /// Whether it is not to be exceeded.
+    pub(super) const fn refuses(&self) -> bool {
+        !self.soft
+    }
+
     #[inline]
     pub(super) fn limit(&self) -> u64 {
         self.limit.load(Ordering::Relaxed)

@@ -15,7 +15,7 @@ use super::*;
 use crate::access::Said;
 
 /// One that takes two seconds, and tells what it took: some 3,000 tokens.
-const WORDY: &str =
+pub(super) const WORDY: &str =
     "{ first_word: 2s, spread: 0, words: 3000, words_per_second: 1000000, slots: 1000, seed: 1 }";
 
 /// One that takes two seconds.
@@ -28,7 +28,7 @@ fn with(provider: &str, more: &str) -> Gateway {
 }
 
 /// Calls as the holder of a key, of this secret.
-async fn call(gateway: Gateway, key: &str, request: ChatRequest) -> Result<(), Error> {
+pub(super) async fn call(gateway: Gateway, key: &str, request: ChatRequest) -> Result<(), Error> {
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", HeaderValue::from_str(key).unwrap());
     let caller = gateway.live().access.caller(&Said::read(&headers))?;
@@ -46,7 +46,7 @@ async fn embed(gateway: Gateway, key: &str) -> Result<(), Error> {
     caller.embeds.send(Call::new(request)).await.map(drop)
 }
 
-fn request(model: &str) -> ChatRequest {
+pub(super) fn request(model: &str) -> ChatRequest {
     ChatRequest::new(model).user("hello")
 }
 

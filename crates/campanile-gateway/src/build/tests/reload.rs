@@ -233,13 +233,16 @@ async fn no_call_is_dropped_by_changes() {
 #[tokio::test(start_paused = true)]
 async fn what_counts_from_the_next_start_is_told() {
     let gateway = gateway(POOL);
-    let more = "listen: 127.0.0.1:9\nlog: { filter: error }\nserver: { max_connections: 7 }\n";
+    let more = "listen: 127.0.0.1:9\nlog: { filter: error }\nserver: { max_connections: 7 }\nadmin: { listen: 127.0.0.1:10 }\n";
     let told = reload(&gateway, &format!("{more}{POOL}"));
     let about = |told: &Reloaded| -> Vec<String> {
         let settings = told.ignored.iter().map(|what| what.split(": ").next());
         settings.flatten().map(str::to_owned).collect()
     };
-    assert_eq!(about(&told), ["listen", "server.max_connections", "log"]);
+    assert_eq!(
+        about(&told),
+        ["listen", "admin.listen", "server.max_connections", "log"]
+    );
     // Once.
     assert!(reload(&gateway, &format!("{more}{POOL}")).is_nothing());
 }

@@ -23,14 +23,27 @@ impl Check<'_> {
                 ),
             );
         }
-        if open && config.admin.token.is_none() {
+        // Where operators have a listener of their own, they are read there.
+        let (path, read_at): (&[&str], _) = match config.admin.listen {
+            Some(address) => (&["admin", "listen"], address),
+            None => (&["listen"], config.listen),
+        };
+        if !read_at.ip().is_loopback() && config.admin.token.is_none() {
             self.warn(
-                &["listen"],
+                path,
                 format!(
-                    "{} can be reached from elsewhere, and `admin.token` is not set: everybody may read `/status` and `/metrics`",
-                    config.listen
+                    "{read_at} can be reached from elsewhere, and `admin.token` is not set: everybody may read `/status` and `/metrics`"
                 ),
             );
+        }
+        if config
+            .admin
+            .listen
+            .is_some_and(|address| address == config.listen && address.port() > 0)
+        {
+            let message =
+                format!("{read_at} is where callers are served: operators need another one");
+            self.wrong(&["admin", "listen"], message);
         }
         if config.admin.open && config.admin.token.is_none() {
             self.warn(

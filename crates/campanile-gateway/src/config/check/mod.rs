@@ -18,6 +18,7 @@ use super::{
 mod access;
 mod asked;
 mod pools;
+mod prices;
 mod secrets;
 mod server;
 mod stages;
@@ -77,6 +78,7 @@ impl<'a> Check<'a> {
         self.routes(config);
         self.access(config);
         self.asked(config);
+        self.prices(config);
     }
 
     /// All that was found, in the order of the file. Problems of one setting are told once.

@@ -1,8 +1,8 @@
 use campanile::spend_limit::{Enforce, SpendBudget, SpendLimitConfig, SpendUnit};
-use campanile_llm::route::{GroupConfig, Pattern, RouterConfig};
+use campanile_llm::route::Pattern;
 
 use super::{Check, pools::too_small};
-use crate::config::{Config, StageConfig};
+use crate::config::{Config, StageConfig, routes};
 
 // ===== impl Check =====
 
@@ -135,21 +135,12 @@ impl Check<'_> {
                 self.wrong(&path, format!("no stage takes `{model}`{hint}"));
             }
         }
-        if self.well() {
-            let mut routes = RouterConfig::default();
-            for (name, stage) in &config.stages {
-                let mut group = GroupConfig::models(&stage.models);
-                group.models.push(name.clone());
-                group.fallbacks.clone_from(&stage.fallbacks);
-                routes = routes.with_group(name, group);
-            }
-            routes.aliases.clone_from(&config.aliases);
-            routes.default.clone_from(&config.default_stage);
-            if let Err(invalid) = routes.build() {
-                let stage = invalid.value.trim_matches('"');
-                let path = ["stages", stage, invalid.field];
-                self.wrong(&path, invalid.rule);
-            }
+        if self.well()
+            && let Err(invalid) = routes(config).build()
+        {
+            let stage = invalid.value.trim_matches('"');
+            let path = ["stages", stage, invalid.field];
+            self.wrong(&path, invalid.rule);
         }
     }
 }

@@ -15,3 +15,4 @@ pub(super) mod sight;
 pub(super) mod suggest;
 pub(super) mod tree;
 pub(super) mod typed;
+mod within;

@@ -1,10 +1,7 @@
 use std::cell::RefCell;
 
 use serde::{
-    de::{
-        self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer,
-        MapAccess, SeqAccess, VariantAccess, Visitor, value::StrDeserializer,
-    },
+    de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor, value::StrDeserializer},
     forward_to_deserialize_any,
 };
 
@@ -13,8 +10,8 @@ use super::{
     problem::{Problem, joined},
     scalar::{Kind, kind},
     sight::is_secret,
-    suggest::instead,
-    tree::{Key, Node, Scalar, Value},
+    tree::{Node, Scalar, Value},
+    within::{Elements, Entries, Variant},
 };
 
 /// How often it is read again, without what was wrong, to find what else is.
@@ -22,15 +19,15 @@ const PASSES: usize = 50;
 
 /// A value that is read, and where what is wrong with it is told.
 #[derive(Clone, Copy)]
-struct Reader<'de, 'p> {
+pub(super) struct Reader<'de, 'p> {
     node: &'de Node,
-    path: Path<'p>,
-    problems: &'p RefCell<Vec<Problem>>,
+    pub(super) path: Path<'p>,
+    pub(super) problems: &'p RefCell<Vec<Problem>>,
 }
 
 /// The path of a value, made a text only if something is wrong there.
 #[derive(Clone, Copy)]
-enum Path<'de> {
+pub(super) enum Path<'de> {
     Root,
     Key(&'de Path<'de>, &'de str),
     Index(&'de Path<'de>, usize),
@@ -66,7 +63,7 @@ pub(crate) fn typed<T: DeserializeOwned>(root: &Node) -> Result<T, Vec<Problem>>
 // ===== impl Path =====
 
 impl Path<'_> {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Root => String::new(),
             Self::Key(path, key) => joined(&path.text(), key),
@@ -75,7 +72,7 @@ impl Path<'_> {
     }
 
     /// Whether a secret stands here.
-    fn is_secret(&self) -> bool {
+    pub(super) fn is_secret(&self) -> bool {
         match self {
             Self::Key(Self::Key(_, above), key) => *above == "headers" || is_secret(key),
             Self::Key(_, key) => is_secret(key),
@@ -88,7 +85,7 @@ impl Path<'_> {
 
 impl<'de, 'p> Reader<'de, 'p> {
     /// The reader of a value within.
-    const fn within<'q>(self, node: &'de Node, path: Path<'q>) -> Reader<'de, 'q>
+    pub(super) const fn within<'q>(self, node: &'de Node, path: Path<'q>) -> Reader<'de, 'q>
     where
         'p: 'q,
     {
@@ -99,7 +96,7 @@ impl<'de, 'p> Reader<'de, 'p> {
         }
     }
 
-    fn tell(&self, failure: Failure) -> Failure {
+    pub(super) fn tell(&self, failure: Failure) -> Failure {
         let mut failure = failure;
         if failure.found.is_none() && failure.follows(self.node) {
             failure.silent = true;
@@ -133,10 +130,7 @@ impl<'de, 'p> Reader<'de, 'p> {
                     Kind::Nothing | Kind::Text => visitor.visit_borrowed_str(&scalar.text),
                 }
             }
-            Value::List(list) => visitor.visit_seq(Elements {
-                reader: self,
-                rest: list.iter().enumerate(),
-            }),
+            Value::List(list) => visitor.visit_seq(Elements::new(self, list)),
             Value::Map(entries) => visitor.visit_map(Entries::new(self, entries, None)),
         }
     }
@@ -217,8 +211,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if self.node.is_blank() {
-            let rest = [].iter().enumerate();
-            return visitor.visit_seq(Elements { reader: self, rest });
+            return visitor.visit_seq(Elements::new(self, &[]));
         }
         self.deserialize_any(visitor)
     }
@@ -236,11 +229,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             }
             Value::Map(entries) if entries.len() == 1 => {
                 let (key, value) = &entries[0];
-                visitor.visit_enum(Variant {
-                    reader: self,
-                    key,
-                    value,
-                })
+                visitor.visit_enum(Variant::new(self, key, value))
             }
             _ => self.any(visitor, false),
         };
@@ -274,183 +263,5 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct
-    }
-}
-
-/// The entries of a map, but for those that are broken.
-struct Entries<'de, 'p> {
-    reader: Reader<'de, 'p>,
-    rest: std::slice::Iter<'de, (Key, Node)>,
-    value: Option<(&'de Key, &'de Node)>,
-    fields: Option<&'static [&'static str]>,
-}
-
-/// The elements of a list, but for those that are broken.
-struct Elements<'de, 'p> {
-    reader: Reader<'de, 'p>,
-    rest: std::iter::Enumerate<std::slice::Iter<'de, Node>>,
-}
-
-/// A choice with settings of its own.
-struct Variant<'de, 'p> {
-    reader: Reader<'de, 'p>,
-    key: &'de Key,
-    value: &'de Node,
-}
-
-// ===== impl Entries =====
-
-impl<'de, 'p> Entries<'de, 'p> {
-    fn new(
-        reader: Reader<'de, 'p>,
-        entries: &'de [(Key, Node)],
-        fields: Option<&'static [&'static str]>,
-    ) -> Self {
-        Self {
-            reader,
-            rest: entries.iter(),
-            value: None,
-            fields,
-        }
-    }
-}
-
-/// Whether a struct of these fields knows this setting. If not, that is said, and the others are read all the same.
-fn knows(
-    reader: &Reader<'_, '_>,
-    fields: Option<&'static [&'static str]>,
-    key: &Key,
-    value: &Node,
-) -> bool {
-    let Some(fields) = fields else {
-        return true;
-    };
-    if fields.contains(&key.text.as_str()) {
-        return true;
-    }
-    let path = joined(&reader.path.text(), &key.text);
-    let hint = instead(&key.text, fields.iter().copied(), "there are");
-    let message = format!("there is no such setting{hint}");
-    let problem = Problem::new(&path, key.place, message);
-    reader.problems.borrow_mut().push(problem);
-    value.broken.set(true);
-    false
-}
-
-impl<'de> MapAccess<'de> for Entries<'de, '_> {
-    type Error = Failure;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Failure> {
-        while let Some((key, value)) = self.rest.next() {
-            if value.broken.get() {
-                continue;
-            }
-            // A place for anchors.
-            let root = matches!(self.reader.path, Path::Root);
-            if root && self.fields.is_some() && key.text.starts_with("x-") {
-                continue;
-            }
-            if !knows(&self.reader, self.fields, key, value) {
-                continue;
-            }
-            // Settings that are all commented out are those by default; `null` is for none.
-            if self.fields.is_some() && value.is_blank() {
-                continue;
-            }
-            self.value = Some((key, value));
-            let text: StrDeserializer<'_, Failure> = key.text.as_str().into_deserializer();
-            return seed.deserialize(text).map(Some).map_err(|failure| {
-                if self.reader.path.is_secret() {
-                    return self.reader.tell(failure);
-                }
-                let path = Path::Key(&self.reader.path, &key.text);
-                value.broken.set(true);
-                let at = Node {
-                    value: Value::List(Vec::new()),
-                    place: key.place,
-                    broken: std::cell::Cell::new(false),
-                };
-                failure.at(&path.text(), &at)
-            });
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
-        let Some((key, node)) = self.value.take() else {
-            return Err(de::Error::custom("a value was asked for before its key"));
-        };
-        let path = Path::Key(&self.reader.path, &key.text);
-        let reader = self.reader.within(node, path);
-        seed.deserialize(reader)
-            .map_err(|failure| reader.tell(failure))
-    }
-}
-
-impl<'de> SeqAccess<'de> for Elements<'de, '_> {
-    type Error = Failure;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Failure> {
-        let Some((index, node)) = self.rest.find(|(_, node)| !node.broken.get()) else {
-            return Ok(None);
-        };
-        let path = Path::Index(&self.reader.path, index);
-        let reader = self.reader.within(node, path);
-        let read = seed.deserialize(reader);
-        read.map(Some).map_err(|failure| reader.tell(failure))
-    }
-}
-
-// ===== impl Variant =====
-
-impl<'de> EnumAccess<'de> for Variant<'de, '_> {
-    type Error = Failure;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Failure> {
-        let name: StrDeserializer<'_, Failure> = self.key.text.as_str().into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'de, '_> {
-    type Error = Failure;
-
-    fn unit_variant(self) -> Result<(), Failure> {
-        match self.value.is_blank() {
-            true => Ok(()),
-            false => Err(de::Error::custom("it has no settings")),
-        }
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Failure> {
-        let path = Path::Key(&self.reader.path, &self.key.text);
-        let reader = self.reader.within(self.value, path);
-        seed.deserialize(reader)
-            .map_err(|failure| reader.tell(failure))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        let path = Path::Key(&self.reader.path, &self.key.text);
-        self.reader
-            .within(self.value, path)
-            .deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        let path = Path::Key(&self.reader.path, &self.key.text);
-        self.reader
-            .within(self.value, path)
-            .deserialize_struct("", fields, visitor)
     }
 }

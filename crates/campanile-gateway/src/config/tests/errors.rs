@@ -262,6 +262,14 @@ fn every_rule_says_what_where_and_what_would_be_right() {
             "server.max_connections: it is 0: it must be above 0",
         ),
         (
+            "admin: {listen: 8080}",
+            "admin.listen: 127.0.0.1:8080 is where callers are served: operators need another one",
+        ),
+        (
+            "admin: {listen: here}",
+            "admin.listen: it is a text, and must be an address with a port, such as `127.0.0.1:8080`, or a port",
+        ),
+        (
             "server: {body_timeout: 0}",
             "server.body_timeout: it is 0: it must be above 0",
         ),
@@ -473,11 +481,28 @@ stages: {a: {models: [m]}}
     );
 }
 
-fn warned(text: &str) -> Vec<String> {
+pub(super) fn warned(text: &str) -> Vec<String> {
     let warnings = load(text)
         .unwrap_or_else(|error| panic!("{error}"))
         .warnings;
     warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn operators_who_can_be_read_from_elsewhere_are_warned_of_where_they_are_served() {
+    let text = |listen: &str, operators: &str| {
+        warned(&format!(
+            "listen: {listen}\nadmin: {{listen: {operators}}}\nproviders: {{openai: {{}}}}\nkeys: {{k: {{secret: a-secret-of-the-tests}}}}\n"
+        ))
+    };
+    assert!(text("0.0.0.0:80", "81").is_empty());
+    assert!(text("80", "").is_empty());
+    assert_eq!(
+        text("80", "0.0.0.0:81"),
+        [
+            "line 2: admin.listen: 0.0.0.0:81 can be reached from elsewhere, and `admin.token` is not set: everybody may read `/status` and `/metrics`"
+        ]
+    );
 }
 
 #[test]

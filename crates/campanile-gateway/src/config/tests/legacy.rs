@@ -93,6 +93,29 @@ fn it_warns_of_what_does_nothing_yet() {
 }
 
 #[test]
+fn how_long_a_batch_waits_is_accepted_and_warned_of() {
+    let stage = |more: &str| {
+        format!(
+            "workflow: {{ parallel_processing: {{ stages: {{ qa: {{ providers: [ollama]{more} }} }} }} }}"
+        )
+    };
+    let with = load(&stage(", batch_timeout_ms: 250")).unwrap();
+    let warnings: Vec<_> = with.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "line 1: workflow.parallel_processing.stages.qa.batch_timeout_ms: it does nothing yet: chats are not batched, no call waits for others"
+        ]
+    );
+    let without = load(&stage("")).unwrap();
+    assert!(without.warnings.is_empty());
+    assert_eq!(with.config.stages, without.config.stages);
+    assert_eq!(with.config.pools, without.config.pools);
+    let text = told(&stage(", batch_timeout_ms: soon"));
+    assert!(text.contains("batch_timeout_ms"), "{text}");
+}
+
+#[test]
 fn a_provider_without_a_key_is_left_out() {
     let loaded = load(LEGACY).unwrap();
     let members = &loaded.config.pools["user_story_decomposer_agent"].members;

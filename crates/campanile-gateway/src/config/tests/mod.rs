@@ -7,6 +7,7 @@ mod errors;
 mod hidden;
 mod legacy;
 mod overrides;
+mod prices;
 mod random;
 mod schemas;
 mod validator;

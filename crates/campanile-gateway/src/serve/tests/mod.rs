@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{calls::Served, listen::serve, stop::Phase};
+use super::{Audience, calls::Served, listen::serve, stop::Phase};
 use crate::{config, gateway::Gateway};
 
 mod answers;
@@ -17,6 +17,7 @@ mod callers;
 mod clients;
 mod cost;
 mod heads;
+mod operators;
 mod page;
 mod priority;
 mod stops;
@@ -34,7 +35,7 @@ fn gateway(settings: &str) -> Gateway {
 
 /// What connections to a gateway share.
 fn served(gateway: &Gateway) -> Arc<Served> {
-    Arc::new(Served::new(gateway.clone()))
+    Arc::new(Served::new(gateway.clone(), Audience::Everybody))
 }
 
 /// How many calls are under way at providers.

@@ -52,7 +52,7 @@ async fn an_unknown_model_is_refused_and_counted() {
     assert_eq!(error.answer_status(), 404);
     assert_eq!(
         error.message(),
-        "there is no model \"gpt5\"; did you mean \"gpt-5\"?; there are: fast, gpt-5, gpt-5-mini"
+        "there is no model \"gpt5\"; did you mean \"gpt-5\"?; there are: gpt-5, gpt-5-mini, fast"
     );
     assert!(seen.lock().unwrap().is_empty());
     assert_eq!(router.snapshot().unknown, 1);

@@ -18,7 +18,7 @@ use crate::{
 
 /// What one attempt does after it was charged so many tokens.
 #[derive(Debug, Clone, Copy)]
-enum Then {
+pub(super) enum Then {
     Answer,
     Fail,
     Stall,
@@ -26,12 +26,12 @@ enum Then {
 
 /// A service that charges each attempt to its trail, as who accounts for attempts does.
 #[derive(Debug, Clone)]
-struct Accounting {
+pub(super) struct Accounting {
     script: &'static [(u64, Then)],
-    attempt: Arc<AtomicUsize>,
+    pub(super) attempt: Arc<AtomicUsize>,
 }
 
-fn accounting(script: &'static [(u64, Then)]) -> Accounting {
+pub(super) fn accounting(script: &'static [(u64, Then)]) -> Accounting {
     Accounting {
         script,
         attempt: Arc::default(),
@@ -51,9 +51,9 @@ impl Service<Call<()>> for Accounting {
         let (tokens, then) = self.script[self.attempt.fetch_add(1, Ordering::SeqCst)];
         Box::pin(async move {
             let trail = call.context.trail.expect("each attempt has a trail");
-            trail.charge(Cost::tokens(tokens - 1));
+            trail.charge(Cost::tokens(tokens.saturating_sub(1)));
             tokio::task::yield_now().await;
-            trail.charge(Cost::tokens(1));
+            trail.charge(Cost::tokens(tokens.min(1)));
             match then {
                 Then::Answer => Ok("hello"),
                 Then::Fail => Err("broken".into()),
@@ -63,15 +63,19 @@ impl Service<Call<()>> for Accounting {
     }
 }
 
-fn retry() -> RetryLayer<Enveloped> {
+pub(super) fn retry() -> RetryLayer<Enveloped> {
     RetryLayer::new(RetryConfig::default().with_budget(None))
         .unwrap()
         .calls()
 }
 
 fn hedge() -> HedgeLayer<Enveloped> {
+    hedge_after(50 * MS)
+}
+
+pub(super) fn hedge_after(delay: Duration) -> HedgeLayer<Enveloped> {
     let config = HedgeConfig::default()
-        .with_delay(Delay::fixed(50 * MS))
+        .with_delay(Delay::fixed(delay))
         .with_burst(10);
     HedgeLayer::new(config.build().unwrap())
         .unwrap()

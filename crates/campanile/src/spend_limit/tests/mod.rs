@@ -21,6 +21,8 @@ use crate::{
 mod account;
 mod attempts;
 mod contract;
+#[cfg(all(feature = "retry", feature = "hedge"))]
+mod further;
 mod keyed;
 mod live;
 mod most;
