@@ -78,6 +78,7 @@ fn all_handles_together_make_one_text() -> Result<(), BoxError> {
         "outlier_ejections_total",
         "rate_limit_left",
         "spend_limit_left",
+        "spend_limit_refused_attempts_total",
         "spend_limit_refused_total",
     ] {
         let family = format!("campanile_{name}");

@@ -23,6 +23,10 @@ static REFUSED: Metric = Metric::new(
     "spend_limit_refused",
     "Calls that were refused since a budget had no room for them.",
 );
+static REFUSED_ATTEMPTS: Metric = Metric::new(
+    "spend_limit_refused_attempts",
+    "Further attempts of calls that were not made since a budget had no room for them.",
+);
 static KEYS: Metric = Metric::new("spend_limit_keys", "How many keys the budgets tell apart.");
 
 impl Collect for SpendLimitHandle {
@@ -31,6 +35,7 @@ impl Collect for SpendLimitHandle {
             tell(&snapshot, sink, true);
         }
         sink.counter(&REFUSED, self.refused() as f64);
+        sink.counter(&REFUSED_ATTEMPTS, self.refused_attempts() as f64);
     }
 }
 
@@ -45,6 +50,7 @@ where
             tell(&snapshot, sink, false);
         }
         sink.counter(&REFUSED, self.refused() as f64);
+        sink.counter(&REFUSED_ATTEMPTS, self.refused_attempts() as f64);
         sink.gauge(&KEYS, spending.accounts.keys().unwrap_or(0) as f64);
     }
 }

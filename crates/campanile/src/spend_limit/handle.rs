@@ -144,6 +144,12 @@ impl<B: Store> SpendLimitHandle<B> {
         self.spending.refused()
     }
 
+    /// How many further attempts were not made, of calls that had been let in, since there was no room for them.
+    #[must_use]
+    pub fn refused_attempts(&self) -> u64 {
+        self.spending.refused_attempts()
+    }
+
     /// Puts another limit, in tokens or nano-dollars, in the place of a budget's, from now on: for all keys that have none of
     /// their own. What calls have taken stays taken.
     ///

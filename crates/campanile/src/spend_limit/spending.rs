@@ -29,6 +29,7 @@ pub(super) struct Spending<B: Store> {
     /// Whether there is a budget that is not to be exceeded.
     pub(super) refuses: bool,
     refused: AtomicU64,
+    refused_attempts: AtomicU64,
     pub(super) listener: Mutex<Option<Arc<Listener<B::Key>>>>,
 }
 
@@ -78,6 +79,7 @@ impl<B: Store> Spending<B> {
                 .iter()
                 .any(|budget| budget.enforce == Enforce::Refuse),
             refused: AtomicU64::new(0),
+            refused_attempts: AtomicU64::new(0),
             listener: Mutex::new(None),
             config,
         }
@@ -151,7 +153,7 @@ impl<B: Store> Spending<B> {
         lacking.iter().any(|one| *one > 0).then_some(lacking)
     }
 
-    /// Reserves so much more in each budget, in all or in none.
+    /// Reserves so much more in each budget for another attempt of a call, in all or in none.
     pub(super) fn extend(
         &self,
         key: &B::Key,
@@ -186,7 +188,11 @@ impl<B: Store> Spending<B> {
             Some(reserved)
         };
         let absent = Absent::Enter(wall);
-        self.accounts.visit(key, None, absent, take).flatten()
+        let extended = self.accounts.visit(key, None, absent, take).flatten();
+        if extended.is_none() {
+            self.refused_attempts.fetch_add(1, Ordering::Relaxed);
+        }
+        extended
     }
 
     /// The accounts of a key, each with its terms.
@@ -235,6 +241,11 @@ impl<B: Store> Spending<B> {
     /// How many calls were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many attempts were refused of calls that had been let in.
+    pub(super) fn refused_attempts(&self) -> u64 {
+        self.refused_attempts.load(Ordering::Relaxed)
     }
 
     /// Puts what a call `took` in the place of what was reserved: a function of the unit and of what the call was estimated to

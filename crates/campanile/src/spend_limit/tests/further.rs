@@ -46,6 +46,8 @@ async fn a_retry_is_made_where_there_is_room_for_what_was_charged_and_the_most()
         assert_eq!(made.load(Ordering::SeqCst), 1 + usize::from(answers));
         let spent = first.0 + if answers { 50 } else { 0 };
         assert_eq!(seen(&handle, 0), [spent, 0, limit - spent]);
+        let refused = [handle.refused(), handle.refused_attempts()];
+        assert_eq!(refused, [0, u64::from(!answers)]);
     }
 }
 
