@@ -79,7 +79,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         let shared = &self.shared;
         let (mut request, kept) = shared.replay.keep(request);
@@ -88,7 +88,16 @@ where
         if keep.applies(|| shared.protocol.context(&request).is_some())
             && let Some(context) = shared.protocol.context_mut(&mut request)
         {
-            call.trail = Some(self.spare.lend(context, shared.config.attempts));
+            let attempts = shared.config.attempts;
+            match &context.trail {
+                // Kept with the request already: not counted twice.
+                Some(trail) if shared.replay.kept(&call.kept).is_some() => {
+                    if let Some(attempts) = attempts {
+                        trail.limit(attempts);
+                    }
+                }
+                _ => call.trail = Some(self.spare.lend(context, attempts)),
+            }
         }
         if let Some(context) = shared.protocol.context(&request) {
             call.deadline = context.deadline;
