@@ -49,10 +49,10 @@ where
 
     #[inline(always)]
     fn call(&mut self, mut call: Call<ChatRequest>) -> Self::Future {
-        match self.estimator.begin(&mut call) {
-            Ok(lesson) => {
-                EstimateFuture::calling(self.inner.call(call), self.estimator.share(), lesson)
-            }
+        // Counted first: a locked operation waits for all that was written before it, and calls write much.
+        let estimator = self.estimator.share();
+        match estimator.begin(&mut call) {
+            Ok(lesson) => EstimateFuture::calling(self.inner.call(call), estimator, lesson),
             Err(error) => EstimateFuture::refused(error),
         }
     }
@@ -71,10 +71,9 @@ where
     }
 
     fn call(&mut self, mut call: Call<EmbeddingRequest>) -> Self::Future {
-        match self.estimator.begin_embeddings(&mut call) {
-            Ok(lesson) => {
-                EstimateFuture::calling(self.inner.call(call), self.estimator.share(), lesson)
-            }
+        let estimator = self.estimator.share();
+        match estimator.begin_embeddings(&mut call) {
+            Ok(lesson) => EstimateFuture::calling(self.inner.call(call), estimator, lesson),
             Err(error) => EstimateFuture::refused(error),
         }
     }

@@ -68,12 +68,12 @@ pin_project! {
 
 /// What is known of a call over all its attempts.
 pub(super) struct Call<K> {
-    pub(super) kept: K,
+    kept: K,
     /// Unless what is kept carries it.
-    pub(super) trail: Option<Trail>,
-    pub(super) deadline: Option<Instant>,
+    trail: Option<Trail>,
+    deadline: Option<Instant>,
     /// The number of the first attempt that this layer made.
-    pub(super) first: u32,
+    first: u32,
     retries: u32,
     previous: Duration,
 }
@@ -81,12 +81,18 @@ pub(super) struct Call<K> {
 // ===== impl Call =====
 
 impl<K> Call<K> {
-    pub(super) const fn new(kept: K) -> Self {
+    #[inline(always)]
+    pub(super) const fn new(
+        kept: K,
+        trail: Option<Trail>,
+        deadline: Option<Instant>,
+        first: u32,
+    ) -> Self {
         Self {
             kept,
-            trail: None,
-            deadline: None,
-            first: 0,
+            trail,
+            deadline,
+            first,
             retries: 0,
             previous: Duration::ZERO,
         }
