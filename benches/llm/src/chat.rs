@@ -2,7 +2,6 @@ use std::{
     future::{Future, Ready, ready},
     hint::black_box,
     pin::Pin,
-    sync::OnceLock,
     task::{Context, Poll, ready},
 };
 
@@ -54,14 +53,15 @@ pin_project! {
     }
 }
 
+thread_local! {
+    // Of each thread, since callers on several do not ask the same: clones of a request count themselves in it.
+    static REQUEST: ChatRequest = ChatRequest::new(MODEL).user("Say hello.").max_tokens(32);
+    static WHOLE: ChatCompletion = ChatCompletion::openai("Hello.", USAGE);
+}
+
 /// The call of a chat.
 pub(super) fn call(_number: u64) -> Call<ChatRequest> {
-    static REQUEST: OnceLock<ChatRequest> = OnceLock::new();
-    let request = REQUEST.get_or_init(|| {
-        let request = ChatRequest::new(MODEL).user("Say hello.");
-        request.max_tokens(32)
-    });
-    Call::new(request.clone())
+    Call::new(REQUEST.with(Clone::clone))
 }
 
 // ===== impl Chats =====
@@ -93,9 +93,8 @@ const USAGE: Usage = Usage {
 };
 
 fn whole(_: &mut Context<'_>) -> Result<ChatResponse<Events>, Error> {
-    static WHOLE: OnceLock<ChatCompletion> = OnceLock::new();
-    let whole = WHOLE.get_or_init(|| ChatCompletion::openai("Hello.", USAGE));
-    Ok(ChatResponse::whole(Meta::default(), whole.clone()))
+    let whole = WHOLE.with(Clone::clone);
+    Ok(ChatResponse::whole(Meta::default(), whole))
 }
 
 fn streamed(_: &mut Context<'_>) -> Result<ChatResponse<Events>, Error> {
