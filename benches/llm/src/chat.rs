@@ -2,7 +2,6 @@ use std::{
     future::{Future, Ready, ready},
     hint::black_box,
     pin::Pin,
-    sync::OnceLock,
     task::{Context, Poll, ready},
 };
 
@@ -13,6 +12,7 @@ use campanile_llm::{
 };
 use futures_util::{
     Stream,
+    future::{Lazy, lazy},
     stream::{self, Once},
 };
 use pin_project_lite::pin_project;
@@ -26,7 +26,20 @@ pub(super) struct Chats {
     pub(super) streamed: bool,
 }
 
+pub(super) type Answers = fn(&mut Context<'_>) -> Result<ChatResponse<Events>, Error>;
+
 pub(super) type Events = Once<Ready<Result<ChatEvent, Error>>>;
+
+/// Takes whole answers.
+#[derive(Debug, Clone)]
+pub(super) struct Take<S>(pub(super) S);
+
+pin_project! {
+    pub(super) struct Taking<F> {
+        #[pin]
+        call: F,
+    }
+}
 
 /// Reads the streams of a service to their ends.
 #[derive(Debug, Clone)]
@@ -40,14 +53,15 @@ pin_project! {
     }
 }
 
+thread_local! {
+    // Of each thread, since callers on several do not ask the same: clones of a request count themselves in it.
+    static REQUEST: ChatRequest = ChatRequest::new(MODEL).user("Say hello.").max_tokens(32);
+    static WHOLE: ChatCompletion = ChatCompletion::openai("Hello.", USAGE);
+}
+
 /// The call of a chat.
 pub(super) fn call(_number: u64) -> Call<ChatRequest> {
-    static REQUEST: OnceLock<ChatRequest> = OnceLock::new();
-    let request = REQUEST.get_or_init(|| {
-        let request = ChatRequest::new(MODEL).user("Say hello.");
-        request.max_tokens(32)
-    });
-    Call::new(request.clone())
+    Call::new(REQUEST.with(Clone::clone))
 }
 
 // ===== impl Chats =====
@@ -55,27 +69,76 @@ pub(super) fn call(_number: u64) -> Call<ChatRequest> {
 impl Service<Call<ChatRequest>> for Chats {
     type Response = ChatResponse<Events>;
     type Error = Error;
-    type Future = Ready<Result<ChatResponse<Events>, Error>>;
+    // Small, and makes the answer when it is polled: before that a provider has none to be moved about.
+    type Future = Lazy<Answers>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
-        static WHOLE: OnceLock<ChatCompletion> = OnceLock::new();
         black_box(call);
-        let usage = Usage {
-            input_tokens: Some(TOKENS.0),
-            output_tokens: Some(TOKENS.1),
-            ..Usage::default()
-        };
-        if !self.streamed {
-            let whole = WHOLE.get_or_init(|| ChatCompletion::openai("Hello.", usage));
-            return ready(Ok(ChatResponse::whole(Meta::default(), whole.clone())));
+        let answers: Answers = if self.streamed { streamed } else { whole };
+        lazy(answers)
+    }
+}
+
+const USAGE: Usage = Usage {
+    input_tokens: Some(TOKENS.0),
+    output_tokens: Some(TOKENS.1),
+    cached_tokens: None,
+    cache_write_tokens: None,
+    reasoning_tokens: None,
+    nano_dollars: None,
+};
+
+fn whole(_: &mut Context<'_>) -> Result<ChatResponse<Events>, Error> {
+    let whole = WHOLE.with(Clone::clone);
+    Ok(ChatResponse::whole(Meta::default(), whole))
+}
+
+fn streamed(_: &mut Context<'_>) -> Result<ChatResponse<Events>, Error> {
+    let event = ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End);
+    let events = stream::once(ready(Ok(event.with_usage(USAGE, true))));
+    Ok(ChatResponse::stream(Meta::default(), events))
+}
+
+// ===== impl Take =====
+
+impl<S, T> Service<Call<ChatRequest>> for Take<S>
+where
+    S: Service<Call<ChatRequest>, Response = ChatResponse<T>, Error = Error>,
+{
+    type Response = u64;
+    type Error = Error;
+    type Future = Taking<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
+        Taking {
+            call: self.0.call(call),
         }
-        let event = ChatEvent::new("data: [DONE]\n\n".into(), 0..0, Part::End);
-        let events = stream::once(ready(Ok(event.with_usage(usage, true))));
-        ready(Ok(ChatResponse::stream(Meta::default(), events)))
+    }
+}
+
+impl<F, T> Future for Taking<F>
+where
+    F: Future<Output = Result<ChatResponse<T>, Error>>,
+{
+    type Output = Result<u64, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Looked at where it lies.
+        let polled = self.project().call.poll(cx);
+        black_box(&polled);
+        match polled {
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(1)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -113,13 +176,10 @@ where
             match self.as_mut().project() {
                 DrainingProj::Calling { call } => {
                     let response = ready!(call.poll(cx))?;
-                    match response.answer {
-                        Answer::Stream(stream) => self.set(Self::Reading { stream, events: 0 }),
-                        Answer::Whole(whole) => {
-                            black_box(whole);
-                            return Poll::Ready(Ok(1));
-                        }
-                    }
+                    let Answer::Stream(stream) = response.answer else {
+                        unreachable!("it was asked for a stream");
+                    };
+                    self.set(Self::Reading { stream, events: 0 });
                 }
                 DrainingProj::Reading { mut stream, events } => {
                     while let Some(event) = ready!(stream.as_mut().poll_next(cx)) {

@@ -13,7 +13,7 @@ mod peer;
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new(BARE, "bare, a chat", Message::Chat, chat::call, || {
-            chat::Drain(chat::Chats { streamed: false })
+            chat::Take(chat::Chats { streamed: false })
         }),
         Case::new(
             BARE,

@@ -8,39 +8,40 @@ use campanile::{
 use campanile_llm::{
     Chat, Error,
     account::{AccountLayer, Ledger, LedgerConfig},
-    chat::ChatRequest,
+    chat::{ChatEvent, ChatRequest, ChatResponse},
     estimate::{EstimateConfig, EstimateLayer},
     price::Prices,
 };
+use futures_util::Stream;
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     BUDGET, MODEL, RATE, STACK,
-    chat::{Chats, Drain, call},
+    chat::{Chats, Drain, Take, call},
 };
 use campanile_benches::case::{Case, Message, OURS};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new(RATE, OURS, Message::Chat, call, || {
-            Drain(rate().layer(WHOLE))
+            Take(rate().layer(WHOLE))
         }),
         Case::new(BUDGET, OURS, Message::Chat, call, || {
-            Drain(spend().layer(WHOLE))
+            Take(spend().layer(WHOLE))
         }),
         Case::new("estimate", OURS, Message::Chat, call, || {
-            Drain(estimate().layer(WHOLE))
+            Take(estimate().layer(WHOLE))
         }),
         Case::new("account", OURS, Message::Chat, call, || {
-            Drain(account().layer(WHOLE))
+            Take(account().layer(WHOLE))
         }),
-        Case::new(STACK, OURS, Message::Chat, call, || stack(WHOLE)),
+        Case::new(STACK, OURS, Message::Chat, call, || Take(stack(WHOLE))),
         Case::new(
             STACK,
             "campanile, a stream of one event",
             Message::Chat,
             call,
-            || stack(STREAMED),
+            || Drain(stack(STREAMED)),
         ),
     ]
 }
@@ -50,19 +51,24 @@ const STREAMED: Chats = Chats { streamed: true };
 
 fn stack(
     chats: Chats,
-) -> impl Service<Call<ChatRequest>, Response = u64, Error = Error, Future: Send> + Clone + Send {
+) -> impl Service<
+    Call<ChatRequest>,
+    Response = ChatResponse<impl Stream<Item = Result<ChatEvent, Error>> + Send>,
+    Error = Error,
+    Future: Send,
+> + Clone
++ Send {
     let retry = RetryLayer::new(RetryConfig::default()).expect("the settings are valid");
     let config = ConcurrencyLimitConfig::fixed(100_000);
     let limit = ConcurrencyLimitLayer::new(config).expect("the limit is valid");
-    let stack = ServiceBuilder::new()
+    ServiceBuilder::new()
         .layer(estimate())
         .layer(spend())
         .layer(retry.protocol(Chat))
         .layer(rate())
         .layer(limit.protocol(Chat))
         .layer(account())
-        .service(chats);
-    Drain(stack)
+        .service(chats)
 }
 
 fn estimate() -> EstimateLayer {

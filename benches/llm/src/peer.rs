@@ -1,21 +1,22 @@
 use std::{
-    future::{Ready, ready},
     sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::future::{Lazy, lazy};
 use liter_llm::{
     LiterLlmError,
     tower::{
         BudgetConfig, BudgetLayer, BudgetState, CircuitLayer, CooldownLayer, CostTrackingLayer,
-        Enforcement, ExponentialBackoffCircuit, InFlightLimitConfig, InFlightLimitLayer,
-        LlmRequest, LlmResponse, ModelRateLimitLayer, RateLimitConfig, TracingLayer,
+        Enforcement, ExponentialBackoffCircuit, HooksLayer, InFlightLimitConfig,
+        InFlightLimitLayer, LlmHook, LlmRequest, LlmResponse, ModelRateLimitLayer, RateLimitConfig,
+        TracingLayer,
     },
     types::{ChatCompletionRequest, ChatCompletionResponse},
 };
 use serde_json::json;
-use tower::{Layer, Service, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder, util::BoxCloneService};
 
 use super::{BUDGET, MODEL, RATE, STACK, TOKENS};
 use campanile_benches::case::{Case, Message};
@@ -49,8 +50,35 @@ pub(super) fn cases() -> Vec<Case> {
                     .service(Chats)
             },
         ),
+        Case::new(
+            STACK,
+            "liter-llm, the seven of its client",
+            Message::LiterLlm,
+            call,
+            client,
+        ),
     ]
 }
+
+/// The layers that its client can be told to put around a provider, but for those that answer in its place or ask it by
+/// themselves; in the client's order, and each boxed as there. The client clones all of it for each call, which is left out here.
+fn client() -> Stack {
+    struct Nothing;
+    impl LlmHook for Nothing {}
+
+    let in_flight = InFlightLimitLayer::new(InFlightLimitConfig {
+        max_in_flight: Some(100_000),
+    });
+    let stack = Stack::new(in_flight.expect("the limit is valid").layer(Chats));
+    let stack = Stack::new(CooldownLayer::new(Duration::from_secs(1)).layer(stack));
+    let stack = Stack::new(rate().layer(stack));
+    let stack = Stack::new(CostTrackingLayer.layer(stack));
+    let stack = Stack::new(budget().layer(stack));
+    let stack = Stack::new(HooksLayer::single(Arc::new(Nothing)).layer(stack));
+    Stack::new(TracingLayer.layer(stack))
+}
+
+type Stack = BoxCloneService<LlmRequest, LlmResponse, LiterLlmError>;
 
 /// More than anyone can ask for.
 fn rate() -> ModelRateLimitLayer {
@@ -89,10 +117,13 @@ pub(super) fn call(_number: u64) -> LlmRequest {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chats;
 
+pub(super) type Answers = fn(&mut Context<'_>) -> Result<LlmResponse, LiterLlmError>;
+
 impl Service<LlmRequest> for Chats {
     type Response = LlmResponse;
     type Error = LiterLlmError;
-    type Future = Ready<Result<LlmResponse, LiterLlmError>>;
+    // As ours: it makes the answer when it is polled.
+    type Future = Lazy<Answers>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LiterLlmError>> {
         Poll::Ready(Ok(()))
@@ -100,27 +131,32 @@ impl Service<LlmRequest> for Chats {
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         std::hint::black_box(request);
-        static ANSWER: OnceLock<ChatCompletionResponse> = OnceLock::new();
-        let answer = ANSWER.get_or_init(|| {
-            let (prompt, completion) = TOKENS;
-            let answer = json!({
-                "id": "chatcmpl-1",
-                "object": "chat.completion",
-                "created": 1_700_000_000,
-                "model": MODEL,
-                "choices": [{
-                    "index": 0,
-                    "message": { "role": "assistant", "content": "Hello." },
-                    "finish_reason": "stop",
-                }],
-                "usage": {
-                    "prompt_tokens": prompt,
-                    "completion_tokens": completion,
-                    "total_tokens": prompt + completion,
-                },
-            });
-            serde_json::from_value(answer).expect("it is an answer")
-        });
-        ready(Ok(LlmResponse::Chat(answer.clone())))
+        let answers: Answers = answer;
+        lazy(answers)
     }
+}
+
+fn answer(_: &mut Context<'_>) -> Result<LlmResponse, LiterLlmError> {
+    static ANSWER: OnceLock<ChatCompletionResponse> = OnceLock::new();
+    let answer = ANSWER.get_or_init(|| {
+        let (prompt, completion) = TOKENS;
+        let answer = json!({
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "model": MODEL,
+            "choices": [{
+                "index": 0,
+                "message": { "role": "assistant", "content": "Hello." },
+                "finish_reason": "stop",
+            }],
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+            },
+        });
+        serde_json::from_value(answer).expect("it is an answer")
+    });
+    Ok(LlmResponse::Chat(answer.clone()))
 }

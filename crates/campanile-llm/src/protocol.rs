@@ -1,3 +1,5 @@
+use std::task::Poll;
+
 use campanile::{
     Call, Completion, Context, Outcome, Rejection,
     completion::{GuardedStream, Meter, Observe, Reading},
@@ -140,36 +142,68 @@ impl<S> Protocol<Call<ChatRequest>, ChatResponse<S>, Error> for Chat {
         *completion = None;
     }
 
-    // An answer in each arm, so that one that is whole is not moved as large as a stream is with all that hangs on it.
     #[inline(always)]
     fn complete_in<O: Observe>(
         &self,
         result: Result<ChatResponse<S>, Error>,
         completion: &mut Option<Completion<O>>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<Self::Response<O>, Error> {
-        match result {
-            Ok(ChatResponse {
+        let polled = Poll::Ready(result);
+        match Protocol::<Call<ChatRequest>, _, _>::hand_on(self, polled, completion, now) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("it is ready"),
+        }
+    }
+
+    // An answer in each arm, so that one that is whole is not moved as large as a stream is with all that hangs on it.
+    #[inline(always)]
+    fn hand_on<O: Observe>(
+        &self,
+        polled: Poll<Result<ChatResponse<S>, Error>>,
+        completion: &mut Option<Completion<O>>,
+        _now: Timestamp,
+    ) -> Poll<Result<Self::Response<O>, Error>> {
+        match polled {
+            Poll::Ready(Ok(ChatResponse {
                 meta,
                 answer: Answer::Whole(whole),
-            }) => Ok(ChatResponse {
+            })) => Poll::Ready(Ok(ChatResponse {
                 meta,
                 answer: Answer::Whole(whole),
-            }),
-            Ok(ChatResponse {
+            })),
+            Poll::Ready(Ok(ChatResponse {
                 meta,
                 answer: Answer::Stream(stream),
-            }) => {
+            })) => {
                 let Some(call) = completion.take() else {
                     unreachable!("a stream goes on");
                 };
                 let stream = GuardedStream::new(stream, call, EventMeter, Outcome::Success);
-                Ok(ChatResponse {
+                Poll::Ready(Ok(ChatResponse {
                     meta,
                     answer: Answer::Stream(stream),
-                })
+                }))
             }
-            Err(error) => Err(error),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    fn pass(
+        &self,
+        polled: Poll<Result<ChatResponse<S>, Error>>,
+    ) -> Poll<Result<ChatResponse<S>, Error>> {
+        match polled {
+            Poll::Ready(Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            })) => Poll::Ready(Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            })),
+            other => other,
         }
     }
 }

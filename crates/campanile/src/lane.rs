@@ -34,13 +34,13 @@ pub(crate) fn lane() -> usize {
 
 /// What clones of a service share, with a count of holders for each thread: a call that holds on to it by the count of its
 /// own thread writes no line that others write.
-pub(crate) struct Lanes<T> {
+pub struct Lanes<T> {
     shared: Arc<T>,
     shares: [OnceLock<Share<T>>; LANES],
 }
 
 /// A share in what is shared, counted by the thread that took it.
-pub(crate) struct Share<T>(Arc<Apart<T>>);
+pub struct Share<T>(Arc<Apart<T>>);
 
 /// Alone in its cache lines, and so is the count in front of it.
 #[repr(align(128))]
@@ -49,7 +49,9 @@ struct Apart<T>(Arc<T>);
 // ===== impl Lanes =====
 
 impl<T> Lanes<T> {
-    pub(crate) fn new(shared: Arc<T>) -> Self {
+    /// Shares in this, for each thread.
+    #[must_use]
+    pub fn new(shared: Arc<T>) -> Self {
         Self {
             shared,
             shares: Default::default(),
@@ -57,13 +59,15 @@ impl<T> Lanes<T> {
     }
 
     /// What is shared.
-    pub(crate) const fn shared(&self) -> &Arc<T> {
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<T> {
         &self.shared
     }
 
     /// A share for a call.
     #[inline(always)]
-    pub(crate) fn share(&self) -> Share<T> {
+    #[must_use]
+    pub fn share(&self) -> Share<T> {
         match self.shares[lane()].get() {
             Some(share) => share.clone(),
             None => self.make(),

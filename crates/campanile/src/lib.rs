@@ -88,8 +88,10 @@ pub mod trace;
 // Each feature that counts calls by thread uses a part of it; the others lie idle.
 #[cfg(any(feature = "rate_limit", feature = "spend_limit"))]
 mod keyed;
+// For the layers of this project's other crates.
+#[doc(hidden)]
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
-mod lane;
+pub mod lane;
 #[cfg(feature = "schema")]
 mod schema;
 mod sync;

@@ -18,10 +18,3 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
-
-/// What a mutex holds that nobody else can come to lock; as sound as [locked](lock).
-pub(crate) fn unlocked<T>(mutex: &mut Mutex<T>) -> &mut T {
-    mutex
-        .get_mut()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}

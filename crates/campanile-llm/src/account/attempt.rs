@@ -4,6 +4,7 @@ use campanile::{
     Completion, Cost, Outcome, Usage,
     completion::Observe,
     context::{Context, Trail},
+    lane::Share,
     outcome::FailureKind,
     time::Timestamp,
 };
@@ -45,7 +46,7 @@ pub(super) enum Asked {
 #[derive(Debug)]
 #[allow(unreachable_pub)]
 pub struct Attempt {
-    accounts: Arc<Accounts>,
+    accounts: Share<Accounts>,
     asked: Asked,
     /// Of a chat, what it may have taken in all if nothing is told: where it asks for a whole answer, that may have been written.
     /// Of anything else its input. 0 where that is not known.
@@ -102,13 +103,13 @@ impl Asked {
 impl Attempt {
     #[inline]
     pub(super) fn new(
-        accounts: &Arc<Accounts>,
+        accounts: Share<Accounts>,
         context: &Context,
         asked: Asked,
         untold: u64,
     ) -> Self {
         Self {
-            accounts: Arc::clone(accounts),
+            accounts,
             asked,
             untold,
             tenant: context.tenant.clone(),

@@ -38,13 +38,19 @@ pub trait Answered {
     /// The answer is there. Whether it is whole, and recorded therefore.
     fn record(&mut self, attempt: &mut Attempt) -> bool;
 
-    /// Whatever goes on takes its attempt along.
-    fn account(self, completion: &mut Option<Completion<Attempt>>) -> Self::Accounted;
+    /// Whatever goes on takes its attempt along. Taken as it was polled, so that it is moved once.
+    fn account(
+        polled: Poll<Result<Self, Error>>,
+        completion: &mut Option<Completion<Attempt>>,
+    ) -> Poll<Result<Self::Accounted, Error>>
+    where
+        Self: Sized;
 }
 
 // ===== impl AccountFuture =====
 
 impl<F> AccountFuture<F> {
+    #[inline(always)]
     pub(super) const fn new(future: F, completion: Completion<Attempt>) -> Self {
         Self {
             future: Some(future),
@@ -63,6 +69,7 @@ where
     /// # Panics
     ///
     /// When it is polled after it was ready.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else {
@@ -93,11 +100,7 @@ where
                 (_, None) => {}
             },
         }
-        match polled {
-            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.account(this.completion))),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
+        R::account(polled, this.completion)
     }
 }
 
@@ -116,18 +119,29 @@ impl<T> Answered for ChatResponse<T> {
 
     // An answer in each arm, so that none is moved as large as the other is.
     #[inline(always)]
-    fn account(self, completion: &mut Option<Completion<Attempt>>) -> Self::Accounted {
-        match self.answer {
-            Answer::Whole(whole) => ChatResponse {
-                meta: self.meta,
+    fn account(
+        polled: Poll<Result<Self, Error>>,
+        completion: &mut Option<Completion<Attempt>>,
+    ) -> Poll<Result<Self::Accounted, Error>> {
+        match polled {
+            Poll::Ready(Ok(Self {
+                meta,
                 answer: Answer::Whole(whole),
-            },
-            Answer::Stream(stream) => {
+            })) => Poll::Ready(Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            })),
+            Poll::Ready(Ok(Self {
+                meta,
+                answer: Answer::Stream(stream),
+            })) => {
                 let call = completion.take();
-                let answering = call.map(|call| Answering::new(call, &self.meta));
+                let answering = call.map(|call| Answering::new(call, &meta));
                 let stream = AccountStream::new(stream, answering.map(Completion::new));
-                ChatResponse::stream(self.meta, stream)
+                Poll::Ready(Ok(ChatResponse::stream(meta, stream)))
             }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -142,8 +156,11 @@ impl Answered for EmbeddingResponse {
         true
     }
 
-    fn account(self, _: &mut Option<Completion<Attempt>>) -> Self {
-        self
+    fn account(
+        polled: Poll<Result<Self, Error>>,
+        _: &mut Option<Completion<Attempt>>,
+    ) -> Poll<Result<Self, Error>> {
+        polled
     }
 }
 

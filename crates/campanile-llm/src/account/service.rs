@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use campanile::{Call, Completion};
+use campanile::{Call, Completion, lane::Lanes};
 use tower_service::Service;
 
 use super::{
@@ -20,13 +20,14 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Account<S> {
     inner: S,
-    accounts: Arc<Accounts>,
+    accounts: Arc<Lanes<Accounts>>,
 }
 
 // ===== impl Account =====
 
 impl<S> Account<S> {
-    pub(super) const fn new(inner: S, accounts: Arc<Accounts>) -> Self {
+    pub(super) fn new(inner: S, accounts: Arc<Accounts>) -> Self {
+        let accounts = Arc::new(Lanes::new(accounts));
         Self { inner, accounts }
     }
 
@@ -49,6 +50,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline(always)]
     fn call(&mut self, call: Call<ChatRequest>) -> Self::Future {
         let request = &call.message;
         let untold = match &call.context.cost {
@@ -56,7 +58,7 @@ where
             _ => 0,
         };
         let asked = Asked::Chat(request.clone());
-        let attempt = Attempt::new(&self.accounts, &call.context, asked, untold);
+        let attempt = Attempt::new(self.accounts.share(), &call.context, asked, untold);
         // Before the call, which may panic.
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)
@@ -82,7 +84,7 @@ where
             calibrated.size_tokens(request.model(), request.size())
         });
         let asked = Asked::Of(request.model_shared());
-        let attempt = Attempt::new(&self.accounts, &call.context, asked, untold);
+        let attempt = Attempt::new(self.accounts.share(), &call.context, asked, untold);
         let completion = Completion::new(attempt);
         AccountFuture::new(self.inner.call(call), completion)
     }

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use campanile::lane::Share;
 use pin_project_lite::pin_project;
 
 use super::{EstimateStream, Estimator, lesson::Lesson};
@@ -40,7 +41,8 @@ pin_project! {
 // ===== impl EstimateFuture =====
 
 impl<F> EstimateFuture<F> {
-    pub(super) const fn calling(future: F, estimator: Estimator, lesson: Lesson) -> Self {
+    #[inline(always)]
+    pub(super) const fn calling(future: F, estimator: Share<Estimator>, lesson: Lesson) -> Self {
         Self {
             state: State::Calling {
                 future,
@@ -58,7 +60,7 @@ impl<F> EstimateFuture<F> {
 
 /// Who learns, and what from.
 #[allow(unreachable_pub)]
-pub type Learner = (Estimator, Lesson);
+pub type Learner = (Share<Estimator>, Lesson);
 
 /// An answer that can be learned from.
 #[allow(unreachable_pub)]
@@ -69,8 +71,13 @@ pub trait Teaches {
     /// The answer is there: it is learned from, if it is whole.
     fn teach(&self, learner: &Learner);
 
-    /// Whatever is still to be learned from takes the learner along.
-    fn watched(self, learner: &mut Option<Learner>) -> Self::Watched;
+    /// Whatever is still to be learned from takes the learner along. Taken as it was polled, so that it is moved once.
+    fn watched(
+        polled: Poll<Result<Self, Error>>,
+        learner: &mut Option<Learner>,
+    ) -> Poll<Result<Self::Watched, Error>>
+    where
+        Self: Sized;
 }
 
 impl<F, R> Future for EstimateFuture<F>
@@ -83,6 +90,7 @@ where
     /// # Panics
     ///
     /// When it is polled after it was ready.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Calling { future, learner } => {
@@ -93,11 +101,7 @@ where
                 {
                     response.teach(learner);
                 }
-                match polled {
-                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.watched(learner))),
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    Poll::Pending => Poll::Pending,
-                }
+                R::watched(polled, learner)
             }
             StateProj::Refused { error } => {
                 let Some(error) = error.take() else {
@@ -117,23 +121,36 @@ impl<T> Teaches for ChatResponse<T> {
         if let Answer::Whole(whole) = &self.answer
             && whole.is_reported()
         {
-            estimator.learn(lesson, self.meta.model.as_deref(), whole.usage(), 0);
+            // A copy: what is looked at by others than this is moved as a block afterwards.
+            let usage = *whole.usage();
+            estimator.learn(lesson, self.meta.model.as_deref(), &usage, 0);
         }
     }
 
     // An answer in each arm, so that none is moved as large as the other is.
     #[inline(always)]
-    fn watched(self, learner: &mut Option<Learner>) -> Self::Watched {
-        match self.answer {
-            Answer::Whole(whole) => ChatResponse {
-                meta: self.meta,
+    fn watched(
+        polled: Poll<Result<Self, Error>>,
+        learner: &mut Option<Learner>,
+    ) -> Poll<Result<Self::Watched, Error>> {
+        match polled {
+            Poll::Ready(Ok(Self {
+                meta,
                 answer: Answer::Whole(whole),
-            },
-            Answer::Stream(stream) => {
-                let model = self.meta.model.clone();
+            })) => Poll::Ready(Ok(ChatResponse {
+                meta,
+                answer: Answer::Whole(whole),
+            })),
+            Poll::Ready(Ok(Self {
+                meta,
+                answer: Answer::Stream(stream),
+            })) => {
+                let model = meta.model.clone();
                 let stream = EstimateStream::new(stream, learner.take(), model);
-                ChatResponse::stream(self.meta, stream)
+                Poll::Ready(Ok(ChatResponse::stream(meta, stream)))
             }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -147,8 +164,11 @@ impl Teaches for EmbeddingResponse {
         }
     }
 
-    fn watched(self, _: &mut Option<Learner>) -> Self {
-        self
+    fn watched(
+        polled: Poll<Result<Self, Error>>,
+        _: &mut Option<Learner>,
+    ) -> Poll<Result<Self, Error>> {
+        polled
     }
 }
 

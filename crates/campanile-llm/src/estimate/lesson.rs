@@ -17,8 +17,9 @@ use crate::{
 #[derive(Debug)]
 #[allow(unreachable_pub)]
 pub struct Lesson {
-    /// The model that was asked for.
-    model: Arc<str>,
+    /// The model that was asked for, unless its places tell: every call carries this, and to count one more holder costs
+    /// more than to look there.
+    model: Option<Arc<str>>,
     /// Where that is, if it was known when the call began.
     places: Places,
     size: PromptSize,
@@ -37,8 +38,9 @@ impl Estimator {
         let places = self.find(request.model());
         let measure = |reserve| self.measure(reserve, request, size, places);
         self.tell(&mut call.context, request.model(), measure)?;
+        let told = self.name(places).is_some() && places.lengths.is_some();
         Ok(Lesson {
-            model: request.model_shared(),
+            model: (!told).then(|| request.model_shared()),
             places,
             size,
             most: request.most_tokens(),
@@ -55,12 +57,23 @@ impl Estimator {
         let measure = |reserve| self.measure_embeddings(reserve, request);
         self.tell(&mut call.context, request.model(), measure)?;
         Ok(Lesson {
-            model: request.model_shared(),
-            places: self.find(request.model()),
+            model: Some(request.model_shared()),
+            places: Places::UNKNOWN,
             size: request.size(),
             most: None,
             choices: 1,
         })
+    }
+
+    /// Whose places they are, if they tell.
+    fn name(&self, places: Places) -> Option<&str> {
+        self.shared.calibrated.name(places.ratios?)
+    }
+
+    /// The model that was asked for.
+    fn asked<'a>(&'a self, lesson: &'a Lesson) -> &'a str {
+        let model = lesson.model.as_deref();
+        model.or_else(|| self.name(lesson.places)).unwrap_or("")
     }
 
     #[inline]
@@ -90,14 +103,14 @@ impl Estimator {
     pub(super) fn learn_embeddings(&self, lesson: &Lesson, usage: &Usage) {
         if let Some(input) = usage.input_tokens {
             let ratios = &self.shared.calibrated;
-            ratios.learn_prompt(&lesson.model, lesson.size.text, input);
+            ratios.learn_prompt(self.asked(lesson), lesson.size.text, input);
         }
     }
 
     /// A call has ended as it should, and its provider has reported what it took. `model` is the provider's name of the model,
     /// `bytes` how long the answer was, or 0.
     pub(super) fn learn(&self, lesson: &Lesson, model: Option<&str>, usage: &Usage, bytes: u64) {
-        let (asked, ratios) = (&*lesson.model, &self.shared.calibrated);
+        let (asked, ratios) = (self.asked(lesson), &self.shared.calibrated);
         let known = lesson.places.ratios;
         let places = [
             Some(known.unwrap_or_else(|| ratios.place(asked))),

@@ -1,6 +1,9 @@
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use campanile::Call;
+use campanile::{Call, lane::Lanes};
 use tower_service::Service;
 
 use super::{EstimateFuture, EstimateStream, Estimator};
@@ -14,19 +17,20 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Estimate<S> {
     inner: S,
-    estimator: Estimator,
+    estimator: Arc<Lanes<Estimator>>,
 }
 
 // ===== impl Estimate =====
 
 impl<S> Estimate<S> {
-    pub(super) const fn new(inner: S, estimator: Estimator) -> Self {
+    pub(super) fn new(inner: S, estimator: Estimator) -> Self {
+        let estimator = Arc::new(Lanes::new(Arc::new(estimator)));
         Self { inner, estimator }
     }
 
     /// What estimates and learns.
     #[must_use]
-    pub const fn handle(&self) -> &Estimator {
+    pub fn handle(&self) -> &Estimator {
         &self.estimator
     }
 }
@@ -43,11 +47,12 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline(always)]
     fn call(&mut self, mut call: Call<ChatRequest>) -> Self::Future {
-        match self.estimator.begin(&mut call) {
-            Ok(lesson) => {
-                EstimateFuture::calling(self.inner.call(call), self.estimator.clone(), lesson)
-            }
+        // Counted first: a locked operation waits for all that was written before it, and calls write much.
+        let estimator = self.estimator.share();
+        match estimator.begin(&mut call) {
+            Ok(lesson) => EstimateFuture::calling(self.inner.call(call), estimator, lesson),
             Err(error) => EstimateFuture::refused(error),
         }
     }
@@ -66,10 +71,9 @@ where
     }
 
     fn call(&mut self, mut call: Call<EmbeddingRequest>) -> Self::Future {
-        match self.estimator.begin_embeddings(&mut call) {
-            Ok(lesson) => {
-                EstimateFuture::calling(self.inner.call(call), self.estimator.clone(), lesson)
-            }
+        let estimator = self.estimator.share();
+        match estimator.begin_embeddings(&mut call) {
+            Ok(lesson) => EstimateFuture::calling(self.inner.call(call), estimator, lesson),
             Err(error) => EstimateFuture::refused(error),
         }
     }

@@ -5,7 +5,8 @@
 //! sum over calls is the sum of what each call is said to cost, and nothing is lost event by event.
 //!
 //! **State.** [`Prices`] is a handle; clones share one table, which is replaced as a whole. A call that looked its price up
-//! keeps it to its end.
+//! keeps it to its end. A thread keeps the tables that it looked at last, four at most, so a table that was replaced goes once
+//! the threads that used it have looked again.
 //!
 //! **Errors.** [`PriceError`] names the model, the field and the rule. A list that cannot be used leaves the one before in
 //! place.
@@ -41,12 +42,12 @@
 
 use std::{fmt, fs, path::Path, sync::Arc};
 
-use arc_swap::ArcSwap;
 use campanile::Usage;
 
 mod dollars;
 mod error;
 mod list;
+mod present;
 #[allow(clippy::module_inception)]
 mod price;
 mod table;
@@ -58,6 +59,7 @@ pub use error::PriceError;
 pub use list::PriceList;
 pub use price::{Price, Tier};
 
+use present::Present;
 use table::Table;
 
 const CONCERN: &str = "price";
@@ -70,7 +72,7 @@ const CONCERN: &str = "price";
 /// one merely begins with is no rule: `some-model-mini` is not priced as `some-model`.
 #[derive(Clone, Default)]
 pub struct Prices {
-    table: Arc<ArcSwap<Table>>,
+    present: Arc<Present>,
 }
 
 // ===== impl Prices =====
@@ -84,7 +86,7 @@ impl Prices {
     pub fn new(list: &PriceList) -> Result<Self, PriceError> {
         let table = Table::new(list)?;
         Ok(Self {
-            table: Arc::new(ArcSwap::from_pointee(table)),
+            present: Arc::new(Present::new(table)),
         })
     }
 
@@ -112,7 +114,7 @@ impl Prices {
     ///
     /// As [`new`](Self::new); the prices are as before.
     pub fn replace(&self, list: &PriceList) -> Result<(), PriceError> {
-        self.table.store(Arc::new(Table::new(list)?));
+        self.present.replace(Table::new(list)?);
         Ok(())
     }
 
@@ -129,14 +131,15 @@ impl Prices {
     /// The price of a model at a provider, if it is known.
     #[must_use]
     pub fn find(&self, provider: Option<&str>, model: &str) -> Option<Arc<Price>> {
-        self.table.load().find(provider, model).cloned()
+        self.present
+            .look(|table| table.find(provider, model).cloned())
     }
 
     /// What a call costs in nano-dollars, if the price is known: see [`Price::of`].
     #[must_use]
     pub fn cost(&self, provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
-        let table = self.table.load();
-        table.find(provider, model).map(|price| price.of(usage))
+        self.present
+            .look(|table| table.find(provider, model).map(|price| price.of(usage)))
     }
 
     /// Looks at the price of the first of these models that has one.
@@ -146,11 +149,12 @@ impl Prices {
         models: [Option<&str>; 2],
         look: impl FnOnce(&Arc<Price>) -> T,
     ) -> Option<T> {
-        let table = self.table.load();
-        let mut models = models.into_iter().flatten();
-        models
-            .find_map(|model| table.find(provider, model))
-            .map(look)
+        self.present.look(|table| {
+            let mut models = models.into_iter().flatten();
+            models
+                .find_map(|model| table.find(provider, model))
+                .map(look)
+        })
     }
 
     /// Looks at every price that a model may have: at this provider, or, where none is said, at any. Whether there is one.
@@ -160,26 +164,27 @@ impl Prices {
         model: &str,
         look: &mut impl FnMut(Option<&Price>),
     ) -> bool {
-        let table = self.table.load();
-        let mut known = false;
-        let mut find = |provider| {
-            if let Some(price) = table.find(provider, model) {
-                look(Some(price));
-                known = true;
+        self.present.look(|table| {
+            let mut known = false;
+            let mut find = |provider| {
+                if let Some(price) = table.find(provider, model) {
+                    look(Some(price));
+                    known = true;
+                }
+            };
+            find(provider);
+            if provider.is_none() {
+                table.providers().for_each(|provider| find(Some(provider)));
             }
-        };
-        find(provider);
-        if provider.is_none() {
-            table.providers().for_each(|provider| find(Some(provider)));
-        }
-        known
+            known
+        })
     }
 }
 
 impl fmt::Debug for Prices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prices")
-            .field("models", &self.table.load().len())
+            .field("models", &self.present.look(Table::len))
             .finish()
     }
 }

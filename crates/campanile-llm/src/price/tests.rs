@@ -278,6 +278,68 @@ fn prices_change_for_all_who_share_them_or_not_at_all() {
     assert_eq!(input_of(&shared, None, "m").as_deref(), Some("9"));
 }
 
+fn all_at(price: &str) -> PriceList {
+    PriceList::default().with_model("m", Price::new(dollars(price), dollars(price)))
+}
+
+/// Each thread keeps what it saw last.
+#[test]
+fn every_thread_sees_what_was_put_in_place() {
+    let prices = Prices::new(&all_at("1")).unwrap();
+    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    let (answer, answers) = std::sync::mpsc::channel();
+    let shared = prices.clone();
+    let other = std::thread::spawn(move || {
+        for () in asked {
+            answer.send(input_of(&shared, None, "m")).unwrap();
+        }
+    });
+    for price in ["1", "2", "3"] {
+        prices.replace(&all_at(price)).unwrap();
+        for _ in 0..2 {
+            ask.send(()).unwrap();
+            assert_eq!(answers.recv().unwrap().as_deref(), Some(price));
+            assert_eq!(input_of(&prices, None, "m").as_deref(), Some(price));
+        }
+    }
+    drop(ask);
+    other.join().unwrap();
+}
+
+#[test]
+fn a_thread_may_look_at_more_prices_than_it_keeps() {
+    let held = |prices: &Prices| Arc::strong_count(&prices.present.table());
+    let list = all_at("1");
+    let many: Vec<_> = (0..10).map(|_| Prices::new(&list).unwrap()).collect();
+    for prices in many.iter().chain(&many) {
+        assert_eq!(input_of(prices, None, "m").as_deref(), Some("1"));
+    }
+    let kept = many.iter().filter(|prices| held(prices) > 2).count();
+    assert_eq!(kept, 4);
+    many[9].replace(&all_at("2")).unwrap();
+    assert_eq!(input_of(&many[9], None, "m").as_deref(), Some("2"));
+    // Those that nobody uses any more make room.
+    drop(many);
+    let prices = Prices::new(&list).unwrap();
+    assert_eq!(held(&prices), 2, "the prices and who asks");
+    for _ in 0..2 {
+        assert_eq!(input_of(&prices, None, "m").as_deref(), Some("1"));
+        assert_eq!(held(&prices), 3);
+    }
+    prices.replace(&all_at("2")).unwrap();
+    let table = prices.present.table();
+    assert_eq!(Arc::strong_count(&table), 2);
+    assert_eq!(input_of(&prices, None, "m").as_deref(), Some("2"));
+    assert_eq!(Arc::strong_count(&table), 3, "and the thread's is gone on");
+}
+
+#[test]
+fn a_look_within_a_look_sees_the_same() {
+    let prices = Prices::new(&all_at("1")).unwrap();
+    let within = prices.first(None, [Some("m"), None], |_| input_of(&prices, None, "m"));
+    assert_eq!(within.flatten().as_deref(), Some("1"));
+}
+
 #[test]
 fn the_example_file_can_be_used() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/prices/example.json");

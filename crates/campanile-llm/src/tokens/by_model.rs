@@ -65,6 +65,12 @@ impl<T: Default> ByModel<T> {
             .map_or(&self.others, |entry| &entry.value)
     }
 
+    /// Whose place it is; `None` where that is shared.
+    pub(super) fn name(&self, place: Place) -> Option<&str> {
+        let entry = self.slots.get(place.0 as usize).and_then(OnceLock::get)?;
+        Some(&entry.name)
+    }
+
     /// Where a model is; `None` for one that is new.
     pub(super) fn find(&self, model: &str) -> Option<Place> {
         for index in self.probe(model) {

@@ -92,6 +92,11 @@ impl Calibrated {
         self.shared.models.place(model)
     }
 
+    /// Whose place it is; `None` where that is shared.
+    pub(crate) fn name(&self, place: Place) -> Option<&str> {
+        self.shared.models.name(place)
+    }
+
     /// How many tokens a prompt is, of a model at a place.
     pub(crate) fn size_tokens_at(&self, place: Option<Place>, size: PromptSize) -> u64 {
         size.tokens(match place {

@@ -53,16 +53,14 @@ pin_project! {
 // ===== impl ResponseFuture =====
 
 impl<S: Service<Req>, P, Req> ResponseFuture<S, P, Req> {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn called(call: Guarded<S, P, Permit, Req>) -> Self {
         Self {
             state: State::Called { call },
         }
     }
 
-    #[cold]
-    pub(super) fn waiting(wait: Wait<S, Req>, protocol: P) -> Self {
-        let wait = Box::new((wait, protocol));
+    pub(super) const fn waiting(wait: Box<(Wait<S, Req>, P)>) -> Self {
         Self {
             state: State::Waiting { wait },
         }

@@ -88,7 +88,15 @@ where
             let protocol = self.protocol.clone();
             return ResponseFuture::called(Guarded::calling(call, completion, protocol));
         }
-        self.call_when_full(request, units)
+        // What these make is small, so that the future of a call which finds room is made where it is to lie.
+        match self.shared.config().when_full {
+            WhenFull::Wait => ResponseFuture::waiting(self.wait(request, units)),
+            WhenFull::Refuse => {
+                self.shared.count_refusal();
+                let rejection = Rejection::new(RejectionKind::ConcurrencyLimited, LAYER);
+                ResponseFuture::called(Guarded::refused(rejection, self.protocol.clone()))
+            }
+        }
     }
 }
 
@@ -111,31 +119,23 @@ impl<S, P> ConcurrencyLimit<S, P> {
     }
 
     #[cold]
-    fn call_when_full<Req>(&mut self, request: Req, units: u32) -> ResponseFuture<S, P, Req>
+    #[inline(never)]
+    fn wait<Req>(&mut self, request: Req, units: u32) -> Box<(Wait<S, Req>, P)>
     where
         S: Service<Req> + Clone,
         P: Protocol<Req, S::Response, S::Error>,
     {
         let protocol = self.protocol.clone();
-        match self.shared.config().when_full {
-            WhenFull::Wait => {
-                let (priority, deadline) = protocol
-                    .context(&request)
-                    .map(|context| (context.priority, context.deadline))
-                    .unwrap_or_default();
-                // The readied instance waits with the call; the next call readies its own.
-                let clone = self.inner.clone();
-                let readied = mem::replace(&mut self.inner, clone);
-                let shared = self.shared.share();
-                let wait = Wait::new(shared, units, priority, readied, request, deadline);
-                ResponseFuture::waiting(wait, protocol)
-            }
-            WhenFull::Refuse => {
-                self.shared.count_refusal();
-                let rejection = Rejection::new(RejectionKind::ConcurrencyLimited, LAYER);
-                ResponseFuture::called(Guarded::refused(rejection, protocol))
-            }
-        }
+        let (priority, deadline) = protocol
+            .context(&request)
+            .map(|context| (context.priority, context.deadline))
+            .unwrap_or_default();
+        // The readied instance waits with the call; the next call readies its own.
+        let clone = self.inner.clone();
+        let readied = mem::replace(&mut self.inner, clone);
+        let shared = self.shared.share();
+        let wait = Wait::new(shared, units, priority, readied, request, deadline);
+        Box::new((wait, protocol))
     }
 }
 

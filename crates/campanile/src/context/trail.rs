@@ -14,7 +14,7 @@ use crate::{
     cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
-    sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock, unlocked},
+    sync::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
     time::Timestamp,
 };
 
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     /// The trail of which this is a branch. It has the attempts, and is charged what the branch is.
     parent: Option<Trail>,
     attempts: Mutex<Vec<Attempt>>,
+    /// Whether there are any: what is lent again need not be locked where it has none.
+    begun: AtomicU32,
     /// How many attempts may follow the first; [`UNLIMITED`].
     extra: AtomicU32,
     /// What all attempts together have taken so far.
@@ -114,6 +116,16 @@ pub struct TrailEntry {
 // ===== impl Trail =====
 
 impl Trail {
+    /// How many hold it.
+    #[cfg(test)]
+    #[cfg_attr(
+        any(campanile_loom, not(all(feature = "retry", feature = "testing"))),
+        allow(dead_code)
+    )]
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// An empty trail without a limit.
     #[must_use]
     pub fn new() -> Self {
@@ -325,6 +337,7 @@ impl Trail {
         let explaining = root.explaining.as_deref();
         let places = explaining.map(|explaining| lock(&explaining.notes).places.clone());
         let mut attempts = lock(&root.attempts);
+        root.begun.store(1, Ordering::Relaxed);
         let places = places.filter(|_| attempts.len() < EXPLAINED);
         let explains = places.is_some();
         attempts.push(Attempt {
@@ -439,10 +452,25 @@ fn subtract(sum: &AtomicU64, less: u64) {
     }
 }
 
+impl Shared {
+    /// Makes it as if it were new. Nobody else holds it.
+    #[inline]
+    fn wipe(&self) {
+        if self.begun.load(Ordering::Relaxed) != 0 {
+            lock(&self.attempts).clear();
+            self.begun.store(0, Ordering::Relaxed);
+        }
+        self.extra.store(UNLIMITED, Ordering::Relaxed);
+        self.tokens.store(0, Ordering::Relaxed);
+        self.nano_dollars.store(0, Ordering::Relaxed);
+    }
+}
+
 impl Default for Shared {
     fn default() -> Self {
         Self {
             parent: None,
+            begun: AtomicU32::new(0),
             attempts: Mutex::default(),
             extra: AtomicU32::new(UNLIMITED),
             tokens: AtomicU64::new(0),
@@ -545,14 +573,14 @@ impl SpareTrail {
     /// The spare trail as if it were new, or else a new one.
     #[inline]
     fn take(&mut self) -> Trail {
-        // If nobody else holds it, nobody can come to hold it meanwhile.
-        if let Some(spare) = &mut self.0
-            && let Some(shared) = Arc::get_mut(&mut spare.0)
+        // If nobody else holds it, nobody can come to hold it meanwhile. There are no weak handles of trails, so that this
+        // need not be asked by a locked operation.
+        if let Some(spare) = &self.0
+            && Arc::strong_count(&spare.0) == 1
         {
-            unlocked(&mut shared.attempts).clear();
-            shared.extra = AtomicU32::new(UNLIMITED);
-            shared.tokens = AtomicU64::new(0);
-            shared.nano_dollars = AtomicU64::new(0);
+            // Pairs with the letting go of who held it last.
+            fence(Ordering::Acquire);
+            spare.0.wipe();
             return spare.clone();
         }
         self.0.insert(Trail::new()).clone()

@@ -60,7 +60,7 @@ pin_project! {
 
 impl<S: Service<Req>, P, O: Observe, Req> Guarded<S, P, O, Req> {
     /// Follows a call that is under way.
-    #[inline]
+    #[inline(always)]
     pub const fn calling(future: S::Future, completion: Completion<O>, protocol: P) -> Self {
         Self {
             protocol,
@@ -116,12 +116,7 @@ where
                 // Before the end of the call wakes those who wait for what the future holds.
                 this.state.set(State::Over { rejection: None });
                 this.protocol.arrived(result, this.completion, now);
-                match polled {
-                    Poll::Ready(result) => {
-                        Poll::Ready(this.protocol.complete_in(result, this.completion, now))
-                    }
-                    Poll::Pending => Poll::Pending,
-                }
+                this.protocol.hand_on(polled, this.completion, now)
             }
             StateProj::Over { rejection } => {
                 let Some(rejection) = rejection.take() else {

@@ -11,6 +11,8 @@
 //! Every layer that measures a call takes a protocol, and answers through a response future of this module: [`Guarded`] where it
 //! may refuse the call, [`Followed`] where it refuses none.
 
+use std::task::Poll;
+
 use crate::{
     completion::{Chunks, Completion, GuardedStream, Observe},
     context::{Call, Context},
@@ -79,6 +81,27 @@ macro_rules! forward_answers {
             Err: 'static,
         {
             self.inner.complete_in(result, completion, now)
+        }
+
+        #[inline(always)]
+        fn hand_on<O: Observe>(
+            &self,
+            polled: ::std::task::Poll<Result<Res, Err>>,
+            completion: &mut Option<Completion<O>>,
+            now: Timestamp,
+        ) -> ::std::task::Poll<Result<Self::Response<O>, Err>>
+        where
+            Err: 'static,
+        {
+            self.inner.hand_on(polled, completion, now)
+        }
+
+        #[inline(always)]
+        fn pass(
+            &self,
+            polled: ::std::task::Poll<Result<Res, Err>>,
+        ) -> ::std::task::Poll<Result<Res, Err>> {
+            self.inner.pass(polled)
         }
     };
 }
@@ -213,6 +236,31 @@ pub trait Protocol<Req, Res, Err>: Clone {
             unreachable!("a call ends once");
         };
         self.complete(result, completion, now)
+    }
+
+    /// [`complete_in`](Self::complete_in) of what a future was polled to, as it lies there. A protocol whose responses are
+    /// large takes from it what is there, so that it is not moved as large as it can be.
+    #[inline(always)]
+    fn hand_on<O: Observe>(
+        &self,
+        polled: Poll<Result<Res, Err>>,
+        completion: &mut Option<Completion<O>>,
+        now: Timestamp,
+    ) -> Poll<Result<Self::Response<O>, Err>>
+    where
+        Err: 'static,
+    {
+        match polled {
+            Poll::Ready(result) => Poll::Ready(self.complete_in(result, completion, now)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// What a future was polled to, as it is: for layers that hand answers on unchanged. Likewise not moved as large as it can
+    /// be.
+    #[inline(always)]
+    fn pass(&self, polled: Poll<Result<Res, Err>>) -> Poll<Result<Res, Err>> {
+        polled
     }
 }
 

@@ -57,7 +57,7 @@ pin_project! {
 // ===== impl ResponseFuture =====
 
 impl<S: Service<Req>, P, B: Store, A, Req> ResponseFuture<S, P, B, A, Req> {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn calling(future: S::Future, held: Held<B>, protocol: P, advise: A) -> Self {
         Self {
             protocol,
@@ -66,13 +66,11 @@ impl<S: Service<Req>, P, B: Store, A, Req> ResponseFuture<S, P, B, A, Req> {
         }
     }
 
-    pub(super) fn waiting(wait: Wait<S, B, Req>, protocol: P, advise: A) -> Self {
+    pub(super) const fn waiting(wait: Box<Wait<S, B, Req>>, protocol: P, advise: A) -> Self {
         Self {
             protocol,
             advise,
-            state: State::Waiting {
-                wait: Box::new(wait),
-            },
+            state: State::Waiting { wait },
         }
     }
 
@@ -138,12 +136,7 @@ where
                     let protocol = this.protocol;
                     let mut completion = Some(released.guard());
                     protocol.arrived(result, &mut completion, now);
-                    return match polled {
-                        Poll::Ready(result) => {
-                            Poll::Ready(protocol.complete_in(result, &mut completion, now))
-                        }
-                        Poll::Pending => Poll::Pending,
-                    };
+                    return protocol.hand_on(polled, &mut completion, now);
                 }
                 StateProj::Waiting { wait } => {
                     let state = match ready!(wait.poll(cx)) {

@@ -15,7 +15,7 @@ use super::{
     buckets::{Place, Store},
     gates::Watch,
     held::Held,
-    limiter::{Limiter, Verdict},
+    limiter::{Limiter, Queued, Verdict},
     settle::{Calling, Settle},
     state::Amounts,
     wait::Wait,
@@ -133,7 +133,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         let now = Timestamp::now();
         let context = self.protocol.context(&request);
@@ -142,15 +142,28 @@ where
             .unwrap_or_else(|| self.protocol.cost(&request));
         let key = self.key.key(&request, context);
         let cost = self.limiter.parts(&cost);
-        match self.limiter.take(&key, &cost, now) {
-            Some(place) => self.start(request, key, place, cost, now),
-            None => self.turn_away(request, key, cost, now),
-        }
+        let place = match self.limiter.take(&key, &cost, now) {
+            Some(place) => place,
+            // What this makes is small, so that the future of a call which finds enough is made where it is to lie.
+            None => match self.turn_away(&request, &key, &cost, now) {
+                Verdict::Admitted(place) => place,
+                Verdict::Refused(rejection) => {
+                    let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
+                    return ResponseFuture::refused(rejection, protocol, advise);
+                }
+                Verdict::Waits(queued) => {
+                    let wait = self.wait(request, key, queued);
+                    let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
+                    return ResponseFuture::waiting(wait, protocol, advise);
+                }
+            },
+        };
+        self.start(request, key, place, cost, now)
     }
 }
 
 impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
-    #[inline]
+    #[inline(always)]
     fn start<Req>(
         &mut self,
         request: Req,
@@ -179,41 +192,39 @@ impl<S, P, B: Store, F, A> RateLimit<S, P, B, F, A> {
         ResponseFuture::calling(future, held, protocol, advise)
     }
 
+    /// What becomes of a call that did not find enough.
     #[cold]
-    fn turn_away<Req>(
-        &mut self,
-        request: Req,
-        key: B::Key,
-        cost: Amounts,
-        now: Timestamp,
-    ) -> ResponseFuture<S, P, B, A, Req>
+    #[inline(never)]
+    fn turn_away<Req>(&self, request: &Req, key: &B::Key, cost: &Amounts, now: Timestamp) -> Verdict
     where
-        S: Service<Req> + Clone,
+        S: Service<Req>,
         P: Protocol<Req, S::Response, S::Error>,
-        A: Clone,
     {
         let (priority, deadline) = self
             .protocol
-            .context(&request)
+            .context(request)
             .map(|context| (context.priority, context.deadline))
             .unwrap_or_default();
         let deadline = deadline.map(|deadline| Timestamp::from_instant(deadline, now));
-        let (protocol, advise) = (self.protocol.clone(), self.advise.clone());
-        match self.limiter.turn_away(&key, &cost, priority, deadline, now) {
-            Verdict::Admitted(place) => self.start(request, key, place, cost, now),
+        match self.limiter.turn_away(key, cost, priority, deadline, now) {
             Verdict::Refused(rejection) => {
-                let rejection = self.limiter.explain(rejection, &key, &cost, now);
-                ResponseFuture::refused(rejection, protocol, advise)
+                Verdict::Refused(self.limiter.explain(rejection, key, cost, now))
             }
-            Verdict::Waits(queued) => {
-                // The instance that was readied is the one that will be called.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                let limiter = self.limiter.share();
-                let wait = Wait::new(ready, request, limiter, key, queued);
-                ResponseFuture::waiting(wait, protocol, advise)
-            }
+            other => other,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait<Req>(&mut self, request: Req, key: B::Key, queued: Queued) -> Box<Wait<S, B, Req>>
+    where
+        S: Clone,
+    {
+        // The instance that was readied is the one that will be called.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        let limiter = self.limiter.share();
+        Box::new(Wait::new(ready, request, limiter, key, queued))
     }
 }
 

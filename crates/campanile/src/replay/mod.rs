@@ -38,6 +38,14 @@ pub trait Replay<Req> {
         self.is_whole(kept)
     }
 
+    /// The request as it is kept, where it is kept as one: what travels with it need not be kept a second time then. `None` by
+    /// default.
+    #[inline]
+    fn kept<'a>(&self, kept: &'a Self::Kept) -> Option<&'a Self::Request> {
+        let _ = kept;
+        None
+    }
+
     /// The request for another attempt; `None` when it cannot be sent again.
     fn again(&self, kept: &mut Self::Kept) -> Option<Self::Request>;
 }
@@ -56,6 +64,11 @@ impl<Req: Clone> Replay<Req> for Cloned {
     #[inline]
     fn keep(&self, request: Req) -> (Req, Req) {
         (request.clone(), request)
+    }
+
+    #[inline]
+    fn kept<'a>(&self, kept: &'a Req) -> Option<&'a Req> {
+        Some(kept)
     }
 
     fn again(&self, kept: &mut Req) -> Option<Req> {

@@ -69,10 +69,11 @@ pin_project! {
 /// What is known of a call over all its attempts.
 pub(super) struct Call<K> {
     kept: K,
-    pub(super) trail: Option<Trail>,
-    pub(super) deadline: Option<Instant>,
+    /// Unless what is kept carries it.
+    trail: Option<Trail>,
+    deadline: Option<Instant>,
     /// The number of the first attempt that this layer made.
-    pub(super) first: u32,
+    first: u32,
     retries: u32,
     previous: Duration,
 }
@@ -80,12 +81,18 @@ pub(super) struct Call<K> {
 // ===== impl Call =====
 
 impl<K> Call<K> {
-    pub(super) const fn new(kept: K) -> Self {
+    #[inline(always)]
+    pub(super) const fn new(
+        kept: K,
+        trail: Option<Trail>,
+        deadline: Option<Instant>,
+        first: u32,
+    ) -> Self {
         Self {
             kept,
-            trail: None,
-            deadline: None,
-            first: 0,
+            trail,
+            deadline,
+            first,
             retries: 0,
             previous: Duration::ZERO,
         }
@@ -93,14 +100,16 @@ impl<K> Call<K> {
 
     /// Whether there is another attempt after this answer, and if so the leave for it, and when.
     #[cold]
-    fn next<S, P, A, R, Req>(
+    fn next<S, P, A, R, Req, Res, Err>(
         &mut self,
         shared: &Shared<S, P, A, R>,
         ended: Ended,
         now: Instant,
     ) -> Option<(Extra, Instant)>
     where
-        R: Replay<Req, Kept = K>,
+        P: Protocol<R::Request, Res, Err>,
+        R: Replay<Req, Kept = K> + 'static,
+        Req: 'static,
     {
         let Next::Retry { wait, budgeted } = ended.next(&shared.config) else {
             return None;
@@ -109,13 +118,28 @@ impl<K> Call<K> {
             return None;
         }
         let budget = shared.budget.as_ref().filter(|_| budgeted);
-        let Some(extra) = Extra::ask(self.trail.as_ref(), budget.map(|budget| (budget, 1))) else {
+        let trail = self.trail.as_ref().or_else(|| self.carried(shared));
+        let Some(extra) = Extra::ask(trail, budget.map(|budget| (budget, 1))) else {
             tracing::debug!(outcome = ?ended.outcome, "no attempts left for a retry");
             return None;
         };
         tracing::debug!(retry = self.retries + 1, outcome = ?ended.outcome, ?wait, "a call will be tried again");
         self.previous = wait;
         Some((extra, after(now, wait)))
+    }
+
+    /// The trail that is kept with the request.
+    fn carried<S, P, A, R, Req, Res, Err>(&self, shared: &Shared<S, P, A, R>) -> Option<&Trail>
+    where
+        P: Protocol<R::Request, Res, Err>,
+        R: Replay<Req, Kept = K> + 'static,
+        Req: 'static,
+    {
+        if shared.config.trail == super::KeepTrail::Never {
+            return None;
+        }
+        let request = shared.replay.kept(&self.kept)?;
+        shared.protocol.context(request)?.trail.as_ref()
     }
 
     /// The request once more, for the next attempt.
@@ -148,7 +172,7 @@ where
     S: Service<R::Request>,
     R: Replay<Req>,
 {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn new(
         shared: Share<Shared<S, P, A, R>>,
         call: Call<R::Kept>,
@@ -175,11 +199,10 @@ where
     /// # Panics
     ///
     /// When it is polled after it was ready.
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // One place from the service's answer to the caller's: answers are large.
-        let mut polled = match this.state.as_mut().project() {
+        let polled = match this.state.as_mut().project() {
             StateProj::Calling { future } => future.poll(cx),
             _ => Poll::Pending,
         };
@@ -193,18 +216,21 @@ where
             Poll::Pending => None,
         };
         let waits = polled.is_pending() && !matches!(*this.state, State::Calling { .. });
-        if waits || judged.is_some() {
-            go_on(
-                shared,
-                this.call,
-                this.sent,
-                this.state,
-                cx,
-                &mut polled,
-                judged,
-            );
-            tell_what_was_sent(shared, this.sent, &mut polled);
+        if !waits && judged.is_none() {
+            return shared.protocol.pass(polled);
         }
+        // Another place: one that others look into is moved as a block.
+        let mut polled = polled;
+        go_on(
+            shared,
+            this.call,
+            this.sent,
+            this.state,
+            cx,
+            &mut polled,
+            judged,
+        );
+        tell_what_was_sent(shared, this.sent, &mut polled);
         polled
     }
 }
@@ -223,7 +249,8 @@ fn go_on<S, P, A, R, Req>(
     S: Service<R::Request> + Clone,
     P: Protocol<R::Request, S::Response, S::Error>,
     A: Advise<S::Response, S::Error>,
-    R: Replay<Req>,
+    R: Replay<Req> + 'static,
+    Req: 'static,
 {
     loop {
         if let (Some((outcome, advice)), Poll::Ready(result)) = (judged, &*polled) {

@@ -79,22 +79,32 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
-        let shared = &self.shared;
+        // Counted first: a locked operation waits for all that was written before it, and requests are copied here.
+        let shared = self.shared.share();
         let (mut request, kept) = shared.replay.keep(request);
-        let mut call = Call::new(kept);
+        let mut trail = None;
         let keep = shared.config.trail;
         if keep.applies(|| shared.protocol.context(&request).is_some())
             && let Some(context) = shared.protocol.context_mut(&mut request)
         {
-            call.trail = Some(self.spare.lend(context, shared.config.attempts));
+            let attempts = shared.config.attempts;
+            match &context.trail {
+                // Kept with the request already: not counted twice.
+                Some(carried) if shared.replay.kept(&kept).is_some() => {
+                    if let Some(attempts) = attempts {
+                        carried.limit(attempts);
+                    }
+                }
+                _ => trail = Some(self.spare.lend(context, attempts)),
+            }
         }
-        if let Some(context) = shared.protocol.context(&request) {
-            call.deadline = context.deadline;
-            call.first = context.attempt;
-        }
-        RetryFuture::new(shared.share(), call, self.inner.call(request))
+        let context = shared.protocol.context(&request);
+        let (deadline, first) =
+            context.map_or((None, 0), |context| (context.deadline, context.attempt));
+        let future = self.inner.call(request);
+        RetryFuture::new(shared, Call::new(kept, trail, deadline, first), future)
     }
 }
 

@@ -88,7 +88,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, mut request: Req) -> Self::Future {
         let now = Timestamp::now();
         let context = self.protocol.context(&request);

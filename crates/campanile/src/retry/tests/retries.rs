@@ -231,6 +231,34 @@ async fn layers_share_the_attempts_of_a_call() {
     assert_eq!(script.counts().calls, 9 + 3 + 2);
 }
 
+/// A trail that the call brings along is kept with the request, and nowhere else; retries draw on it all the same, unless
+/// they are told to keep none.
+#[tokio::test(start_paused = true)]
+async fn a_trail_that_a_call_carries_is_held_once() {
+    for (keep, calls, left) in [(KeepTrail::Always, 2, 0), (KeepTrail::Never, 3, 1)] {
+        let made = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = Arc::clone(&made);
+        let inner = tower::service_fn(move |call: Call<()>| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(SEC).await;
+                drop(call);
+                Err::<(), BoxError>("down".into())
+            }
+        });
+        let layer = RetryLayer::new(plain().with_trail(keep)).unwrap().calls();
+        let mut service = layer.layer(inner);
+        let trail = Trail::with_attempts(2);
+        let mut call = Call::new(());
+        call.context.trail = Some(trail.clone());
+        let waiting = begin(&mut service, call).await;
+        assert_eq!(trail.holders(), 3, "this test, the call, and what is kept");
+        assert!(waiting.await.is_err());
+        assert_eq!(made.load(std::sync::atomic::Ordering::Relaxed), calls);
+        assert_eq!((trail.left(), trail.holders()), (Some(left), 1));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retries_are_paid_for_by_successes() {
     let script = Script::<&str>::new(Step::error("down"));
