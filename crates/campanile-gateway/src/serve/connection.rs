@@ -164,10 +164,20 @@ where
                     this.under_way.link = Some(Arc::clone(link));
                 }
                 *this.is_wakeful = true;
-                match this.state {
-                    State::Http(http) => Pin::new(&mut **http).graceful_shutdown(),
-                    State::Dozing(..) => return Poll::Ready(()),
-                    State::Closing(_) | State::Over => {}
+                match std::mem::replace(this.state, State::Over) {
+                    State::Http(mut http) => {
+                        Pin::new(&mut *http).graceful_shutdown();
+                        *this.state = State::Http(http);
+                    }
+                    // What it has sent already is answered, as if it had come later.
+                    State::Dozing(mut transport, service) => match transport.poll_first(cx) {
+                        Poll::Ready(true) => {
+                            let http = http(transport, service, &link.served, false);
+                            *this.state = State::Http(http);
+                        }
+                        Poll::Ready(false) | Poll::Pending => return Poll::Ready(()),
+                    },
+                    other @ (State::Closing(_) | State::Over) => *this.state = other,
                 }
             }
         }

@@ -11,11 +11,16 @@ async fn a_stop_closes_what_is_idle_and_lets_answers_finish() {
     assert_eq!(used.get("/healthz", "").await.status, 200);
     let mut busy = Client::new(&served);
     busy.post("/v1/chat/completions", "", &streamed()).await;
+    let mut asking = Client::new(&served);
     tokio::time::sleep(SECOND * 6).await;
 
+    // Nobody has looked at it when the stop begins.
+    asking.send("GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     gateway.stop();
     served.stop.enter(Phase::Stopping);
+    assert_eq!(asking.answer().await.status, 503);
     assert!(idle.is_closed().await && used.is_closed().await);
+    assert!(asking.is_closed().await);
     let mut late = Client::new(&served);
     let answer = late.ask("/v1/messages", "", &chat()).await;
     assert_eq!(
