@@ -27,13 +27,27 @@ use super::{
 const MOST_UNSENT: usize = 3;
 
 /// A connection, by what is spoken over it.
-enum Connected {
+pub(super) enum Connected {
     H1(Connection),
     H2(Sender),
 }
 
-/// A connection that is being made.
-type Making = Pin<Box<dyn Future<Output = Result<Connected, HttpError>> + Send>>;
+/// A connection that is being made: of a type that cannot be written down.
+pub(super) type Making = Pin<Box<dyn Future<Output = Result<Connected, HttpError>> + Send>>;
+
+/// What makes connections to an origin.
+pub(super) type Maker = Box<dyn Fn(Arc<Origin>) -> Making + Send + Sync>;
+
+/// Makes connections to this address.
+pub(super) fn maker<C>(connector: C, address: Uri) -> Maker
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Read + Write + Connects + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    Box::new(move |origin| Box::pin(make(connector.clone(), origin, address.clone())))
+}
 
 /// Whoever waits for an idle connection while it makes one.
 struct Waiting {
@@ -42,26 +56,12 @@ struct Waiting {
 }
 
 /// Makes a call over a connection that is there or made for it.
-pub(super) async fn call<C>(
-    connector: C,
+pub(super) async fn call(
     origin: Arc<Origin>,
     mut request: Request<Full<Bytes>>,
-) -> Result<Response<HttpBody>, HttpError>
-where
-    C: Service<Uri> + Clone + Send + 'static,
-    C::Response: Read + Write + Connects + Send + Unpin + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send + 'static,
-{
+) -> Result<Response<HttpBody>, HttpError> {
     for unsent in 0.. {
-        let make = || {
-            make(
-                connector.clone(),
-                Arc::clone(&origin),
-                request.uri().clone(),
-            )
-        };
-        let mut sender = match connected(&origin, make).await? {
+        let mut sender = match connected(&origin).await? {
             Connected::H1(connection) => return Exchange::new(connection, request).await,
             Connected::H2(sender) => sender,
         };
@@ -76,16 +76,13 @@ where
 }
 
 /// A connection that is there, or that is made.
-async fn connected<M>(origin: &Arc<Origin>, make: impl Fn() -> M) -> Result<Connected, HttpError>
-where
-    M: Future<Output = Result<Connected, HttpError>> + Send + 'static,
-{
+async fn connected(origin: &Arc<Origin>) -> Result<Connected, HttpError> {
     loop {
         if let Some(sender) = origin.http2() {
             return Ok(Connected::H2(sender));
         }
         if !origin.speaks_http2() {
-            return idle_or_made(origin, Box::pin(make())).await;
+            return idle_or_made(origin, origin.make()).await;
         }
         // One connection is enough: whoever makes it makes it for all who wait here, and fails for all of them.
         let failures = origin.failures();
@@ -98,7 +95,7 @@ where
             return Err(HttpError::Connect(what.into()));
         }
         if origin.speaks_http2() {
-            let made = make().await;
+            let made = origin.make().await;
             if made.is_err() {
                 origin.has_failed();
             }

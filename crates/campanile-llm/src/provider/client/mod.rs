@@ -14,7 +14,9 @@
 //!
 //! **Sharing.** Clones share all of it.
 //!
-//! **Errors.** [`HttpError`]. A call is never sent twice, but for one that a connection of HTTP/2 has given back unsent.
+//! **Errors.** [`HttpError`]. A call is sent a second time in two cases alone: a connection of HTTP/2 has given it back unsent; or one of
+//! HTTP/1 that had served before was closed within a second of the call, without a word. Then server and call have missed each other:
+//! servers close idle connections unannounced, and some after each stream. Browsers and curl do so too.
 
 mod body;
 mod config;
@@ -156,7 +158,15 @@ impl<C> HttpClient<C> {
             last: None,
         }
     }
+}
 
+impl<C> HttpClient<C>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Read + Write + Connection + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
     /// Where this address leads.
     fn origin(&mut self, uri: &Uri) -> Result<Arc<Origin>, HttpError> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
@@ -168,7 +178,7 @@ impl<C> HttpClient<C> {
         {
             return Ok(Arc::clone(last));
         }
-        let origin = self.pool.origin(scheme, authority);
+        let origin = self.pool.origin(scheme, authority)?;
         self.last = Some(Arc::clone(&origin));
         Ok(origin)
     }
@@ -199,10 +209,7 @@ where
         };
         match origin.idle() {
             Some(connection) => HttpFuture::exchange(Exchange::new(connection, request)),
-            None => {
-                let connector = self.pool.connector.clone();
-                HttpFuture::connecting(connect::call(connector, origin, request))
-            }
+            None => HttpFuture::connecting(connect::call(origin, request)),
         }
     }
 }
@@ -224,19 +231,31 @@ impl<C> fmt::Debug for HttpClient<C> {
 
 // ===== impl Pool =====
 
-impl<C> Pool<C> {
-    fn origin(&self, scheme: &Scheme, authority: &Authority) -> Arc<Origin> {
+impl<C> Pool<C>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Read + Write + Connection + Send + Unpin + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    fn origin(&self, scheme: &Scheme, authority: &Authority) -> Result<Arc<Origin>, HttpError> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (scheme.clone(), authority.clone());
         if let Some(origin) = origins.get(&key) {
-            return Arc::clone(origin);
+            return Ok(Arc::clone(origin));
         }
         // Each time that they are twice as many, those are forgotten that nobody uses.
         if origins.len().is_power_of_two() {
             origins.retain(|_, origin| Arc::strong_count(origin) > 1 || !origin.is_empty());
         }
-        let origin = Arc::new(Origin::new(scheme, authority, &self.config));
+        let address = Uri::builder()
+            .scheme(scheme.clone())
+            .authority(authority.clone())
+            .path_and_query("/");
+        let address = address.build().map_err(|_| HttpError::Address)?;
+        let maker = connect::maker(self.connector.clone(), address);
+        let origin = Arc::new(Origin::new(scheme, authority, &self.config, maker));
         origins.insert(key, Arc::clone(&origin));
-        origin
+        Ok(origin)
     }
 }

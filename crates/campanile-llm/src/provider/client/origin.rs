@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     HttpConfig,
+    connect::{Maker, Making},
     h1::{self, Connection, Io},
     h2::Sender,
 };
@@ -34,6 +35,7 @@ pub(super) struct Origin {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) config: HttpConfig,
+    maker: Maker,
     /// The line of the head that names the host.
     pub(super) host: Box<str>,
     /// Whose turn it is to make a connection of HTTP/2: one is enough.
@@ -67,7 +69,12 @@ struct Sweeping(Weak<Origin>);
 // ===== impl Origin =====
 
 impl Origin {
-    pub(super) fn new(scheme: &Scheme, authority: &Authority, config: &HttpConfig) -> Self {
+    pub(super) fn new(
+        scheme: &Scheme,
+        authority: &Authority,
+        config: &HttpConfig,
+        maker: Maker,
+    ) -> Self {
         let usual = match scheme.as_str() {
             "https" => 443,
             _ => 80,
@@ -81,6 +88,7 @@ impl Origin {
             scheme: scheme.clone(),
             authority: authority.clone(),
             config: config.clone(),
+            maker,
             host: host.into(),
             turn: Turns::new(()),
             failures: AtomicU64::new(0),
@@ -94,6 +102,11 @@ impl Origin {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a connection.
+    pub(super) fn make(self: &Arc<Self>) -> Making {
+        (self.maker)(Arc::clone(self))
     }
 
     /// Whether there is no connection.

@@ -4,6 +4,7 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -11,9 +12,13 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use memchr::memmem;
+use tokio::time::Instant;
 
 use super::{Body, Connection, Io, head, read};
-use crate::provider::{HttpBody, HttpError};
+use crate::provider::{
+    HttpBody, HttpError,
+    client::connect::{Connected, Making},
+};
 
 /// How many heads may come ahead of that of the answer.
 const MOST_INTERIM: u8 = 32;
@@ -22,8 +27,10 @@ const MOST_INTERIM: u8 = 32;
 pub(in super::super) struct Exchange {
     /// `None` once it is over.
     connection: Option<Connection>,
-    /// Whether it was polled.
-    begun: bool,
+    /// When it was polled first.
+    begun: Option<Instant>,
+    /// Another connection, after the first was closed as the request came.
+    renewing: Option<Making>,
     out: Outgoing,
     /// Why the request could not be sent. The server may have answered all the same, and said why.
     unsent: Option<io::Error>,
@@ -33,13 +40,19 @@ pub(in super::super) struct Exchange {
     interim: u8,
 }
 
-/// A request that is not sent yet, or what is left of it.
+/// A request, and how much of it is sent.
 #[derive(Default)]
 pub(super) struct Outgoing {
     head: BytesMut,
     body: Bytes,
+    /// How many bytes of head and body.
+    written: usize,
+    /// Whether that is all, and on its way.
     sent: bool,
 }
+
+/// How soon a server and a call that miss each other find out.
+const MISSED: Duration = Duration::from_secs(1);
 
 // ===== impl Exchange =====
 
@@ -51,10 +64,12 @@ impl Exchange {
         let head = head::request(&parts, host, connection.proxied, body.len());
         Self {
             connection: Some(connection),
-            begun: false,
+            begun: None,
+            renewing: None,
             out: Outgoing {
                 head,
                 body,
+                written: 0,
                 sent: false,
             },
             unsent: None,
@@ -62,6 +77,27 @@ impl Exchange {
             gathered: BytesMut::new(),
             interim: 0,
         }
+    }
+
+    /// Whether the server has closed the connection just as the request came, and so has not seen it.
+    fn was_missed(&self, error: &HttpError) -> bool {
+        let closed = match error {
+            HttpError::Closed => true,
+            HttpError::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionAborted
+            ),
+            _ => false,
+        };
+        closed
+            && self.connection.as_ref().is_some_and(|it| it.used)
+            && self.gathered.is_empty()
+            && self.interim == 0
+            && self
+                .begun
+                .is_some_and(|begun| Instant::now() - begun < MISSED)
     }
 
     /// The answer, if its head is whole.
@@ -136,15 +172,28 @@ impl Future for Exchange {
         loop {
             let connection = this.connection.as_mut();
             let connection = connection.expect("polled after it was ready");
-            if !mem::replace(&mut this.begun, true) && connection.is_stale() {
-                // Nothing is sent yet, so another will do.
-                match connection.origin.idle() {
-                    Some(other) => *connection = other,
-                    None => {
+            if this.begun.is_none() {
+                this.begun = Some(Instant::now());
+                if connection.is_stale() {
+                    this.renewing = Some(connection.origin.make());
+                }
+            }
+            if let Some(making) = &mut this.renewing {
+                match ready!(making.as_mut().poll(cx)) {
+                    Ok(Connected::H1(made)) => *connection = made,
+                    // It is another server by now, or none.
+                    Ok(Connected::H2(_)) => {
                         this.connection = None;
                         return Poll::Ready(Err(HttpError::Closed));
                     }
+                    Err(error) => {
+                        this.connection = None;
+                        return Poll::Ready(Err(error));
+                    }
                 }
+                this.renewing = None;
+                this.unsent = None;
+                this.out.rewind();
             }
             let io = &mut *connection.io;
             // Both ways at once: a server may answer before it has read everything.
@@ -165,6 +214,13 @@ impl Future for Exchange {
                 }
                 Err(error) => Err(HttpError::Io(error)),
             };
+            if let Err(error) = &bytes
+                && this.was_missed(error)
+                && let Some(connection) = &this.connection
+            {
+                this.renewing = Some(connection.origin.make());
+                continue;
+            }
             let answer = bytes.and_then(|bytes| this.answer(bytes));
             if let Some(answer) = answer.transpose() {
                 // Whatever is wrong, nothing more is to be had of it.
@@ -183,20 +239,28 @@ impl Outgoing {
         if self.sent {
             return Poll::Ready(Ok(()));
         }
-        while !self.head.is_empty() || !self.body.is_empty() {
-            let slices = [IoSlice::new(&self.head), IoSlice::new(&self.body)];
-            let first = usize::from(self.head.is_empty());
+        while self.written < self.head.len() + self.body.len() {
+            let of_head = self.written.min(self.head.len());
+            let of_body = self.written - of_head;
+            let slices = [
+                IoSlice::new(&self.head[of_head..]),
+                IoSlice::new(&self.body[of_body..]),
+            ];
+            let first = usize::from(of_head == self.head.len());
             let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices[first..]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let of_head = written.min(self.head.len());
-            self.head.advance(of_head);
-            self.body.advance(written - of_head);
+            self.written += written;
         }
         ready!(Pin::new(&mut *io).poll_flush(cx))?;
-        self.head = BytesMut::new();
         self.sent = true;
         Poll::Ready(Ok(()))
+    }
+
+    /// Begins anew.
+    const fn rewind(&mut self) {
+        self.written = 0;
+        self.sent = false;
     }
 }
