@@ -15,8 +15,8 @@
 //! **Sharing.** Clones share all of it.
 //!
 //! **Errors.** [`HttpError`]. A call is sent a second time in two cases alone: a connection of HTTP/2 has given it back unsent; or one of
-//! HTTP/1 that had served before was closed within a second of the call, without a word. Then server and call have missed each other:
-//! servers close idle connections unannounced, and some after each stream. Browsers and curl do so too.
+//! HTTP/1 that had served before was closed before the call came, which is known from the server's system refusing what came. Servers close
+//! idle connections unannounced, and some after each stream, so the two may miss each other.
 
 mod body;
 mod config;

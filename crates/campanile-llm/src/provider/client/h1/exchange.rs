@@ -51,7 +51,7 @@ pub(super) struct Outgoing {
     sent: bool,
 }
 
-/// How soon a server and a call that miss each other find out.
+/// How soon a server and a call that miss each other find out, at most.
 const MISSED: Duration = Duration::from_secs(1);
 
 // ===== impl Exchange =====
@@ -79,25 +79,32 @@ impl Exchange {
         }
     }
 
-    /// Whether the server has closed the connection just as the request came, and so has not seen it.
-    fn was_missed(&self, error: &HttpError) -> bool {
-        let closed = match error {
-            HttpError::Closed => true,
-            HttpError::Io(error) => matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::ConnectionAborted
-            ),
-            _ => false,
+    /// Whether the server had closed the connection before the request came, so that it cannot have seen it: then it has said so
+    /// by an end, and the system on its side has refused what came afterwards, so that nothing more can be written. Who closes
+    /// after reading the request refuses nothing.
+    fn was_missed(&mut self, error: &HttpError) -> bool {
+        if self
+            .begun
+            .is_none_or(|begun| Instant::now() - begun > MISSED)
+        {
+            return false;
+        }
+        let (Some(connection), HttpError::Closed, true, 0) = (
+            &mut self.connection,
+            error,
+            self.gathered.is_empty(),
+            self.interim,
+        ) else {
+            return false;
         };
-        closed
-            && self.connection.as_ref().is_some_and(|it| it.used)
-            && self.gathered.is_empty()
-            && self.interim == 0
-            && self
-                .begun
-                .is_some_and(|begun| Instant::now() - begun < MISSED)
+        let mut cx = Context::from_waker(Waker::noop());
+        // An empty line after a request means nothing.
+        connection.used
+            && (self.unsent.is_some()
+                || matches!(
+                    Pin::new(&mut *connection.io).poll_write(&mut cx, b"\r\n"),
+                    Poll::Ready(Err(_))
+                ))
     }
 
     /// The answer, if its head is whole.
@@ -203,10 +210,7 @@ impl Future for Exchange {
                 this.unsent = Some(error);
             }
             let bytes = match ready!(read(io, cx, Bytes::copy_from_slice)) {
-                Ok(bytes) if bytes.is_empty() => Err(match this.unsent.take() {
-                    Some(error) => HttpError::Io(error),
-                    None => HttpError::Closed,
-                }),
+                Ok(bytes) if bytes.is_empty() => Err(HttpError::Closed),
                 Ok(bytes) => Ok(bytes),
                 // TLS that ended without its own word of it.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -221,6 +225,10 @@ impl Future for Exchange {
                 this.renewing = Some(connection.origin.make());
                 continue;
             }
+            let bytes = bytes.map_err(|error| match (error, this.unsent.take()) {
+                (HttpError::Closed, Some(unsent)) => HttpError::Io(unsent),
+                (error, _) => error,
+            });
             let answer = bytes.and_then(|bytes| this.answer(bytes));
             if let Some(answer) = answer.transpose() {
                 // Whatever is wrong, nothing more is to be had of it.

@@ -13,7 +13,10 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{framing::Framing, *};
-use crate::provider::{HttpBody, HttpConfig, HttpError};
+use crate::provider::{
+    HttpBody, HttpConfig, HttpError,
+    client::connect::{Connected, Maker},
+};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -23,6 +26,8 @@ struct Script {
     reads: VecDeque<Vec<u8>>,
     /// What comes after it: an end, or nothing.
     stays: bool,
+    /// How often there is nothing yet.
+    waits: usize,
     written: Arc<Mutex<Vec<u8>>>,
     /// How many bytes can be written, and what happens then.
     room: Option<(usize, Option<io::ErrorKind>)>,
@@ -52,6 +57,10 @@ impl Read for Script {
         _cx: &mut Context<'_>,
         mut buffer: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.waits > 0 {
+            self.waits -= 1;
+            return Poll::Pending;
+        }
         if let Some(mut piece) = self.reads.pop_front() {
             let rest = piece.split_off(piece.len().min(buffer.remaining()));
             buffer.put_slice(&piece);
@@ -98,13 +107,19 @@ impl Write for Script {
 }
 
 fn origin() -> Arc<Origin> {
+    origin_of(Box::new(|_| {
+        Box::pin(std::future::ready(Err(HttpError::Closed)))
+    }))
+}
+
+fn origin_of(maker: Maker) -> Arc<Origin> {
     let uri: Uri = "http://a.test:81".parse().unwrap();
     let config = HttpConfig::default();
     Arc::new(Origin::new(
         uri.scheme().unwrap(),
         uri.authority().unwrap(),
         &config,
-        Box::new(|_| Box::pin(std::future::ready(Err(HttpError::Closed)))),
+        maker,
     ))
 }
 
@@ -387,6 +402,43 @@ async fn a_call_does_not_begin_on_a_connection_that_has_spoken() {
         let call = Exchange::new(stale, request()).await;
         assert!(matches!(call, Err(HttpError::Closed)));
         assert!(written.lock().unwrap().is_empty(), "nothing was sent");
+    }
+}
+
+/// Some servers close a connection after each stream, and do not say so before.
+#[tokio::test]
+async fn a_call_that_a_server_missed_as_it_closed_is_made_on_another_connection() {
+    // How much can be written of it before the system of the server refuses, and whether it does.
+    for (room, refuses) in [(10, true), (1_000, false), (0, true)] {
+        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let seen = Arc::clone(&written);
+        let origin = origin_of(Box::new(move |origin| {
+            let mut script = Script::says(&[b"HTTP/1.1 204 No Content\r\n\r\n"]).and_stays();
+            script.written = Arc::clone(&seen);
+            let made = Connection::new(Box::new(script), false, origin);
+            Box::pin(std::future::ready(Ok(Connected::H1(made))))
+        }));
+        for used in [true, false] {
+            // It is quiet when it is looked at, and at its end afterwards.
+            let mut script = Script {
+                waits: usize::from(used),
+                ..Script::default()
+            };
+            script.room = Some((room, refuses.then_some(io::ErrorKind::BrokenPipe)));
+            let connection = Connection::new(Box::new(script), false, Arc::clone(&origin));
+            let connection = if used { connection.used() } else { connection };
+            let answer = Exchange::new(connection, request()).await;
+            assert_eq!(
+                answer.is_ok(),
+                used && refuses,
+                "{room}, {used}: {answer:?}"
+            );
+        }
+        let again = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert_eq!(
+            again.starts_with("POST /v1") && again.ends_with("hello"),
+            refuses
+        );
     }
 }
 
