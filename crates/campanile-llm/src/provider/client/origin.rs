@@ -30,6 +30,10 @@ use super::{
 /// How often connections are looked at that are idle, at least.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How long a connection is left alone after a stream. Some servers, llama.cpp's among them, close after each, and do not say so
+/// before: a call that is made at once would miss that.
+const REST: Duration = Duration::from_millis(10);
+
 /// What is known of one scheme and authority.
 pub(super) struct Origin {
     pub(super) scheme: Scheme,
@@ -61,6 +65,8 @@ struct Connections {
 struct Idle {
     io: Box<dyn Io>,
     proxied: bool,
+    /// Whether it is to be left alone for a moment.
+    rests: bool,
 }
 
 /// Says that nobody sweeps any more, also when the runtime drops the task.
@@ -118,8 +124,16 @@ impl Origin {
     /// A connection of HTTP/1 that is idle and open.
     pub(super) fn idle(self: &Arc<Self>) -> Option<Connection> {
         loop {
-            let (since, mut idle) = self.lock().idle.pop()?;
-            if Instant::now() - since < self.config.idle_timeout && is_quiet(&mut idle.io) {
+            let now = Instant::now();
+            let mut connections = self.lock();
+            let ready = |(since, idle): &(Instant, Idle)| {
+                !idle.rests || now.saturating_duration_since(*since) >= REST
+            };
+            let at = connections.idle.iter().rposition(ready)?;
+            let (since, mut idle) = connections.idle.remove(at);
+            drop(connections);
+            let idle_for = now.saturating_duration_since(since);
+            if idle_for < self.config.idle_timeout && is_quiet(&mut idle.io) {
                 let connection = Connection::new(idle.io, idle.proxied, Arc::clone(self));
                 return Some(connection.used());
             }
@@ -127,14 +141,14 @@ impl Origin {
     }
 
     /// Takes back a connection of HTTP/1 whose call is over. If there are too many, the one goes that was used the longest ago.
-    pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool) {
+    pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool, rests: bool) {
         let most = self.config.max_idle;
         if most == 0 {
             return;
         }
         let mut connections = self.lock();
         let oldest = (connections.idle.len() >= most).then(|| connections.idle.remove(0));
-        let idle = Idle { io, proxied };
+        let idle = Idle { io, proxied, rests };
         connections.idle.push((Instant::now(), idle));
         let waiting = connections.waiting.pop_first();
         drop(connections);

@@ -196,6 +196,8 @@ async fn a_connection_whose_end_comes_late_is_used_again() {
     settle().await;
     connection.write_all(b"0\r\n\r\n").await.unwrap();
     settle().await;
+    // It rests a moment.
+    tokio::time::advance(std::time::Duration::from_millis(20)).await;
     tokio::time::resume();
     let call = tokio::spawn(provider.oneshot(ask()));
     tokio::select! {

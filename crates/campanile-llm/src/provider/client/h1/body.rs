@@ -133,7 +133,10 @@ impl Body {
         }
         let reusable = self.reusable && self.out.is_none() && self.first.is_empty();
         if let Some(connection) = self.connection.take().filter(|_| reusable) {
-            connection.release();
+            match self.framing {
+                Framing::Chunked(_) => connection.release_to_rest(),
+                Framing::Length(_) | Framing::UntilClose => connection.release(),
+            }
         }
         self.first = Bytes::new();
     }

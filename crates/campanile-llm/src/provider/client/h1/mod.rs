@@ -75,6 +75,11 @@ impl Connection {
 
     /// Gives it back for the next call.
     pub(super) fn release(self) {
-        self.origin.put(self.io, self.proxied);
+        self.origin.put(self.io, self.proxied, false);
+    }
+
+    /// Gives it back after a stream.
+    fn release_to_rest(self) {
+        self.origin.put(self.io, self.proxied, true);
     }
 }

@@ -344,7 +344,10 @@ fn a_connection_is_used_again_only_where_that_is_safe() {
         &old.replace("OK\r\n", "OK\r\nconnection: keep-alive\r\n"),
         true
     ));
-    assert!(used_again(&format!("{CHUNKED}0\r\n\r\n"), true));
+    // After a stream it rests, as the server may be about to close it.
+    let (rests, stream) = (origin(), format!("{CHUNKED}0\r\n\r\n"));
+    call(&rests, Script::says(&[stream.as_bytes()]).and_stays()).unwrap();
+    assert!(!rests.is_empty());
     assert!(!used_again(&format!("{CHUNKED}0\r\n\r\nbeyond"), true));
     let both = CHUNKED.replace("OK\r\n", "OK\r\ncontent-length: 0\r\n");
     assert!(!used_again(&format!("{both}0\r\n\r\n"), true));
@@ -448,9 +451,9 @@ async fn any_number_of_closed_connections_is_passed_over() {
     let (near, far) = (origin(), origin());
     for _ in 0..250 {
         let (closed, _) = duplex(64);
-        near.put(Box::new(TokioIo::new(closed)), false);
+        near.put(Box::new(TokioIo::new(closed)), false, false);
         let (open, other) = duplex(64);
-        far.put(Box::new(TokioIo::new(open)), false);
+        far.put(Box::new(TokioIo::new(open)), false, false);
         // It stays open.
         std::mem::forget(other);
     }
