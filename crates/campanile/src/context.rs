@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{cost::Cost, time::Timestamp};
 
 mod explain;
+mod spare;
 #[cfg(all(test, not(campanile_loom)))]
 mod tests;
 mod trail;
@@ -19,8 +20,7 @@ mod trail;
 #[cfg(feature = "balance")]
 pub(crate) use explain::{CLOSED, LOOKED_AT};
 pub use explain::{Candidates, ClosedMember, Explained, Place, Refused};
-#[cfg(feature = "spend_limit")]
-pub(crate) use trail::Payer;
+pub use spare::KeepTrail;
 #[cfg_attr(
     not(any(
         feature = "retry",
@@ -30,8 +30,10 @@ pub(crate) use trail::Payer;
     )),
     allow(unused_imports)
 )]
-pub(crate) use trail::SpareTrail;
-pub use trail::{Attempt, KeepTrail, Trail, TrailEntry};
+pub(crate) use spare::SpareTrail;
+#[cfg(feature = "spend_limit")]
+pub(crate) use trail::Payer;
+pub use trail::{Attempt, Trail, TrailEntry};
 
 /// What travels with a call. Clones share the trail.
 #[derive(Debug, Clone, Default)]

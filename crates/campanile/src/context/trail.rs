@@ -4,17 +4,15 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Candidates, Context, Explained, Place, Refused,
+    Candidates, Explained, Place, Refused,
     explain::{EXPLAINED, Explaining, PLACES, REFUSALS},
 };
 use crate::{
     cost::Cost,
     endpoint::Endpoint,
     outcome::Outcome,
-    sync::{AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
+    sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock},
     time::Timestamp,
 };
 
@@ -58,7 +56,7 @@ pub(super) struct Shared {
     /// Of a branch: the attempt that it is of, by its place.
     attempt: Option<usize>,
     /// Who pays for its attempts, and is to be asked before each that follows the first.
-    payer: OnceLock<Arc<dyn Payer>>,
+    pub(super) payer: OnceLock<Arc<dyn Payer>>,
 }
 
 /// Who pays for the attempts of a call, and has reserved what the first can take.
@@ -69,27 +67,6 @@ pub(crate) trait Payer: Send + Sync {
 }
 
 const UNLIMITED: u32 = u32::MAX;
-
-/// Which calls a layer that may send them more than once gives a [`Trail`] from their first attempt, so that a pool can
-/// avoid where they have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum KeepTrail {
-    /// Every call whose protocol has a place for it. An HTTP request without a context gets one, which allocates.
-    #[default]
-    Always,
-    /// Calls that carry a context already. Others note later attempts only.
-    WithContext,
-    /// None.
-    Never,
-}
-
-/// A trail kept from one call to the next, so that calls which are made one after the other allocate it once. A clone
-/// keeps none.
-#[derive(Debug, Default)]
-pub(crate) struct SpareTrail(pub(super) Option<Trail>);
 
 /// One attempt of a call.
 #[derive(Debug, Clone)]
@@ -453,9 +430,9 @@ fn subtract(sum: &AtomicU64, less: u64) {
 }
 
 impl Shared {
-    /// Makes it as if it were new. Nobody else holds it.
+    /// Makes it as if it were new, but for who pays. Nobody else holds it.
     #[inline]
-    fn wipe(&self) {
+    pub(super) fn wipe(&self) {
         if self.begun.load(Ordering::Relaxed) != 0 {
             lock(&self.attempts).clear();
             self.begun.store(0, Ordering::Relaxed);
@@ -488,108 +465,6 @@ impl fmt::Debug for Trail {
             .field("attempts", &self.attempts())
             .field("left", &self.left())
             .finish()
-    }
-}
-
-// ===== impl KeepTrail =====
-
-// The layers that keep one are features.
-#[cfg_attr(
-    not(any(
-        feature = "retry",
-        feature = "hedge",
-        feature = "spend_limit",
-        feature = "trace"
-    )),
-    allow(dead_code)
-)]
-impl KeepTrail {
-    /// Whether a call keeps a trail.
-    #[inline]
-    pub(crate) fn applies(self, has_context: impl FnOnce() -> bool) -> bool {
-        match self {
-            Self::Always => true,
-            Self::WithContext => has_context(),
-            Self::Never => false,
-        }
-    }
-}
-
-// ===== impl SpareTrail =====
-
-// The layers that keep one are features.
-#[cfg_attr(
-    not(any(
-        feature = "retry",
-        feature = "hedge",
-        feature = "spend_limit",
-        feature = "trace"
-    )),
-    allow(dead_code)
-)]
-impl SpareTrail {
-    /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
-    /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.
-    #[cfg_attr(
-        not(any(feature = "retry", feature = "hedge", feature = "trace")),
-        allow(dead_code)
-    )]
-    pub(crate) fn lend(&mut self, context: &mut Context, attempts: Option<u32>) -> Trail {
-        let trail = context.trail.get_or_insert_with(|| self.take()).clone();
-        if let Some(attempts) = attempts {
-            trail.limit(attempts);
-        }
-        trail
-    }
-
-    /// A trail that is charged what this call takes, and nothing else: a branch of the one that it carries, or else the
-    /// spare one, or else a new one. It carries it from now on.
-    #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
-    pub(crate) fn lend_branch(&mut self, context: &mut Context) -> Trail {
-        let trail = match &context.trail {
-            // Not kept as the spare one: that would hold on to the other.
-            Some(trail) => trail.branch(),
-            None => {
-                self.forget_payer();
-                self.take()
-            }
-        };
-        context.trail = Some(trail.clone());
-        trail
-    }
-
-    /// Who paid for the last call, that had the spare trail, does not pay for the next. One that somebody still holds is not lent.
-    #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
-    #[inline]
-    fn forget_payer(&mut self) {
-        if let Some(spare) = &mut self.0
-            && spare.0.payer.get().is_some()
-            && let Some(shared) = Arc::get_mut(&mut spare.0)
-        {
-            shared.payer.take();
-        }
-    }
-
-    /// The spare trail as if it were new, or else a new one.
-    #[inline]
-    fn take(&mut self) -> Trail {
-        // If nobody else holds it, nobody can come to hold it meanwhile. There are no weak handles of trails, so that this
-        // need not be asked by a locked operation.
-        if let Some(spare) = &self.0
-            && Arc::strong_count(&spare.0) == 1
-        {
-            // Pairs with the letting go of who held it last.
-            fence(Ordering::Acquire);
-            spare.0.wipe();
-            return spare.clone();
-        }
-        self.0.insert(Trail::new()).clone()
-    }
-}
-
-impl Clone for SpareTrail {
-    fn clone(&self) -> Self {
-        Self(None)
     }
 }
 
