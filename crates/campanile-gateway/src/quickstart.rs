@@ -4,11 +4,12 @@
 
 use std::{
     env, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use thiserror::Error;
+use tokio::net::TcpListener;
 
 use crate::{
     BuildError, Gateway, Server,
@@ -24,6 +25,8 @@ pub use banner::Banner;
 
 /// The model, the pool and the stage of the simulated processors.
 const SIMULATED: &str = "simulated";
+/// Where it listens, if that is free.
+const FIRST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_080);
 /// The ports that are tried.
 const PORTS: std::ops::RangeInclusive<u16> = 8_080..=8_179;
 /// How long a local server may load a model before it says a word.
@@ -57,7 +60,7 @@ pub enum StartError {
     #[error("{0}")]
     Build(#[from] BuildError),
     /// The address cannot be had.
-    #[error("cannot listen at {error}")]
+    #[error("cannot listen at {address}: {error}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -79,14 +82,25 @@ pub async fn start(listen: Option<SocketAddr>) -> Result<Started, StartError> {
     let found = local::find().await;
     let mut config = quickstart();
     let local = add(&mut config, found);
-    config.listen = listen.unwrap_or_else(free);
-    let address = config.listen;
+    let wanted = listen.unwrap_or(FIRST);
+    let failed = |error| StartError::Listen {
+        address: wanted,
+        error,
+    };
+    let listener = match listen {
+        Some(address) => TcpListener::bind(address).await,
+        None => first_free().await,
+    }
+    .map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    config.listen = address;
     let gateway = Gateway::new(config)?;
-    let failed = |error| StartError::Listen { address, error };
-    let server = Server::bind(gateway.clone()).await.map_err(failed)?;
+    let server = Server::with_listener(gateway.clone(), listener)
+        .await
+        .map_err(failed)?;
     let banner = Banner {
-        address: server.address().map_err(failed)?,
-        taken: listen.is_none() && address.port() != *PORTS.start(),
+        address,
+        taken: listen.is_none() && address != FIRST,
         local,
         keys: KEYS
             .into_iter()
@@ -100,13 +114,15 @@ pub async fn start(listen: Option<SocketAddr>) -> Result<Started, StartError> {
     })
 }
 
-/// The first port that is free. Another program may be quicker: then listening fails, and says so.
-fn free() -> SocketAddr {
-    let mut ports = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let first = SocketAddr::from((Ipv4Addr::LOCALHOST, *PORTS.start()));
-    ports
-        .find(|address| TcpListener::bind(address).is_ok())
-        .unwrap_or(first)
+/// Listens at the first port that is free.
+async fn first_free() -> io::Result<TcpListener> {
+    for port in PORTS {
+        if let Ok(listener) = TcpListener::bind((FIRST.ip(), port)).await {
+            return Ok(listener);
+        }
+    }
+    // It says why not.
+    TcpListener::bind(FIRST).await
 }
 
 /// The settings of a gateway that needs nothing: a pool of three simulated processors, behind the model `simulated`.

@@ -149,3 +149,30 @@ fn the_banner_warns_where_others_may_call() {
     assert!(text.contains("WITHOUT KEYS"));
     assert!(text.contains("http://127.0.0.1:9000/v1"), "{text}");
 }
+
+#[tokio::test]
+async fn gateways_that_start_at_once_get_a_port_each() {
+    let started = futures_util::future::join_all((0..8).map(|_| start(None))).await;
+    let started: Vec<Started> = started.into_iter().map(Result::unwrap).collect();
+    let mut ports: Vec<u16> = started
+        .iter()
+        .map(|one| one.server.address().unwrap().port())
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 8);
+    for one in started {
+        let port = one.banner.address.port();
+        assert!(PORTS.contains(&port));
+        assert_eq!(one.banner.taken, port != 8_080);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = start(Some(address)).await.unwrap_err().to_string();
+    let expected = format!("cannot listen at {address}: ");
+    assert!(error.starts_with(&expected), "{error}");
+}

@@ -65,7 +65,15 @@ impl Server {
     ///
     /// As [`bind`](Self::bind).
     pub async fn bind_at(gateway: Gateway, address: SocketAddr) -> io::Result<Self> {
-        let listener = listen_at(address).await?;
+        Self::with_listener(gateway, listen_at(address).await?).await
+    }
+
+    /// Takes callers from a listener that is there already; listens to operators where the settings say, if they do.
+    ///
+    /// # Errors
+    ///
+    /// When the address for operators cannot be had, or the system does not tell the listener's.
+    pub async fn with_listener(gateway: Gateway, listener: TcpListener) -> io::Result<Self> {
         let operators = gateway.live().config.admin.listen;
         let operators = match operators {
             Some(address) => Some(listen_at(address).await?),
