@@ -1,5 +1,7 @@
 //! What guards a member of a pool: made of its settings, and moved to others while it works.
 
+use std::time::Duration;
+
 use campanile::{
     circuit_breaker::{CircuitBreakerConfig, CircuitBreakerHandle},
     concurrency_limit::{
@@ -59,7 +61,7 @@ impl Terms {
         };
         Ok(Self {
             breaker: pool.breaker.map(CircuitBreakerConfig::build).transpose()?,
-            rate: rate(limits, rates(limits)).build()?,
+            rate: parking(rate(limits, rates(limits)), believed(pool)).build()?,
             concurrency: concurrency.build()?,
         })
     }
@@ -71,6 +73,28 @@ impl Terms {
             AlgorithmConfig::Static(StaticConfig { limit: MOST })
         )
     }
+}
+
+/// For how long at most a member of a pool is left alone because its provider says so.
+pub(super) fn believed(pool: &PoolConfig) -> Duration {
+    let breaker = pool.breaker.unwrap_or_default();
+    match breaker.park_throttled {
+        true => breaker.retry_after_max,
+        false => Duration::ZERO,
+    }
+}
+
+/// The same rate limit, which is parked for so long at most.
+fn parking(mut rate: RateLimitConfig, most: Duration) -> RateLimitConfig {
+    if let Some(learn) = &mut rate.learn {
+        learn.max_park = most;
+    }
+    rate
+}
+
+/// For how long a rate limit is parked at most.
+fn parks(rate: &RateLimitConfig) -> Duration {
+    rate.learn.as_ref().map_or(Duration::ZERO, |it| it.max_park)
 }
 
 /// By unit: requests, tokens.
@@ -195,7 +219,7 @@ impl Guards {
 
     /// Whether every guard could be moved to `terms` and keep what it knows.
     pub(super) fn can_move(&self, terms: &Terms) -> bool {
-        let mut rate = self.terms.rate.clone();
+        let mut rate = parking(self.terms.rate.clone(), parks(&terms.rate));
         (rate.requests, rate.tokens) = (terms.rate.requests, terms.rate.tokens);
         let within = can_reach([self.born.requests, self.born.tokens], &terms.rate);
         let mut concurrency = self.terms.concurrency;
@@ -220,7 +244,9 @@ impl Guards {
                 None => self.breaker.force_close(),
             }
         }
-        move_rate(&self.rate, &self.terms.rate, &terms.rate);
+        let most = parks(&terms.rate);
+        self.rate.set_max_park(most);
+        move_rate(&self.rate, &parking(self.terms.rate, most), &terms.rate);
         move_concurrency(
             &self.concurrency,
             &self.terms.concurrency,

@@ -97,13 +97,14 @@ impl Member {
         Ok(())
     }
 
-    /// Closes its breaker and forgets what that has counted; says whether it has one.
-    pub(crate) fn reset_breaker(&self) -> bool {
-        let has = self.guards.terms().breaker.is_some();
-        if has {
+    /// Closes its breaker and forgets what that has counted, and takes it back where it is left alone because its provider said so,
+    /// or because it failed.
+    pub(crate) fn reset(&self) {
+        if self.guards.terms().breaker.is_some() {
             self.guards.breaker.reset();
         }
-        has
+        self.guards.rate.unpark();
+        self.endpoint.gate().open(Reason::FastFail);
     }
 
     /// Everything that is known of it.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use campanile::{
@@ -25,6 +26,7 @@ use tower_layer::Layer;
 use super::{
     BuildError, Member, Reloaded, Wires,
     enrol::{Core, Planned, tell_members},
+    guards,
     stack::{self, ChatPlug, Directory, Discovery, EmbedPlug, Layers},
     strategy::{self, picks},
     target,
@@ -53,6 +55,8 @@ struct Shape {
     config: PoolConfig,
     /// Whether members serve different models.
     differ: bool,
+    /// For how long at most a member is left alone because its provider says so.
+    believed: Duration,
 }
 
 /// What is known of a pool beside its members.
@@ -205,6 +209,7 @@ impl Pool {
             clocks: TimeoutLayer::new(config.timeouts.clone())?,
             account: AccountLayer::new(ledger, prices).unanswered(&plans.kept.ratios),
             patience: config.patience,
+            believed: shape.believed,
             metrics,
             directory: Arc::clone(&directory),
         };
@@ -244,13 +249,18 @@ impl Shape {
             // What a member says beside its models is looked at where it is alone, too.
             first[1..].iter().any(Option::is_some) || offers.any(|other| other != first)
         });
+        let believed = guards::believed(config);
         let config = PoolConfig {
             members: Vec::new(),
             breaker: None,
             concurrency: None,
             ..config.clone()
         };
-        Self { config, differ }
+        Self {
+            config,
+            differ,
+            believed,
+        }
     }
 }
 

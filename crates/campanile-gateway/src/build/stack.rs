@@ -10,7 +10,7 @@ use std::{
 
 use campanile::{
     Call, Endpoint,
-    balance::{AvoidTried, BalanceLayer, LeastLoaded, Tiers},
+    balance::{AvoidTried, BalanceLayer, FastFail, LeastLoaded, Tiers},
     budget::Budget,
     circuit_breaker::CircuitBreakerLayer,
     concurrency_limit::ConcurrencyLimitLayer,
@@ -62,6 +62,8 @@ pub(super) struct Layers {
     pub(super) clocks: TimeoutLayer,
     pub(super) account: AccountLayer,
     pub(super) patience: Duration,
+    /// For how long at most a member is left alone because its provider says so.
+    pub(super) believed: Duration,
     pub(super) metrics: StageMetrics,
     pub(super) directory: Directory,
 }
@@ -102,7 +104,7 @@ pub(super) fn chats(layers: Layers, members: Discovery) -> (Chats, ChatPlug) {
         .layer(option_layer(retry))
         .layer(TraceLayer::attempt().protocol(Chat))
         .layer(
-            BalanceLayer::new(layers.picks)
+            BalanceLayer::bare(FastFail::new(layers.picks).with_max_retry_after(layers.believed))
                 .protocol(Chat)
                 .patience(layers.patience),
         )
@@ -154,6 +156,7 @@ pub(super) fn embeds(layers: &Layers, members: Discovery) -> (Embeds, EmbedPlug)
         None => retry.protocol(Embeddings),
     });
     let clocks = layers.clocks.clone().protocol(Embeddings);
+    let picks = AvoidTried::new(Tiers::new(LeastLoaded::two_choices()));
     let account = layers.account.clone();
     let (directory, metrics) = (Arc::clone(&layers.directory), layers.metrics.clone());
     let members = members.filter(|change| {
@@ -167,7 +170,7 @@ pub(super) fn embeds(layers: &Layers, members: Discovery) -> (Embeds, EmbedPlug)
         .layer(option_layer(retry))
         .layer(TraceLayer::attempt().protocol(Embeddings))
         .layer(
-            BalanceLayer::new(AvoidTried::new(Tiers::new(LeastLoaded::two_choices())))
+            BalanceLayer::bare(FastFail::new(picks).with_max_retry_after(layers.believed))
                 .protocol(Embeddings)
                 .patience(layers.patience),
         )

@@ -27,6 +27,10 @@ pub(super) fn tell(
                     "circuit breaker"
                 );
             }
+            // Of one that is held closed before it guards anybody there is nothing to tell.
+            BreakerState::ForcedClosed if name.is_none() => {
+                tracing::debug!(from, to, "circuit breaker");
+            }
             BreakerState::ForcedOpen => {
                 tracing::warn!(breaker, from, to, cause, "circuit breaker");
             }

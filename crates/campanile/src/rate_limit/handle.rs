@@ -168,6 +168,12 @@ impl<B: Store> RateLimitHandle<B> {
         Ok(())
     }
 
+    /// Sets the longest that it is parked because its upstream says so, in place of [`Learn::max_park`](super::Learn), from now on;
+    /// 0 for not at all. A park that began stays as long as it is.
+    pub fn set_max_park(&self, time: Duration) {
+        self.limiter.set_max_park(time);
+    }
+
     /// The dial of all rates together: it shows that of the first unit that is limited, and turns the others in
     /// proportion.
     #[must_use]

@@ -14,7 +14,7 @@ use crate::{
     cost::Cost,
     rejection::{Rejection, RejectionKind},
     sync::AtomicU64,
-    time::Timestamp,
+    time::{Timestamp, nanos},
 };
 
 mod lacking;
@@ -31,6 +31,8 @@ pub(super) struct Limiter<B> {
     oversize: bool,
     /// The limits that the upstream reported last, so that the same is not looked at twice.
     reported: [AtomicU64; UNITS],
+    /// The longest that it is parked because its upstream says so, in nanoseconds.
+    max_park: AtomicU64,
 }
 
 /// A call that waits.
@@ -71,6 +73,12 @@ impl<B> Limiter<B> {
             buckets: B::make(config.max_keys),
             gates: Gates::default(),
             oversize: config.oversize == Oversize::Debt,
+            max_park: AtomicU64::new(
+                config
+                    .learn
+                    .as_ref()
+                    .map_or(0, |learn| nanos(learn.max_park)),
+            ),
             config,
             reported: array::from_fn(|_| AtomicU64::new(0)),
         }

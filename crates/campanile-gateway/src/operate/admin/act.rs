@@ -119,13 +119,7 @@ impl Action {
             Self::Weight(to) => member
                 .set_weight(to.weight)
                 .map_err(|error| format!("weight: {error}"))?,
-            Self::ResetBreaker => {
-                if !member.reset_breaker() {
-                    return Err(
-                        "it has no breaker: its pool's settings say `breaker: null`".to_owned()
-                    );
-                }
-            }
+            Self::ResetBreaker => member.reset(),
         }
         Ok(None)
     }

@@ -7,7 +7,7 @@
 //! | `POST .../enable` | takes it back into service, also after a drain |
 //! | `POST .../drain`, `{"within": "30s"}` | no new calls; answers when those under way are over, or that time is |
 //! | `POST .../weight`, `{"weight": 2}` | its share of the traffic, until the settings say another |
-//! | `POST .../reset-breaker` | closes its breaker, and forgets what it has counted |
+//! | `POST .../reset-breaker` | closes its breaker and forgets what that has counted, and takes the member back that is left alone |
 //! | `POST /admin/reload` | reads the file with the settings, and puts it into force |
 //! | `GET /admin/config` | the settings in force, without secrets |
 //!

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     lane::{LANES, lane},
-    sync::{Ordering::Relaxed, lock},
+    sync::{AtomicU64, Ordering::Relaxed, lock},
     time::Timestamp,
 };
 
@@ -180,13 +180,15 @@ impl Recorder {
             since: core.since,
             ..Reading::default()
         };
+        // What an upstream reports may be any number.
+        let add = |sum: &mut u64, more: &AtomicU64| *sum = sum.saturating_add(more.load(Relaxed));
         for lane in self.lanes() {
-            reading.input_tokens += lane.took.input_tokens.load(Relaxed);
-            reading.output_tokens += lane.took.output_tokens.load(Relaxed);
-            reading.cached_tokens += lane.took.cached_tokens.load(Relaxed);
-            reading.nano_dollars += lane.took.nano_dollars.load(Relaxed);
-            reading.sent_bytes += lane.took.sent_bytes.load(Relaxed);
-            reading.received_bytes += lane.took.received_bytes.load(Relaxed);
+            add(&mut reading.input_tokens, &lane.took.input_tokens);
+            add(&mut reading.output_tokens, &lane.took.output_tokens);
+            add(&mut reading.cached_tokens, &lane.took.cached_tokens);
+            add(&mut reading.nano_dollars, &lane.took.nano_dollars);
+            add(&mut reading.sent_bytes, &lane.took.sent_bytes);
+            add(&mut reading.received_bytes, &lane.took.received_bytes);
         }
         reading.refusals = core
             .refusals()

@@ -122,10 +122,11 @@ impl Recording {
     }
 }
 
+/// Adds, and stays at the most: what an upstream reports may be any number, and must not come round to nothing.
 #[inline]
 fn add(sum: &AtomicU64, more: u64) {
-    if more != 0 {
-        sum.fetch_add(more, Relaxed);
+    if more != 0 && sum.fetch_add(more, Relaxed).checked_add(more).is_none() {
+        sum.store(u64::MAX, Relaxed);
     }
 }
 

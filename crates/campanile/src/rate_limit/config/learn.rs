@@ -18,7 +18,7 @@ pub struct Learn {
     /// The time between two such steps, each taken by a call that succeeds. 1 s by default.
     #[serde(with = "human")]
     pub recover_every: Duration,
-    /// The longest that a limiter is parked because its upstream says so. 1 h by default.
+    /// The longest that a limiter is parked because its upstream says so; 0 for not at all. 1 h by default.
     #[serde(with = "human")]
     pub max_park: Duration,
     /// In which time the limits that an upstream reports are counted: providers of language models count by the minute.
@@ -78,7 +78,6 @@ impl Learn {
         )?;
         for (field, time) in [
             ("learn.recover_every", self.recover_every),
-            ("learn.max_park", self.max_park),
             ("learn.window", self.window),
         ] {
             Invalid::unless(!time.is_zero(), CONCERN, field, &time, "it must be above 0")?;

@@ -132,8 +132,8 @@ fn errors_name_field_value_and_rule() {
             ["rate_limit.learn.recover is 1.5", "at most 1"],
         ),
         (
-            r#"{ "learn": { "max_park": "0s" } }"#,
-            ["rate_limit.learn.max_park is 0ns", "above 0"],
+            r#"{ "learn": { "window": "0s" } }"#,
+            ["rate_limit.learn.window is 0ns", "above 0"],
         ),
         (r#"{ "burst": 5 }"#, ["need a rate", "burst"]),
         (

@@ -12,7 +12,7 @@ use crate::{
         state::bucket,
     },
     sync::Ordering,
-    time::Timestamp,
+    time::{Timestamp, nanos},
 };
 
 impl<B: Store> Limiter<B> {
@@ -31,10 +31,19 @@ impl<B: Store> Limiter<B> {
             Outcome::Success if self.meters.is_slowed() => self.recover(learn),
             Outcome::Throttled {
                 retry_after: Some(after),
-            } => self.park(key, place, after.min(learn.max_park), Timestamp::now()),
+            } => self.park(key, place, after.min(self.max_park()), Timestamp::now()),
             Outcome::Throttled { retry_after: None } => self.slow_down(learn, key, place, begun),
             _ => {}
         }
+    }
+
+    /// Believes its upstream for so long at most, from now on.
+    pub(in crate::rate_limit) fn set_max_park(&self, time: Duration) {
+        self.max_park.store(nanos(time), Ordering::Relaxed);
+    }
+
+    fn max_park(&self) -> Duration {
+        Duration::from_nanos(self.max_park.load(Ordering::Relaxed))
     }
 
     /// Parks a bucket, unless it is parked for longer.
@@ -142,7 +151,7 @@ impl<B: Store> Limiter<B> {
             }
         }
         if let Some(time) = park.filter(|time| !time.is_zero()) {
-            self.park(key, place, time.min(learn.max_park), now);
+            self.park(key, place, time.min(self.max_park()), now);
         }
     }
 

@@ -63,6 +63,20 @@ async fn a_park_is_capped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operator_caps_parks_and_allows_none() {
+    let (upstream, service) = upstream(config());
+    service.handle().set_max_park(2 * SEC);
+    upstream.push(response(429, &[("retry-after", "86400")]));
+    get(&service).await.unwrap();
+    assert_eq!(refused(get(&service).await).retry_after(), Some(2 * SEC));
+    tokio::time::advance(2 * SEC).await;
+    service.handle().set_max_park(Duration::ZERO);
+    upstream.push(response(429, &[("retry-after", "86400")]));
+    assert_eq!(get(&service).await.unwrap(), 429);
+    assert_eq!(get(&service).await.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limiter_without_a_limit_of_its_own_learns() {
     let (upstream, service) = upstream(RateLimitConfig::default().with_max_wait(Duration::ZERO));
     for _ in 0..1_000 {

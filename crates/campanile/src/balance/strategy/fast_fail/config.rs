@@ -50,7 +50,7 @@ pub struct FastFailConfig {
     /// The largest share of the members that may be ejected at once, rounded down; further ones stay. 0.5 by default:
     /// one of two, none of one.
     pub max_ejected: f64,
-    /// The longest time that an upstream's `Retry-After` is believed. 5 min by default.
+    /// The longest time that an upstream's `Retry-After` is believed; 0 for not at all. 5 min by default.
     #[serde(with = "human")]
     pub max_retry_after: Duration,
     /// How much later than asked the endpoint is tried again at most, by chance. 0.1 of the time by default.

@@ -195,6 +195,20 @@ impl Guard {
         self.refused(now)
     }
 
+    /// Whether it is out of service, or to be left alone, after `now`.
+    pub(super) fn is_out(&self, now: Timestamp) -> bool {
+        matches!(self.phase, Phase::Ejected(until) if until > now) || self.refused_until > now
+    }
+
+    /// Somebody else has opened its gate: it is in service, as if it had not been out.
+    pub(super) fn pardon(&mut self) {
+        if matches!(self.phase, Phase::Ejected(_)) {
+            self.phase = Phase::Serving;
+        }
+        self.refused_until = Timestamp::ZERO;
+        self.clear_streaks();
+    }
+
     fn refused(&self, now: Timestamp) -> Option<Timestamp> {
         (self.refused_until > now).then_some(self.refused_until)
     }

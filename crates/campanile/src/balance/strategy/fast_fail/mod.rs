@@ -13,6 +13,9 @@
 //! **Refusals.** An upstream that asks to be left alone for some time (`Retry-After`) is, for just that time, however
 //! many members are left, and this is no ejection: no trial follows.
 //!
+//! **Pardons.** Who opens the gate of an endpoint for [`Reason::FastFail`], as an operator may, puts it back in service: what ejected
+//! it is forgotten when the next call ends that tells something.
+//!
 //! **Cancellation.** A call that is cancelled counts neither way; a trial that is cancelled is given back: the next call
 //! is the trial.
 //!
@@ -97,6 +100,13 @@ impl<St> FastFail<St> {
         })
     }
 
+    /// Sets how long an upstream's `Retry-After` is believed at most; 0 for not at all.
+    #[must_use]
+    pub const fn with_max_retry_after(mut self, time: Duration) -> Self {
+        self.config.max_retry_after = time;
+        self
+    }
+
     /// The guarded strategy.
     pub const fn inner(&self) -> &St {
         &self.inner
@@ -177,8 +187,14 @@ impl<St> FastFail<St> {
         };
         // Held over the change of the gate, so that the gate follows the guard's steps in their order.
         let mut guard = peer.state.lock();
-        let (step, quiet_until) = guard.end(ended, &self.config, self.bucket_nanos());
         let gate = peer.endpoint.gate();
+        if guard.is_out(end.now) && !gate.is_closed_for(Reason::FastFail, end.now) {
+            guard.pardon();
+            if let Some(place) = peer.state.place.get() {
+                self.fleet.leave_place(place.id);
+            }
+        }
+        let (step, quiet_until) = guard.end(ended, &self.config, self.bucket_nanos());
         match step {
             Step::Nothing => {}
             Step::Close(until) => gate.close_until(Reason::FastFail, until),

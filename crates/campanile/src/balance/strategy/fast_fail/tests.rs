@@ -111,6 +111,42 @@ fn ejections_double_six_times_and_a_success_starts_over() {
 }
 
 #[test]
+fn who_opens_the_gate_pardons_an_ejection() {
+    let (guarded, mut view) = pool(3);
+    fail(&guarded, &mut view, 0, 2);
+    view.members[0].endpoint.gate().open(Reason::FastFail);
+    fail(&guarded, &mut view, 0, 1);
+    assert_eq!(out(&view, 0), None, "one failure ejects nobody");
+    assert_eq!(view.inspect(&guarded, 1, "fast_fail.ejected_members"), 0.0);
+    fail(&guarded, &mut view, 0, 1);
+    assert!(
+        out(&view, 0).unwrap() <= 125.0,
+        "the ejection is a first one"
+    );
+}
+
+#[test]
+fn who_opens_the_gate_pardons_a_refusal() {
+    let (guarded, mut view) = pool(3);
+    view.run(&guarded, 0, FAST, throttled(200));
+    assert!(out(&view, 0).unwrap() >= 199e3);
+    view.members[0].endpoint.gate().open(Reason::FastFail);
+    view.run(&guarded, 0, FAST, throttled(2));
+    assert!(
+        out(&view, 0).unwrap() <= 2_200.0,
+        "the old one is forgotten"
+    );
+}
+
+#[test]
+fn refusals_need_not_be_believed() {
+    let (guarded, mut view) = pool(3);
+    let guarded = guarded.with_max_retry_after(Duration::ZERO);
+    view.run(&guarded, 0, FAST, throttled(200));
+    assert_eq!(out(&view, 0), None);
+}
+
+#[test]
 fn one_call_is_the_trial() {
     let (guarded, mut view) = pool(3);
     fail(&guarded, &mut view, 0, 2);

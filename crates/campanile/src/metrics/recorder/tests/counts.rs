@@ -91,6 +91,32 @@ fn what_calls_took_is_added_up_and_the_last_report_counts() {
     assert_eq!((reading.cached_tokens, reading.nano_dollars), (0, 10));
 }
 
+/// An upstream may report any number.
+#[test]
+fn sums_stay_at_the_most() {
+    let (recorder, now) = recorder();
+    for tokens in [u64::MAX, 20] {
+        let mut call = recorder.begin(now);
+        call.usage(&Usage {
+            input_tokens: Some(tokens),
+            ..Usage::default()
+        });
+        call.end(now, Outcome::Success);
+    }
+    // Of another thread.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut call = recorder.begin(now);
+            call.usage(&Usage {
+                input_tokens: Some(7),
+                ..Usage::default()
+            });
+            call.end(now, Outcome::Success);
+        });
+    });
+    assert!(recorder.read_at(now).input_tokens > u64::MAX - 8);
+}
+
 #[test]
 fn other_attempts_are_counted_by_their_reason() {
     let (recorder, now) = recorder();
