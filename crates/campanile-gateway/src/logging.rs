@@ -19,7 +19,10 @@ pub(crate) fn begin(config: &LogConfig, asked: Option<&str>) -> Result<(), Strin
     let layer = fmt::layer().with_writer(stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let begun = match config.format {
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Json => registry
+            // The list of spans has it already.
+            .with(layer.json().flatten_event(true).with_current_span(false))
+            .try_init(),
         _ => registry
             .with(layer.with_ansi(stderr().is_terminal()))
             .try_init(),

@@ -150,10 +150,10 @@ impl Follower {
                     tracing::warn!("the settings were changed: {what}");
                 }
                 tracing::info!(
-                    ?pools,
-                    ?members,
-                    ?stages,
-                    ?keys,
+                    %pools,
+                    %members,
+                    %stages,
+                    %keys,
                     "the settings were changed"
                 );
             }

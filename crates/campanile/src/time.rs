@@ -163,3 +163,29 @@ pub mod human {
         (duration <= MOST).then_some(duration)
     }
 }
+
+/// Durations as programs read them, in snapshots: a number of seconds. For `#[serde(serialize_with = "…")]`.
+pub(crate) mod number {
+    use std::time::Duration;
+
+    use serde::{Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    #[cfg_attr(
+        not(any(feature = "rate_limit", feature = "spend_limit")),
+        allow(dead_code)
+    )]
+    pub(crate) fn optional<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let seconds = duration.map(|duration| duration.as_secs_f64());
+        seconds.serialize(serializer)
+    }
+}

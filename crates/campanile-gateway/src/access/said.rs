@@ -14,9 +14,12 @@ pub(crate) struct Said<'a> {
     pub(super) conversation: Option<&'a HeaderValue>,
     pub(crate) content_type: Option<&'a HeaderValue>,
     pub(crate) content_length: Option<&'a HeaderValue>,
+    pub(crate) content_encoding: Option<&'a HeaderValue>,
     /// `x-campanile-trail`: whether the caller wants to be told where its call goes.
     pub(crate) trail: Option<&'a HeaderValue>,
     pub(crate) stage: Option<&'a HeaderValue>,
+    /// The features that are to come which the caller wants to use already.
+    pub(crate) anthropic_beta: Option<&'a HeaderValue>,
     /// Whether the request is one of Anthropic's SDKs.
     pub(crate) is_anthropic: bool,
 }
@@ -31,6 +34,8 @@ impl<'a> Said<'a> {
                 "authorization" => &mut said.authorization,
                 "content-type" => &mut said.content_type,
                 "content-length" => &mut said.content_length,
+                "content-encoding" => &mut said.content_encoding,
+                "anthropic-beta" => &mut said.anthropic_beta,
                 "anthropic-version" => {
                     said.is_anthropic = true;
                     continue;

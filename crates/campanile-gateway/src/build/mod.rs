@@ -165,6 +165,11 @@ impl Live {
             ..
         } = plans;
         if let Some(before) = before {
+            if !before.config.keys.is_empty() && config.keys.is_empty() {
+                let what =
+                    "keys: there are none any more: everybody who reaches the gateway may call";
+                told.anew.push(what.to_owned());
+            }
             compare(&before.config, &config, &mut told);
             let (now, then) = (before.limits.clone(), limits.clone());
             commits.push(Box::new(move || then.settle(&now)));

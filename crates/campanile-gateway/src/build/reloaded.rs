@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Serialize;
 
 /// What a change of the settings has changed.
@@ -62,5 +64,36 @@ impl Changes {
             }
         }
         changes
+    }
+}
+
+impl fmt::Display for Changes {
+    /// In words: `added a, b; removed c`; of no change nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            ("added", &self.added),
+            ("changed", &self.changed),
+            ("removed", &self.removed),
+        ];
+        let mut said = kinds.iter().filter(|(_, names)| !names.is_empty());
+        if let Some((kind, names)) = said.next() {
+            write!(f, "{kind} {}", names.join(", "))?;
+        }
+        said.try_for_each(|(kind, names)| write!(f, "; {kind} {}", names.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_in_words() {
+        let mut changes = Changes::default();
+        assert_eq!(changes.to_string(), "");
+        changes.removed = vec!["c".to_owned()];
+        assert_eq!(changes.to_string(), "removed c");
+        changes.added = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(changes.to_string(), "added a, b; removed c");
     }
 }

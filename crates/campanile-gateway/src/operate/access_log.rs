@@ -115,7 +115,7 @@ impl Logged {
             model = about.model.as_deref(),
             provider = about.provider.as_deref(),
             provider_request_id = about.provider_request_id.as_deref(),
-            error = about.error.map(tracing::field::debug),
+            error = about.error.map(Class::name),
             head_s = self.head.map(|head| head.since(self.began).as_secs_f64()),
             elapsed_s = now.since(self.began).as_secs_f64(),
             bytes = self.bytes,

@@ -10,10 +10,13 @@ use campanile::{
     endpoint::{Endpoint, Reason},
     time::Timestamp,
 };
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::answer::{error, json, text};
+use super::{
+    admin::admit_reader,
+    answer::{error, json, text},
+};
 use crate::{build::Live, gateway::Gateway};
 
 /// Which stage is asked about.
@@ -30,8 +33,9 @@ pub(super) struct Readiness {
     ready: bool,
     /// Whether it takes no new calls any more.
     stopping: bool,
-    /// Each stage, or the one that was asked about.
-    stages: BTreeMap<String, StageReadiness>,
+    /// Each stage, or the one that was asked about; for those who may read `/status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<BTreeMap<String, StageReadiness>>,
 }
 
 /// Whether the pool of a stage can serve.
@@ -59,12 +63,17 @@ pub(super) async fn live() -> Response<Body> {
 pub(super) async fn ready(
     State(gateway): State<Gateway>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Response<Body> {
+    let is_reader = admit_reader(&gateway, &headers).is_ok();
     let mut stages = stages(&gateway.live());
     if let Some(name) = asked.stage {
         let Some(stage) = stages.remove(&name) else {
             let known: Vec<_> = stages.keys().map(String::as_str).collect();
-            let message = format!("no such stage; there are: {}", known.join(", "));
+            let message = match is_reader {
+                true => format!("no such stage; there are: {}", known.join(", ")),
+                false => "no such stage".to_owned(),
+            };
             return error(StatusCode::NOT_FOUND, message);
         };
         stages = BTreeMap::from([(name, stage)]);
@@ -80,7 +89,7 @@ pub(super) async fn ready(
         &Readiness {
             ready,
             stopping,
-            stages,
+            stages: is_reader.then_some(stages),
         },
     )
 }

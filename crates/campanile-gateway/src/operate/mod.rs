@@ -43,15 +43,13 @@ pub(crate) use standing::Standing;
 
 /// What is here.
 const TITLE: &str = "campanile-gateway, a gateway for language models\n\n";
-const CALLERS: &str = "\
-  POST /v1/chat/completions   OpenAI's interface
+const CALLERS: &str = "  POST /v1/chat/completions   OpenAI's interface
   POST /v1/messages           Anthropic's interface
   POST /v1/embeddings
   GET  /v1/models
 
 ";
-const OPERATORS: &str = "\
-  GET  /healthz               whether the process answers
+const OPERATORS: &str = "  GET  /healthz               whether the process answers
   GET  /readyz                whether it can serve; ?stage=NAME
   GET  /status                everything at one moment; ?format=table
   GET  /metrics               for Prometheus

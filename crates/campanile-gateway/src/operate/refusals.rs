@@ -80,7 +80,7 @@ impl Refusals {
             key = about.key.as_deref(),
             tenant = about.tenant.as_deref(),
             model = about.model.as_deref(),
-            error = ?refusal.class,
+            error = refusal.class.name(),
             left_out = (left_out > 0).then_some(left_out),
             "a call was refused"
         );

@@ -157,6 +157,13 @@ impl Asked<'_> {
         if !self.said.content_type.is_some_and(is_json) {
             return Err(refuse::not_json());
         }
+        if self
+            .said
+            .content_encoding
+            .is_some_and(|it| it != "identity")
+        {
+            return Err(refuse::encoded());
+        }
         let length = self.said.content_length;
         let room = read::Room {
             taken: self.bodies,

@@ -14,7 +14,7 @@ use super::{
     stage, told,
 };
 use crate::{
-    access::Caller,
+    access::{Caller, Said},
     trail::{self, Told},
 };
 
@@ -24,6 +24,11 @@ pub(super) trait Asks: Routed + Send {
 
     /// Its body is passed on as it is: only its outermost fields are read.
     fn parse(dialect: Dialect, body: Bytes) -> Result<Self, Error>;
+
+    /// With what the head of the request says of it.
+    fn with_said(self, _: &Said<'_>) -> Self {
+        self
+    }
 
     /// The model, to be kept.
     fn name(&self) -> Arc<str>;
@@ -92,7 +97,7 @@ where
 
 /// The call that a body asks for.
 fn call<T: Asks>(asked: &Asked<'_>, caller: &Caller, body: Bytes) -> Result<Call<T>, Error> {
-    let mut message = T::parse(asked.call.dialect, body)?;
+    let mut message = T::parse(asked.call.dialect, body)?.with_said(asked.said);
     if let Some(model) = stage::model(asked.call.gateway, caller, asked.stage, message.model())? {
         message = message.with_model(&model);
     }

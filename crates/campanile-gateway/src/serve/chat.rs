@@ -12,13 +12,23 @@ use campanile_llm::{
 use http::Response;
 
 use super::{answer::Asked, body::Body, call::Asks};
-use crate::{access::Caller, trail::Told};
+use crate::{
+    access::{Caller, Said},
+    trail::Told,
+};
 
 impl Asks for ChatRequest {
     type Answer = ChatResponse;
 
     fn parse(dialect: Dialect, body: Bytes) -> Result<Self, Error> {
         Self::parse(dialect, body)
+    }
+
+    fn with_said(self, said: &Said<'_>) -> Self {
+        match said.anthropic_beta {
+            Some(features) => self.with_anthropic_beta(features.clone()),
+            None => self,
+        }
     }
 
     fn name(&self) -> Arc<str> {

@@ -83,6 +83,12 @@ pub(super) fn not_json() -> Error {
 }
 
 #[cold]
+pub(super) fn encoded() -> Error {
+    let message = "bodies are taken as they are: send it without `content-encoding`";
+    fault(415, message).with_code("unsupported_media_type")
+}
+
+#[cold]
 pub(super) fn too_large(most: usize) -> Error {
     let message =
         format!("the body is larger than {most} bytes, which is as much as is taken here");

@@ -26,6 +26,10 @@ impl Key {
         part(&[u8::from(
             call.context.tenant.is_some() && scope == Scope::Tenant,
         )]);
+        if let Some(features) = call.message.anthropic_beta() {
+            part(b"anthropic-beta");
+            part(features.as_bytes());
+        }
         for (name, value) in call.message.object().iter() {
             part(name.as_bytes());
             part(value);

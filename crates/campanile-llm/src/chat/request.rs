@@ -4,6 +4,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes};
+use http::HeaderValue;
 use serde::Serialize;
 
 use super::{Message, Tool};
@@ -47,6 +48,8 @@ struct Shared {
     object: Object,
     /// The body as it came, while nothing has been changed.
     body: Option<Bytes>,
+    /// What Anthropic's header of that name says.
+    anthropic_beta: Option<HeaderValue>,
     /// What it needs of a model, once somebody has asked: a pool asks with each pick.
     needs: OnceLock<Needs>,
     /// How large its prompt is, likewise: who estimates asks, and who counts.
@@ -71,6 +74,7 @@ impl ChatRequest {
                 choices: 1,
                 object,
                 body: None,
+                anthropic_beta: None,
                 needs: OnceLock::new(),
                 size: OnceLock::new(),
             }),
@@ -110,10 +114,36 @@ impl ChatRequest {
                 object,
                 // Of two fields of one name a provider might take the other than was read here.
                 body: single.then_some(body),
+                anthropic_beta: None,
                 needs: OnceLock::new(),
                 size: OnceLock::new(),
             }),
         })
+    }
+
+    /// Names features to come that the caller wants to use, as the header `anthropic-beta` does. It goes to providers of Anthropic's
+    /// interface, where the request is written in that dialect.
+    ///
+    /// ```
+    /// use campanile_llm::{chat::ChatRequest, dialect::Dialect};
+    /// use http::HeaderValue;
+    ///
+    /// let body = r#"{"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": []}"#;
+    /// let request = ChatRequest::parse(Dialect::Anthropic, body)?
+    ///     .with_anthropic_beta(HeaderValue::from_static("context-1m-2025-08-07"));
+    /// assert_eq!(request.anthropic_beta().unwrap(), "context-1m-2025-08-07");
+    /// # Ok::<_, campanile_llm::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_anthropic_beta(mut self, features: HeaderValue) -> Self {
+        Arc::make_mut(&mut self.shared).anthropic_beta = Some(features);
+        self
+    }
+
+    /// The features to come that the caller wants to use.
+    #[must_use]
+    pub fn anthropic_beta(&self) -> Option<&HeaderValue> {
+        self.shared.anthropic_beta.as_ref()
     }
 
     /// The dialect that it is written in, in which it is answered.

@@ -218,7 +218,7 @@ impl ProviderConfig {
         Ok(self)
     }
 
-    /// The address, without a slash at its end.
+    /// The address, without a slash at its end, and without the version that the interface's own paths begin with.
     pub(super) fn checked_base(&self) -> Result<String, Invalid> {
         let base = self.base_url.trim_end_matches('/');
         let uri: Option<Uri> = base.parse().ok();
@@ -240,7 +240,13 @@ impl ProviderConfig {
         let plain = !base.contains(['?', '#']);
         let rule = "it has neither query nor fragment";
         Invalid::unless(plain, "provider", "base_url", &"***", rule)?;
-        Ok(base.to_owned())
+        // What the paths of an interface begin with is often written into the address too.
+        let version = match self.api {
+            Api::Anthropic | Api::Ollama => "/v1",
+            Api::Gemini => "/v1beta",
+            Api::OpenAi => return Ok(base.to_owned()),
+        };
+        Ok(base.strip_suffix(version).unwrap_or(base).to_owned())
     }
 
     pub(super) fn checked_header(name: &str) -> Result<HeaderName, Invalid> {

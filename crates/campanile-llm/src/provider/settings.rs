@@ -13,7 +13,7 @@ use http_body_util::Full;
 use super::{PastReasoning, ProviderConfig, TokenLimit, secret::sensitive};
 use crate::{
     chat::Meta,
-    dialect::{Api, Outgoing},
+    dialect::{Api, Outgoing, anthropic::BETA},
     error::{Class, Error},
 };
 
@@ -133,9 +133,12 @@ impl Settings {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         headers.extend(outgoing.headers);
-        // Those of the settings replace. What has no content has no type of it.
+        // Those of the settings replace, but for a list. What has no content has no type of it.
         for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
+            match *name == BETA {
+                true => drop(headers.append(name.clone(), value.clone())),
+                false => drop(headers.insert(name.clone(), value.clone())),
+            }
         }
         if get {
             headers.remove(header::CONTENT_TYPE);

@@ -21,7 +21,7 @@ use super::Reason;
 use crate::{
     config::seconds,
     sync::{AtomicU64, Ordering},
-    time::Timestamp,
+    time::{Timestamp, number},
 };
 
 /// For how long, and how often, a gate has been closed for one reason.
@@ -34,8 +34,8 @@ pub struct GateHistory {
     pub closed: bool,
     /// How often it was closed for it. One that only moves the time of the one before is not counted.
     pub closings: u64,
-    /// How long it was closed for it in all, the present time included.
-    #[serde(with = "seconds")]
+    /// How long it was closed for it in all, the present time included; written as a number of seconds.
+    #[serde(serialize_with = "number::serialize", deserialize_with = "seconds::deserialize")]
     pub time: Duration,
 }
 

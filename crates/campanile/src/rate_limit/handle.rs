@@ -12,7 +12,11 @@ use super::{
     buckets::{Place, Store},
     limiter::Limiter,
 };
-use crate::{config::Invalid, control::Dial, time::Timestamp};
+use crate::{
+    config::Invalid,
+    control::Dial,
+    time::{Timestamp, number},
+};
 
 /// What an operator or a control loop sees and moves of a rate limit. Clones are the same.
 pub struct RateLimitHandle<B = Single> {
@@ -35,7 +39,8 @@ pub struct RateLimitSnapshot {
     pub units: Vec<UnitSnapshot>,
     /// How many calls wait.
     pub waiting: usize,
-    /// For how long it is parked yet, where there is one bucket.
+    /// For how long it is parked yet, where there is one bucket; written as a number of seconds.
+    #[serde(serialize_with = "number::optional")]
     pub parked_for: Option<Duration>,
     /// What all rates are multiplied by, since the upstream throttles; 1 otherwise.
     pub pace: f64,
@@ -51,7 +56,8 @@ pub struct UnitSnapshot {
     pub unit: Unit,
     /// The present rate, in units per `per`.
     pub rate: f64,
-    /// In which time.
+    /// In which time; written as a number of seconds.
+    #[serde(serialize_with = "number::serialize")]
     pub per: Duration,
     /// How much at once.
     pub burst: u64,

@@ -400,6 +400,19 @@ pools: { a: { members: [one] }, b: { members: [two] } }
 }
 
 #[tokio::test(start_paused = true)]
+async fn settings_that_have_lost_their_keys_say_so() {
+    let gateway = with("{ first_word: 0s }", "keys: { k: { secret: key-of-k } }");
+    let open = read("providers:\n  sim: { simulated: { first_word: 0s } }\n");
+    let told = gateway.reload(open.clone()).unwrap();
+    assert!(
+        told.anew.iter().any(|what| what.starts_with("keys: ")),
+        "{told:?}"
+    );
+    let told = gateway.reload(open).unwrap();
+    assert!(told.is_nothing(), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_taken_out_of_the_settings_is_gone_from_the_metrics() {
     let limited = "
 stages:

@@ -154,7 +154,7 @@ async fn act(
         Err((status, message)) => return error(status, message),
     };
     let name = member.name().to_owned();
-    tracing::info!(target: act::TARGET, action = action.name(), ?action, pool, member = name, from, "an operator acts on a member");
+    tracing::info!(target: act::TARGET, action = action.name(), how = ?action, pool, member = name, from, "an operator acts on a member");
     // In a task: an operator that hangs up has started what goes on.
     let acting = tokio::spawn(async move {
         let left = action.apply(&member).await?;

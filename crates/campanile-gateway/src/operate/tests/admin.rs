@@ -52,8 +52,17 @@ async fn with_another_token_or_none_the_answer_is_the_same() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(send(&gateway, disabled).await.status(), 401);
+    let (status, said) = answer(&gateway, get("/readyz")).await;
     assert_eq!(
-        answer(&gateway, get("/readyz")).await.1["stages"]["chat"]["able"],
+        (status, said),
+        (StatusCode::OK, json!({"ready": true, "stopping": false})),
+        "names are for operators"
+    );
+    let (status, said) = answer(&gateway, get("/readyz?stage=other")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(said["error"]["message"], "no such stage");
+    assert_eq!(
+        answer(&gateway, as_operator("GET", "/readyz", "")).await.1["stages"]["chat"]["able"],
         2
     );
     for path in ["/status", "/metrics", "/admin/members"] {
@@ -156,7 +165,7 @@ async fn what_is_not_there_is_answered_with_what_is() {
     let shown = as_operator("GET", &format!("{MEMBER}/disable"), "");
     assert_eq!(send(&gateway, shown).await.status(), 405);
     assert_eq!(
-        answer(&gateway, get("/readyz")).await.1["stages"]["chat"]["able"],
+        answer(&gateway, as_operator("GET", "/readyz", "")).await.1["stages"]["chat"]["able"],
         2
     );
 }
@@ -174,7 +183,7 @@ async fn the_file_is_read_again_when_an_operator_asks_for_it() {
     let (status, said) = answer(&gateway, reload()).await;
     assert_eq!(status, StatusCode::OK, "{said}");
     assert_eq!(
-        answer(&gateway, get("/readyz")).await.1["stages"]["chat"]["members"],
+        answer(&gateway, as_operator("GET", "/readyz", "")).await.1["stages"]["chat"]["members"],
         1
     );
     std::fs::write(&path, "providers: [").unwrap();
@@ -187,7 +196,7 @@ async fn the_file_is_read_again_when_an_operator_asks_for_it() {
         "{message}"
     );
     assert_eq!(
-        answer(&gateway, get("/readyz")).await.1["stages"]["chat"]["members"],
+        answer(&gateway, as_operator("GET", "/readyz", "")).await.1["stages"]["chat"]["members"],
         1
     );
 }

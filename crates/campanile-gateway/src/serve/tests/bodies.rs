@@ -123,6 +123,14 @@ async fn only_json_is_taken() {
         ("content-type: text/plain\r\n", 415),
         ("content-type: application/x-www-form-urlencoded\r\n", 415),
         ("", 415),
+        (
+            "content-type: application/json\r\ncontent-encoding: identity\r\n",
+            200,
+        ),
+        (
+            "content-type: application/json\r\ncontent-encoding: gzip\r\n",
+            415,
+        ),
     ] {
         let length = body.len();
         client

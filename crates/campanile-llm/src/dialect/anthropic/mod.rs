@@ -60,7 +60,7 @@ mod write;
 pub(crate) use error::{error, error_body, error_frame};
 #[cfg(test)]
 use request::DEFAULT_MAX_TOKENS;
-pub(crate) use request::chat_request;
+pub(crate) use request::{BETA, chat_request};
 pub(crate) use to_openai::to_openai;
 pub(crate) use whole::{render_whole, whole};
 pub(crate) use wire::told;

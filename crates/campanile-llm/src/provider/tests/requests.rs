@@ -1,3 +1,5 @@
+use http::HeaderValue;
+
 use super::*;
 
 /// What a request looks like on its way.
@@ -15,6 +17,18 @@ async fn sent(config: ProviderConfig, request: ChatRequest) -> (http::request::P
     provider.oneshot(Call::new(request)).await.unwrap();
     let (parts, body) = receive.recv().await.unwrap().into_parts();
     (parts, body.collect().await.unwrap().to_bytes())
+}
+
+/// The head of a request to any interface, whose answer is not looked at.
+async fn sent_to_any(config: ProviderConfig, request: ChatRequest) -> http::request::Parts {
+    let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+    let http = service_fn(move |request: Request<Full<Bytes>>| {
+        send.send(request).unwrap();
+        async { Err::<Response<Full<Bytes>>, BoxError>("gone".into()) }
+    });
+    let provider = Provider::new(http, &config).unwrap();
+    provider.oneshot(Call::new(request)).await.unwrap_err();
+    receive.recv().await.unwrap().into_parts().0
 }
 
 #[tokio::test]
@@ -45,6 +59,45 @@ async fn a_request_that_needs_no_change_is_sent_as_it_came() {
         !head.headers.contains_key("authorization"),
         "there is no key"
     );
+}
+
+#[tokio::test]
+async fn a_version_that_is_in_the_address_is_not_said_twice() {
+    for (api, base, path) in [
+        (Api::Anthropic, "https://h/v1", "/v1/messages"),
+        (
+            Api::Anthropic,
+            "https://h/anthropic/v1/",
+            "/anthropic/v1/messages",
+        ),
+        (
+            Api::Gemini,
+            "https://h/v1beta",
+            "/v1beta/models/m:generateContent",
+        ),
+        (Api::Ollama, "http://h:11434/v1", "/api/chat"),
+        (Api::OpenAi, "https://h/v1", "/v1/chat/completions"),
+    ] {
+        let config = ProviderConfig {
+            api,
+            ..config().with_base_url(base)
+        };
+        let outgoing = sent_to_any(config, ask()).await;
+        assert_eq!(outgoing.uri.path(), path, "{base}");
+    }
+}
+
+#[tokio::test]
+async fn features_to_come_are_asked_for_beside_those_of_the_settings() {
+    let config = ProviderConfig::anthropic("k").with_header("anthropic-beta", "one");
+    let body = r#"{"model":"m","max_tokens":9,"messages":[]}"#;
+    let request = ChatRequest::parse(Dialect::Anthropic, body).unwrap();
+    let request = request.with_anthropic_beta(HeaderValue::from_static("two,three"));
+    let head = sent_to_any(config.clone(), request).await;
+    let features: Vec<_> = head.headers.get_all("anthropic-beta").iter().collect();
+    assert_eq!(features, ["two,three", "one"]);
+    let head = sent_to_any(config, ask()).await;
+    assert_eq!(head.headers["anthropic-beta"], "one");
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn the_snapshot_tells_of_the_reasons_that_have_been() {
     assert_eq!(snapshot.gate, [of(&endpoint, Reason::Quota)]);
     let text = serde_json::to_string(&snapshot).unwrap();
     assert!(
-        text.contains(r#"{"reason":"quota","closed":false,"closings":1,"time":"1s"}"#),
+        text.contains(r#"{"reason":"quota","closed":false,"closings":1,"time":1.0}"#),
         "{text}"
     );
     assert_eq!(

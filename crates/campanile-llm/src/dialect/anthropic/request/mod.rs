@@ -1,7 +1,7 @@
 //! A chat in OpenAI's dialect, as a request of this interface.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -24,6 +24,9 @@ pub(super) use thinking::effort_of_budget;
 /// as many more as its thinking may take.
 pub(super) const DEFAULT_MAX_TOKENS: u64 = 4096;
 
+/// What names features to come.
+pub(crate) const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// Writes a chat for this interface. One in its own dialect goes as it is, but for the model's name.
@@ -37,8 +40,13 @@ pub(crate) fn chat_request(request: &ChatRequest, model: &str) -> Result<Outgoin
         Dialect::Anthropic => request.clone().with_model(model).body(),
         Dialect::OpenAi => translate(request, model)?,
     };
-    let mut headers = HeaderMap::with_capacity(1);
+    let mut headers = HeaderMap::with_capacity(2);
     headers.insert("anthropic-version", VERSION);
+    if request.dialect() == Dialect::Anthropic
+        && let Some(features) = request.anthropic_beta()
+    {
+        headers.insert(BETA, features.clone());
+    }
     Ok(Outgoing {
         path: "/v1/messages".to_owned(),
         body,
