@@ -14,9 +14,9 @@
 //!
 //! **Sharing.** Clones share all of it.
 //!
-//! **Errors.** [`HttpError`]. A call is sent a second time in two cases alone: a connection of HTTP/2 has given it back unsent; or one of
-//! HTTP/1 that had served before was closed before the call came, which is known from the server's system refusing what came. Servers close
-//! idle connections unannounced, and some after each stream, so the two may miss each other.
+//! **Errors.** [`HttpError`]. What may have been sent is never sent a second time: a call is made anew only if nothing of it was
+//! written, as a connection of HTTP/2 has given it back, or one of HTTP/1 was closed before it began. Servers close idle connections
+//! unannounced, so that a call and a close can miss each other: that is [`HttpError::Closed`], which a retry layer counts.
 
 mod body;
 mod config;
@@ -49,7 +49,7 @@ use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use tower_service::Service;
 
 pub use self::{body::HttpBody, config::HttpConfig, error::HttpError, future::HttpFuture};
-use self::{h1::Exchange, origin::Origin, roots::roots};
+use self::{origin::Origin, roots::roots};
 
 /// How connections are made.
 #[cfg(feature = "tls")]
@@ -208,7 +208,7 @@ where
             Err(error) => return HttpFuture::failed(error),
         };
         match origin.idle() {
-            Some(connection) => HttpFuture::exchange(Exchange::new(connection, request)),
+            Some(connection) => HttpFuture::idle(connection, request),
             None => HttpFuture::connecting(connect::call(origin, request)),
         }
     }

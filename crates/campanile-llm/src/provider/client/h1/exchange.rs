@@ -4,7 +4,6 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
-    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,13 +11,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use memchr::memmem;
-use tokio::time::Instant;
 
 use super::{Body, Connection, Io, head, read};
-use crate::provider::{
-    HttpBody, HttpError,
-    client::connect::{Connected, Making},
-};
+use crate::provider::{HttpBody, HttpError};
 
 /// How many heads may come ahead of that of the answer.
 const MOST_INTERIM: u8 = 32;
@@ -27,10 +22,6 @@ const MOST_INTERIM: u8 = 32;
 pub(in super::super) struct Exchange {
     /// `None` once it is over.
     connection: Option<Connection>,
-    /// When it was polled first.
-    begun: Option<Instant>,
-    /// Another connection, after the first was closed as the request came.
-    renewing: Option<Making>,
     out: Outgoing,
     /// Why the request could not be sent. The server may have answered all the same, and said why.
     unsent: Option<io::Error>,
@@ -51,9 +42,6 @@ pub(super) struct Outgoing {
     sent: bool,
 }
 
-/// How soon a server and a call that miss each other find out, at most.
-const MISSED: Duration = Duration::from_secs(1);
-
 // ===== impl Exchange =====
 
 impl Exchange {
@@ -64,8 +52,6 @@ impl Exchange {
         let head = head::request(&parts, host, connection.proxied, body.len());
         Self {
             connection: Some(connection),
-            begun: None,
-            renewing: None,
             out: Outgoing {
                 head,
                 body,
@@ -77,34 +63,6 @@ impl Exchange {
             gathered: BytesMut::new(),
             interim: 0,
         }
-    }
-
-    /// Whether the server had closed the connection before the request came, so that it cannot have seen it: then it has said so
-    /// by an end, and the system on its side has refused what came afterwards, so that nothing more can be written. Who closes
-    /// after reading the request refuses nothing.
-    fn was_missed(&mut self, error: &HttpError) -> bool {
-        if self
-            .begun
-            .is_none_or(|begun| Instant::now() - begun > MISSED)
-        {
-            return false;
-        }
-        let (Some(connection), HttpError::Closed, true, 0) = (
-            &mut self.connection,
-            error,
-            self.gathered.is_empty(),
-            self.interim,
-        ) else {
-            return false;
-        };
-        let mut cx = Context::from_waker(Waker::noop());
-        // An empty line after a request means nothing.
-        connection.used
-            && (self.unsent.is_some()
-                || matches!(
-                    Pin::new(&mut *connection.io).poll_write(&mut cx, b"\r\n"),
-                    Poll::Ready(Err(_))
-                ))
     }
 
     /// The answer, if its head is whole.
@@ -179,29 +137,6 @@ impl Future for Exchange {
         loop {
             let connection = this.connection.as_mut();
             let connection = connection.expect("polled after it was ready");
-            if this.begun.is_none() {
-                this.begun = Some(Instant::now());
-                if connection.is_stale() {
-                    this.renewing = Some(connection.origin.make());
-                }
-            }
-            if let Some(making) = &mut this.renewing {
-                match ready!(making.as_mut().poll(cx)) {
-                    Ok(Connected::H1(made)) => *connection = made,
-                    // It is another server by now, or none.
-                    Ok(Connected::H2(_)) => {
-                        this.connection = None;
-                        return Poll::Ready(Err(HttpError::Closed));
-                    }
-                    Err(error) => {
-                        this.connection = None;
-                        return Poll::Ready(Err(error));
-                    }
-                }
-                this.renewing = None;
-                this.unsent = None;
-                this.out.rewind();
-            }
             let io = &mut *connection.io;
             // Both ways at once: a server may answer before it has read everything.
             if this.unsent.is_none()
@@ -218,13 +153,6 @@ impl Future for Exchange {
                 }
                 Err(error) => Err(HttpError::Io(error)),
             };
-            if let Err(error) = &bytes
-                && this.was_missed(error)
-                && let Some(connection) = &this.connection
-            {
-                this.renewing = Some(connection.origin.make());
-                continue;
-            }
             let bytes = bytes.map_err(|error| match (error, this.unsent.take()) {
                 (HttpError::Closed, Some(unsent)) => HttpError::Io(unsent),
                 (error, _) => error,
@@ -264,11 +192,5 @@ impl Outgoing {
         ready!(Pin::new(&mut *io).poll_flush(cx))?;
         self.sent = true;
         Poll::Ready(Ok(()))
-    }
-
-    /// Begins anew.
-    const fn rewind(&mut self) {
-        self.written = 0;
-        self.sent = false;
     }
 }

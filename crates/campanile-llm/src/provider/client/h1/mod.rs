@@ -69,8 +69,12 @@ impl Connection {
     }
 
     /// Whether the server has closed it, or said something, since it was looked at as it was idle.
-    fn is_stale(&mut self) -> bool {
+    pub(super) fn is_stale(&mut self) -> bool {
         self.used && !is_quiet(&mut self.io)
+    }
+
+    pub(super) fn origin(&self) -> &Arc<Origin> {
+        &self.origin
     }
 
     /// Gives it back for the next call.
