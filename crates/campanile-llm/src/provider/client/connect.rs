@@ -13,7 +13,7 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection as Connects;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep_until, timeout};
 use tower_service::Service;
 
 use super::{
@@ -144,17 +144,36 @@ where
     Ok(Connected::H1(Connection::new(io, proxied, origin)))
 }
 
-/// The connection that is made, or one that becomes idle before. Then what was begun is finished for another call.
+/// The connection that is made, or one that becomes idle before, once it has rested. Then what was begun is finished for another call.
 async fn idle_or_made(origin: &Arc<Origin>, making: Making) -> Result<Connected, HttpError> {
     let (mut making, mut begun) = (Some(making), false);
     let mut waiting = Waiting {
         origin: Arc::clone(origin),
         ticket: 0,
     };
+    let mut rest: Option<Pin<Box<Sleep>>> = None;
     let idle = poll_fn(|cx: &mut Context<'_>| {
         waiting.origin.wait(&mut waiting.ticket, cx.waker());
-        if let Some(idle) = origin.idle() {
-            return Poll::Ready(Ok(Connected::H1(idle)));
+        loop {
+            if let Some(idle) = origin.idle() {
+                return Poll::Ready(Ok(Connected::H1(idle)));
+            }
+            let Some(rested) = origin.rested() else {
+                break;
+            };
+            if rest.as_ref().is_none_or(|it| it.deadline() != rested) {
+                rest = Some(Box::pin(sleep_until(rested)));
+            }
+            if rest
+                .as_mut()
+                .is_some_and(|it| it.as_mut().poll(cx).is_pending())
+            {
+                // A moment is not worth a connection, and a server of one connection at a time would never get to the second.
+                if !begun && !origin.closes() {
+                    return Poll::Pending;
+                }
+                break;
+            }
         }
         let Some(future) = &mut making else {
             return Poll::Pending;

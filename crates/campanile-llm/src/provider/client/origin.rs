@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     future::{Future, poll_fn},
+    mem,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Waker},
     time::Duration,
@@ -34,6 +35,14 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// before: a call that is made at once would miss that.
 const REST: Duration = Duration::from_millis(10);
 
+/// A connection that is closed so soon after a stream is closed because of it, not because it was idle.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What a server does with its connections after streams, by what it did. One that closed one has to keep two to be trusted.
+const CLOSES: u8 = 0;
+const UNKNOWN: u8 = 1;
+const KEEPS: u8 = 2;
+
 /// What is known of one scheme and authority.
 pub(super) struct Origin {
     pub(super) scheme: Scheme,
@@ -48,6 +57,8 @@ pub(super) struct Origin {
     failures: AtomicU64,
     http2_spoken: AtomicBool,
     swept: AtomicBool,
+    /// What is done with connections after streams.
+    habit: AtomicU8,
     connections: Mutex<Connections>,
 }
 
@@ -65,8 +76,8 @@ struct Connections {
 struct Idle {
     io: Box<dyn Io>,
     proxied: bool,
-    /// Whether it is to be left alone for a moment.
-    rests: bool,
+    /// Whether its last answer was a stream, so that the server may be about to close it.
+    streamed: bool,
 }
 
 /// Says that nobody sweeps any more, also when the runtime drops the task.
@@ -100,6 +111,7 @@ impl Origin {
             failures: AtomicU64::new(0),
             http2_spoken: AtomicBool::new(config.http2_only),
             swept: AtomicBool::new(false),
+            habit: AtomicU8::new(UNKNOWN),
             connections: Mutex::default(),
         }
     }
@@ -121,34 +133,95 @@ impl Origin {
         connections.idle.is_empty() && connections.http2.is_none()
     }
 
-    /// A connection of HTTP/1 that is idle and open.
+    /// A connection of HTTP/1 that is idle, open, and does not rest.
     pub(super) fn idle(self: &Arc<Self>) -> Option<Connection> {
         loop {
-            let now = Instant::now();
+            let (now, kept) = (Instant::now(), self.keeps());
             let mut connections = self.lock();
             let ready = |(since, idle): &(Instant, Idle)| {
-                !idle.rests || now.saturating_duration_since(*since) >= REST
+                kept || !idle.streamed || now.saturating_duration_since(*since) >= REST
             };
             let at = connections.idle.iter().rposition(ready)?;
             let (since, mut idle) = connections.idle.remove(at);
             drop(connections);
             let idle_for = now.saturating_duration_since(since);
-            if idle_for < self.config.idle_timeout && is_quiet(&mut idle.io) {
+            let quiet = is_quiet(&mut idle.io);
+            if idle.streamed {
+                match quiet {
+                    true if idle_for >= REST => self.has_kept(),
+                    false if idle_for < SOON => self.has_closed(),
+                    _ => {}
+                }
+            }
+            if idle_for < self.config.idle_timeout && quiet {
                 let connection = Connection::new(idle.io, idle.proxied, Arc::clone(self));
                 return Some(connection.used());
             }
         }
     }
 
+    /// When the first of the connections has rested that rest.
+    pub(super) fn rested(&self) -> Option<Instant> {
+        if self.keeps() {
+            return None;
+        }
+        let connections = self.lock();
+        let first = connections.idle.iter().find(|(_, idle)| idle.streamed);
+        first.map(|(since, _)| *since + REST)
+    }
+
+    /// Whether connections are kept after streams, so that they need no rest.
+    fn keeps(&self) -> bool {
+        self.habit.load(Ordering::Relaxed) == KEEPS
+    }
+
+    /// Whether connections are closed after streams, so that it is no use to wait until one has rested.
+    pub(super) fn closes(&self) -> bool {
+        self.habit.load(Ordering::Relaxed) == CLOSES
+    }
+
+    /// The server has kept a connection after a stream.
+    fn has_kept(&self) {
+        match self.habit.load(Ordering::Relaxed) {
+            KEEPS => {}
+            CLOSES => self.habit.store(UNKNOWN, Ordering::Relaxed),
+            _ => {
+                self.habit.store(KEEPS, Ordering::Relaxed);
+                // Those that rest may be taken now.
+                let waiting = mem::take(&mut self.lock().waiting);
+                waiting.into_values().for_each(Waker::wake);
+            }
+        }
+    }
+
+    /// The server has closed a connection after a stream.
+    fn has_closed(&self) {
+        if !self.closes() {
+            self.habit.store(CLOSES, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection that had served before was closed as a call came. Whatever the reason, it is looked at again what is done with
+    /// them after streams.
+    pub(super) fn was_missed(&self) {
+        if self.keeps() {
+            self.habit.store(UNKNOWN, Ordering::Relaxed);
+        }
+    }
+
     /// Takes back a connection of HTTP/1 whose call is over. If there are too many, the one goes that was used the longest ago.
-    pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool, rests: bool) {
+    pub(super) fn put(self: &Arc<Self>, io: Box<dyn Io>, proxied: bool, streamed: bool) {
         let most = self.config.max_idle;
         if most == 0 {
             return;
         }
         let mut connections = self.lock();
         let oldest = (connections.idle.len() >= most).then(|| connections.idle.remove(0));
-        let idle = Idle { io, proxied, rests };
+        let idle = Idle {
+            io,
+            proxied,
+            streamed,
+        };
         connections.idle.push((Instant::now(), idle));
         let waiting = connections.waiting.pop_first();
         drop(connections);
@@ -169,10 +242,12 @@ impl Origin {
         connections.waiting.insert(*ticket, waker.clone());
     }
 
-    /// A call that does not wait any more. If it was woken for a connection that it does not take, the next one is.
+    /// A call that does not wait any more. It may have been told of a connection that it does not take, or waited until that has
+    /// rested: the next one is told.
     pub(super) fn unwait(&self, ticket: u64) {
         let mut connections = self.lock();
-        if connections.waiting.remove(&ticket).is_none() && !connections.idle.is_empty() {
+        connections.waiting.remove(&ticket);
+        if !connections.idle.is_empty() {
             let next = connections.waiting.pop_first();
             drop(connections);
             if let Some((_, waker)) = next {

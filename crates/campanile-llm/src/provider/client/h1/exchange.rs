@@ -153,6 +153,9 @@ impl Future for Exchange {
                 }
                 Err(error) => Err(HttpError::Io(error)),
             };
+            if bytes.is_err() {
+                connection.has_broken();
+            }
             let bytes = bytes.map_err(|error| match (error, this.unsent.take()) {
                 (HttpError::Closed, Some(unsent)) => HttpError::Io(unsent),
                 (error, _) => error,

@@ -77,6 +77,13 @@ impl Connection {
         &self.origin
     }
 
+    /// It broke before an answer.
+    fn has_broken(&self) {
+        if self.used {
+            self.origin.was_missed();
+        }
+    }
+
     /// Gives it back for the next call.
     pub(super) fn release(self) {
         self.origin.put(self.io, self.proxied, false);

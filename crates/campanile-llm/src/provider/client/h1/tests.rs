@@ -2,6 +2,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
     task::Waker,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -437,6 +438,48 @@ async fn nothing_is_sent_a_second_time() {
         }
         assert_eq!(*made.lock().unwrap(), 0);
     }
+}
+
+/// Whether connections rest after streams is learnt of each server.
+#[tokio::test(start_paused = true)]
+async fn connections_rest_until_their_server_is_known_to_keep_them() {
+    let origin = origin();
+    let put = || {
+        let (near, far) = duplex(64);
+        origin.put(Box::new(TokioIo::new(near)), false, true);
+        far
+    };
+    let rest = || tokio::time::advance(Duration::from_millis(10));
+    let rests = || origin.idle().is_none() && origin.rested().is_some();
+    // Nothing is known: it is worth while to wait.
+    let far = put();
+    assert!(rests() && !origin.closes());
+    rest().await;
+    assert!(origin.idle().is_some(), "it has been kept");
+    drop(far);
+    let _far = put();
+    assert!(origin.idle().is_some() && origin.rested().is_none());
+    // A call was missed: who knows why.
+    origin.was_missed();
+    let far = put();
+    assert!(rests() && !origin.closes());
+    drop(far);
+    rest().await;
+    assert!(origin.idle().is_none() && origin.closes());
+    // It takes more than one that is kept to trust it again.
+    for again in [true, false] {
+        let _far = put();
+        assert!(rests());
+        assert_eq!(origin.closes(), again);
+        rest().await;
+        assert!(origin.idle().is_some());
+    }
+    let far = put();
+    assert!(origin.rested().is_none());
+    // Who closes it much later does so because it was idle.
+    tokio::time::advance(Duration::from_secs(5)).await;
+    drop(far);
+    assert!(origin.idle().is_none() && !origin.closes());
 }
 
 /// A task that has used up what it may do in one go sees which connections are closed all the same.

@@ -4,6 +4,8 @@ use tokio::sync::Notify;
 
 use super::*;
 
+const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+
 /// What is waited for comes at once, or not at all.
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -63,6 +65,91 @@ async fn a_call_takes_a_connection_that_becomes_idle_before_its_own_is_made() {
         take(&mut connection).await;
         connection.write_all(ANSWER).await.unwrap();
         body(call.await.unwrap().unwrap()).await.unwrap();
+    }
+}
+
+/// It rests when it becomes idle: the call is told once it may be used.
+#[tokio::test]
+async fn a_call_takes_a_connection_that_has_rested_after_a_stream() {
+    let (listener, url) = listen().await;
+    let (once, second) = once();
+    let client = HttpClient::with_connector(once, HttpConfig::default()).unwrap();
+    let first = tokio::spawn(client.clone().oneshot(ask(&url)));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take(&mut connection).await;
+    let call = tokio::spawn(client.clone().oneshot(ask(&url)));
+    second.notified().await;
+    connection.write_all(STREAM).await.unwrap();
+    body(first.await.unwrap().unwrap()).await.unwrap();
+    let taken = timeout(BOUND, take(&mut connection)).await;
+    taken.expect("it is taken when it has rested");
+    connection.write_all(ANSWER).await.unwrap();
+    body(call.await.unwrap().unwrap()).await.unwrap();
+}
+
+/// The one that was told may go away: the next is told then.
+#[tokio::test]
+async fn a_call_takes_a_rested_connection_that_another_was_told_of() {
+    let (listener, url) = listen().await;
+    let (once, second) = once();
+    let client = HttpClient::with_connector(once, HttpConfig::default()).unwrap();
+    let first = tokio::spawn(client.clone().oneshot(ask(&url)));
+    let (mut connection, _) = listener.accept().await.unwrap();
+    take(&mut connection).await;
+    let told = tokio::spawn(client.clone().oneshot(ask(&url)));
+    second.notified().await;
+    let next = tokio::spawn(client.clone().oneshot(ask(&url)));
+    second.notified().await;
+    connection.write_all(STREAM).await.unwrap();
+    let response = first.await.unwrap().unwrap();
+    // However long this takes here, it is a moment.
+    tokio::time::pause();
+    body(response).await.unwrap();
+    settle().await;
+    told.abort();
+    settle().await;
+    let taken = timeout(BOUND, take(&mut connection)).await;
+    taken.expect("the next one takes it");
+    connection.write_all(ANSWER).await.unwrap();
+    body(next.await.unwrap().unwrap()).await.unwrap();
+}
+
+/// It serves each connection to its end before it accepts the next, so that a call on a second one would wait for ever.
+#[tokio::test]
+async fn a_server_of_one_connection_at_a_time_sends_stream_after_stream() {
+    let (listener, url) = listen().await;
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut byte = [0];
+            while connection.peek(&mut byte).await.is_ok_and(|read| read > 0) {
+                take(&mut connection).await;
+                connection.write_all(STREAM).await.unwrap();
+            }
+        }
+    });
+    let client = http_client();
+    for call in 0..5 {
+        let response = timeout(BOUND, client.clone().oneshot(ask(&url))).await;
+        let response = response.unwrap_or_else(|_| panic!("call {call} is not answered"));
+        assert_eq!(body(response.unwrap()).await.unwrap(), "ok");
+    }
+}
+
+/// Some servers close after each stream, and do not say so before. A call does not wait to see it again.
+#[tokio::test]
+async fn a_server_that_closes_after_each_stream_is_called_over_new_connections() {
+    let (listener, url) = listen().await;
+    let client = http_client();
+    for _ in 0..5 {
+        let call = tokio::spawn(client.clone().oneshot(ask(&url)));
+        let (mut connection, _) = listener.accept().await.unwrap();
+        take(&mut connection).await;
+        connection.write_all(STREAM).await.unwrap();
+        let response = call.await.unwrap().unwrap();
+        assert_eq!(body(response).await.unwrap(), "ok");
+        // Its end comes while the next call is on its way.
+        tokio::spawn(async move { drop(connection) });
     }
 }
 
