@@ -8,10 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{HttpError, h1};
+use super::{HttpError, h1, h2};
 
 /// How long the end of a body is waited for that nobody reads any more.
 const LINGER: Duration = Duration::from_millis(100);
@@ -30,7 +29,7 @@ pub struct HttpBody {
 
 enum Inner {
     H1(h1::Body),
-    H2(Incoming),
+    H2(h2::Body),
     Over,
 }
 
@@ -44,9 +43,9 @@ impl HttpBody {
         }
     }
 
-    pub(super) const fn h2(incoming: Incoming) -> Self {
+    pub(super) const fn h2(body: h2::Body) -> Self {
         Self {
-            inner: Inner::H2(incoming),
+            inner: Inner::H2(body),
             awaited: false,
         }
     }
@@ -71,7 +70,7 @@ impl Body for HttpBody {
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::H1(body) => body.is_over(),
-            Inner::H2(incoming) => incoming.is_end_stream(),
+            Inner::H2(body) => body.incoming.is_end_stream(),
             Inner::Over => true,
         }
     }
@@ -79,7 +78,7 @@ impl Body for HttpBody {
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::H1(body) => body.size_hint(),
-            Inner::H2(incoming) => incoming.size_hint(),
+            Inner::H2(body) => body.incoming.size_hint(),
             Inner::Over => SizeHint::with_exact(0),
         }
     }
@@ -118,7 +117,9 @@ impl Inner {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         match self {
             Self::H1(body) => body.poll_data(cx).map_ok(Frame::data),
-            Self::H2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(HttpError::Http2),
+            Self::H2(body) => Pin::new(&mut body.incoming)
+                .poll_frame(cx)
+                .map_err(HttpError::Http2),
             Self::Over => Poll::Ready(None),
         }
     }

@@ -19,7 +19,7 @@ use tower_service::Service;
 use super::{
     HttpBody, HttpError,
     h1::{Connection, Exchange, Io},
-    h2::{self, Failed, Sender},
+    h2::{self, Failed, Place},
     origin::Origin,
 };
 
@@ -29,7 +29,7 @@ const MOST_UNSENT: usize = 3;
 /// A connection, by what is spoken over it.
 pub(super) enum Connected {
     H1(Connection),
-    H2(Sender),
+    H2(Place),
 }
 
 /// A connection that is being made: of a type that cannot be written down.
@@ -61,12 +61,12 @@ pub(super) async fn call(
     mut request: Request<Full<Bytes>>,
 ) -> Result<Response<HttpBody>, HttpError> {
     for unsent in 0.. {
-        let mut sender = match connected(&origin).await? {
+        let place = match connected(&origin).await? {
             Connected::H1(connection) => return Exchange::new(connection, request).await,
-            Connected::H2(sender) => sender,
+            Connected::H2(place) => place,
         };
-        match h2::call(&mut sender, request).await {
-            Ok(response) => return Ok(response.map(HttpBody::h2)),
+        match h2::call(place, request).await {
+            Ok(response) => return Ok(response),
             Err(Failed::Sent(error)) => return Err(error),
             Err(Failed::Unsent(_)) if unsent == MOST_UNSENT => break,
             Err(Failed::Unsent(again)) => request = *again,
@@ -78,17 +78,17 @@ pub(super) async fn call(
 /// A connection that is there, or that is made.
 async fn connected(origin: &Arc<Origin>) -> Result<Connected, HttpError> {
     loop {
-        if let Some(sender) = origin.http2() {
-            return Ok(Connected::H2(sender));
+        if let Some(place) = origin.http2() {
+            return Ok(Connected::H2(place));
         }
         if !origin.speaks_http2() {
             return idle_or_made(origin, origin.make()).await;
         }
-        // One connection is enough: whoever makes it makes it for all who wait here, and fails for all of them.
+        // One at a time: whoever makes a connection makes it for all who wait here, as far as it has room, and fails for all of them.
         let failures = origin.failures();
         let _turn = origin.turn.lock().await;
-        if let Some(sender) = origin.http2() {
-            return Ok(Connected::H2(sender));
+        if let Some(place) = origin.http2() {
+            return Ok(Connected::H2(place));
         }
         if origin.failures() != failures {
             let what = "the connection could not be made that it waited for";
@@ -136,8 +136,9 @@ where
     let connected = io.connected();
     let io: Box<dyn Io> = Box::new(io);
     if origin.config.http2_only || connected.is_negotiated_h2() {
-        let sender = h2::handshake(io, &origin.config).await?;
-        return Ok(Connected::H2(origin.put_http2(sender)));
+        let shared = h2::handshake(io, &origin.config).await?;
+        let full = || HttpError::Connect("the connection has no room for a call".into());
+        return origin.put_http2(shared).map(Connected::H2).ok_or_else(full);
     }
     origin.speaks_http1();
     let proxied = connected.is_proxied();

@@ -25,7 +25,7 @@ use super::{
     HttpConfig,
     connect::{Maker, Making},
     h1::{self, Connection, Io},
-    h2::Sender,
+    h2::{Place, Shared},
 };
 
 /// How often connections are looked at that are idle, at least.
@@ -51,7 +51,7 @@ pub(super) struct Origin {
     maker: Maker,
     /// The line of the head that names the host.
     pub(super) host: Box<str>,
-    /// Whose turn it is to make a connection of HTTP/2: one is enough.
+    /// Whose turn it is to make a connection of HTTP/2: many calls wait for one.
     pub(super) turn: Turns<()>,
     /// How many of those who had their turn have failed.
     failures: AtomicU64,
@@ -66,7 +66,8 @@ pub(super) struct Origin {
 struct Connections {
     /// The last is the one that was used last.
     idle: Vec<(Instant, Idle)>,
-    http2: Option<(Instant, Sender)>,
+    /// Calls go to the first that has room, so that those are idle that are not needed.
+    http2: Vec<(Instant, Shared)>,
     /// Calls that make a connection, and would rather have one, by their tickets.
     waiting: BTreeMap<u64, Waker>,
     tickets: u64,
@@ -130,7 +131,7 @@ impl Origin {
     /// Whether there is no connection.
     pub(super) fn is_empty(&self) -> bool {
         let connections = self.lock();
-        connections.idle.is_empty() && connections.http2.is_none()
+        connections.idle.is_empty() && connections.http2.is_empty()
     }
 
     /// A connection of HTTP/1 that is idle, open, and does not rest.
@@ -271,27 +272,27 @@ impl Origin {
         self.http2_spoken.load(Ordering::Relaxed)
     }
 
-    /// The connection of HTTP/2, if it is open.
-    pub(super) fn http2(&self) -> Option<Sender> {
+    /// Room on a connection of HTTP/2 that is open.
+    pub(super) fn http2(&self) -> Option<Place> {
         let mut connections = self.lock();
-        let (used, sender) = connections.http2.as_mut()?;
-        if sender.is_closed() {
-            connections.http2 = None;
-            return None;
-        }
-        *used = Instant::now();
-        Some(sender.clone())
+        connections.http2.retain(|(_, shared)| !shared.is_closed());
+        connections.http2.iter_mut().find_map(|(used, shared)| {
+            let place = shared.place()?;
+            *used = Instant::now();
+            Some(place)
+        })
     }
 
-    /// Keeps a connection of HTTP/2, unless there is one: then that one is to be used.
-    pub(super) fn put_http2(self: &Arc<Self>, sender: Sender) -> Sender {
+    /// Keeps a connection of HTTP/2, unless there is one with room: then that one is to be used. Room on it.
+    pub(super) fn put_http2(self: &Arc<Self>, shared: Shared) -> Option<Place> {
         if let Some(there) = self.http2() {
-            return there;
+            return Some(there);
         }
         self.http2_spoken.store(true, Ordering::Relaxed);
-        self.lock().http2 = Some((Instant::now(), sender.clone()));
+        let place = shared.place()?;
+        self.lock().http2.push((Instant::now(), shared));
         self.have_swept();
-        sender
+        Some(place)
     }
 
     /// A server that spoke HTTP/2, and does not any more.
@@ -340,15 +341,19 @@ impl Origin {
                 !fresh(*since) || !is_quiet(&mut idle.io)
             })
             .collect();
-        let http2 = connections.http2.as_ref();
-        if http2.is_some_and(|(used, sender)| !fresh(*used) || sender.is_closed()) {
-            // It ends when its last call does. If that is long after it began, the next call makes another connection.
-            connections.http2 = None;
-        }
-        let left = !connections.idle.is_empty() || connections.http2.is_some();
+        let shared: Vec<_> = connections
+            .http2
+            .extract_if(.., |(used, shared)| {
+                if !shared.is_idle() {
+                    *used = now;
+                }
+                !fresh(*used) || shared.is_closed()
+            })
+            .collect();
+        let left = !connections.idle.is_empty() || !connections.http2.is_empty();
         drop(connections);
         // They are closed outside of the lock.
-        drop(gone);
+        drop((gone, shared));
         left
     }
 }

@@ -238,7 +238,16 @@ async fn a_connection_of_http2_that_is_dead_fails_its_calls() {
     let provider = Provider::new(http, &ProviderConfig::llama_cpp(&url)).unwrap();
     let call = provider.oneshot(Call::new(ask()));
     let bound = std::time::Duration::from_secs(20);
-    let (result, connection) = tokio::join!(tokio::time::timeout(bound, call), listener.accept());
+    let accept = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        // Its settings, of which there are none. Then nothing more.
+        connection
+            .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+            .await
+            .unwrap();
+        connection
+    };
+    let (result, connection) = tokio::join!(tokio::time::timeout(bound, call), accept);
     let error = result.expect("it is noticed").unwrap_err();
     assert_eq!(error.class(), Class::Unreachable, "{error:?}");
     drop(connection);

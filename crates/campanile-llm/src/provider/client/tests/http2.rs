@@ -2,6 +2,9 @@
 
 use std::convert::Infallible;
 
+use futures_util::stream::{self, StreamExt};
+use http_body::Frame;
+use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
@@ -79,4 +82,160 @@ async fn no_user_of_an_address_is_told_over_http2() {
     request.headers_mut().insert("content-length", 7.into());
     let response = client.oneshot(request).await.unwrap();
     assert_eq!(body(response).await.unwrap(), "ok");
+}
+
+/// What is waited for comes at once, or not at all.
+const BOUND: Duration = Duration::from_secs(10);
+
+type Answer = UnsyncBoxBody<Bytes, Infallible>;
+
+/// So many pieces, and never an end. Each is counted.
+fn pieces(count: usize, sent: &Arc<AtomicUsize>) -> Answer {
+    let sent = Arc::clone(sent);
+    let pieces = stream::iter(0..count).map(move |_| {
+        sent.fetch_add(1, Ordering::Relaxed);
+        Ok(Frame::data(Bytes::from_static(&[b'a'; 100])))
+    });
+    StreamBody::new(pieces.chain(stream::pending())).boxed_unsync()
+}
+
+/// A server of hyper's that allows so many calls at once on a connection, and answers by their paths; the connections it has had.
+async fn serving<F>(most: u32, answer: F) -> (String, Arc<AtomicUsize>)
+where
+    F: Fn(&str) -> Answer + Clone + Send + Sync + 'static,
+{
+    let (listener, url) = listen().await;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            made.fetch_add(1, Ordering::Relaxed);
+            let answer = answer.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let response = Response::new(answer(request.uri().path()));
+                async { Ok::<_, Infallible>(response) }
+            });
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .max_concurrent_streams(most)
+                .serve_connection(TokioIo::new(connection), service);
+            tokio::spawn(async move {
+                let _ = server.await;
+            });
+        }
+    });
+    (url, connections)
+}
+
+/// What is asked for by `/held` is never whole.
+fn held_or_ok(path: &str) -> Answer {
+    match path {
+        "/held" => pieces(0, &Arc::default()),
+        _ => Full::from("ok").boxed_unsync(),
+    }
+}
+
+fn client() -> HttpClient {
+    HttpClient::new(HttpConfig::default().with_http2_only(true)).unwrap()
+}
+
+async fn is_answered(client: &HttpClient, url: &str) {
+    let call = client.clone().oneshot(ask(url));
+    let response = timeout(BOUND, call).await.expect("it waits for no other");
+    assert_eq!(body(response.unwrap()).await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn calls_beyond_what_a_connection_allows_are_made_on_another() {
+    let (url, connections) = serving(1, held_or_ok).await;
+    let (client, held) = (client(), format!("{url}held"));
+    let first = client.clone().oneshot(ask(&held)).await.unwrap();
+    for _ in 0..5 {
+        is_answered(&client, &url).await;
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 2);
+    let second = client.clone().oneshot(ask(&held)).await.unwrap();
+    is_answered(&client, &url).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
+    // Both have room again.
+    drop((first, second));
+    for _ in 0..5 {
+        is_answered(&client, &url).await;
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
+}
+
+/// Also when they come at once, before anything is known of the server.
+#[tokio::test]
+async fn there_are_as_many_connections_as_the_calls_need() {
+    let (url, connections) = serving(4, held_or_ok).await;
+    let (client, held) = (client(), format!("{url}held"));
+    let calls = join_all((0..20).map(|_| client.clone().oneshot(ask(&held))));
+    let responses = timeout(BOUND, calls).await.expect("none waits for another");
+    let responses: Vec<_> = responses.into_iter().map(Result::unwrap).collect();
+    assert_eq!(responses.len(), 20);
+    assert_eq!(connections.load(Ordering::Relaxed), 5);
+    is_answered(&client, &url).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 6);
+}
+
+/// Calls that are given up leave no trace, in whatever state.
+#[tokio::test]
+async fn a_call_that_is_cancelled_makes_room() {
+    let (url, connections) = serving(1, held_or_ok).await;
+    let (client, held) = (client(), format!("{url}held"));
+    is_answered(&client, &url).await;
+    for _ in 0..5 {
+        let call = client.clone().oneshot(ask(&held));
+        let unpolled = client.clone().oneshot(ask(&held));
+        tokio::select! {
+            biased;
+            _ = call => panic!("the server has had no turn"),
+            () = std::future::ready(()) => {}
+        }
+        drop(unpolled);
+        is_answered(&client, &url).await;
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+/// Nor is a connection forgotten whose calls take long.
+#[tokio::test]
+async fn a_connection_with_calls_is_not_idle() {
+    let (url, connections) = serving(2, held_or_ok).await;
+    let time = Duration::from_millis(20);
+    let config = HttpConfig::default().with_http2_only(true);
+    let client = HttpClient::new(config.with_idle_timeout(time)).unwrap();
+    let held = client.clone().oneshot(ask(&format!("{url}held"))).await;
+    let origins = client.pool.origins.lock().unwrap().clone();
+    let pass = || async {
+        tokio::time::pause();
+        for _ in 0..10 {
+            tokio::time::advance(time).await;
+            settle().await;
+        }
+        tokio::time::resume();
+    };
+    pass().await;
+    is_answered(&client, &url).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    drop(held);
+    pass().await;
+    assert!(origins.values().all(|origin| origin.is_empty()));
+}
+
+/// A server that says nothing does not speak HTTP/2.
+#[tokio::test]
+async fn a_connection_is_not_made_before_the_server_has_spoken() {
+    let (listener, url) = listen().await;
+    let config = HttpConfig::default().with_connect_timeout(Duration::from_millis(50));
+    let client = HttpClient::new(config.with_http2_only(true)).unwrap();
+    let call = timeout(BOUND, client.clone().oneshot(ask(&url)));
+    let (silent, connection) = tokio::join!(call, listener.accept());
+    let error = silent.expect("its time is limited").unwrap_err();
+    assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+    drop(connection);
+    let call = timeout(BOUND, client.oneshot(ask(&url)));
+    let (closed, _) = tokio::join!(call, async { drop(listener.accept().await) });
+    let error = closed.expect("its end is seen").unwrap_err();
+    assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
 }
