@@ -73,8 +73,11 @@ pub(super) async fn handshake(io: Box<dyn Io>, config: &HttpConfig) -> Result<Sh
         // None, until the server has said how many. One that sets no limit allows as many as there are numbers.
         .initial_max_send_streams(0_usize)
         .initial_stream_window_size(config.buffer)
-        // Room for many streams that are not read, so that they do not hold the others up.
-        .initial_connection_window_size(config.buffer.saturating_mul(256).min(1 << 30))
+        // What is held that nobody reads is bounded for each stream. Together they may be many, and neither hold the others up nor
+        // end the connection: the library charges frames as small as a token with more than they hold, up to half of this.
+        .initial_connection_window_size(1 << 30)
+        // What is still on its way to calls that were cancelled counts against the server, unless they are remembered.
+        .max_concurrent_reset_streams(4_096)
         // Calls that nobody answers do not end a connection that is dead: the next would be made on it too.
         .timer(TokioTimer::new())
         .keep_alive_interval(config.keepalive)

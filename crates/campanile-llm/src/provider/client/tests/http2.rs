@@ -1,6 +1,6 @@
 //! Calls over HTTP/2, served by hyper.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::mpsc};
 
 use futures_util::stream::{self, StreamExt};
 use http_body::Frame;
@@ -110,6 +110,7 @@ where
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
             made.fetch_add(1, Ordering::Relaxed);
+            connection.set_nodelay(true).unwrap();
             let answer = answer.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 let response = Response::new(answer(request.uri().path()));
@@ -238,4 +239,101 @@ async fn a_connection_is_not_made_before_the_server_has_spoken() {
     let (closed, _) = tokio::join!(call, async { drop(listener.accept().await) });
     let error = closed.expect("its end is seen").unwrap_err();
     assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+}
+
+/// Frames of the size of a token take more to hold than they say, which the library charges to the connection.
+#[tokio::test]
+async fn streams_that_nobody_reads_leave_their_connection_to_others() {
+    const STREAMS: usize = 100;
+    const PIECES: usize = 160;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let answer = move |path: &str| match path {
+        "/pieces" => pieces(PIECES, &counted),
+        _ => held_or_ok(path),
+    };
+    let (url, connections) = serving(200, answer).await;
+    let (client, asked) = (client(), format!("{url}pieces"));
+    let mut unread = Vec::new();
+    for _ in 0..STREAMS {
+        unread.push(client.clone().oneshot(ask(&asked)).await.unwrap());
+    }
+    let arrive = async {
+        while sent.load(Ordering::Relaxed) < STREAMS * PIECES {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, arrive).await.expect("all of it is sent");
+    settle().await;
+    is_answered(&client, &url).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    for response in [unread.swap_remove(0), unread.swap_remove(0)] {
+        let (mut body, mut read) = (response.into_body(), 0);
+        while read < 100 * PIECES {
+            let frame = timeout(BOUND, body.frame()).await.expect("it is there");
+            let data = frame.unwrap().expect("it is not cut").into_data();
+            read += data.unwrap().len();
+        }
+    }
+}
+
+/// What is on its way to calls that were cancelled is no fault of the server's.
+#[tokio::test]
+async fn many_calls_that_are_cancelled_at_once_leave_their_connection_to_others() {
+    const STREAMS: usize = 150;
+    const PIECES: usize = 100;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let (tell, told) = mpsc::channel();
+    let (counted, gone) = (Arc::clone(&sent), Arc::clone(&go));
+    // On a thread of its own it goes on sending while nobody here reads.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let answer = move |path: &str| match path {
+                "/later" => {
+                    let (go, counted) = (Arc::clone(&gone), Arc::clone(&counted));
+                    let went = async move {
+                        go.acquire_owned().await.unwrap().forget();
+                        pieces(PIECES, &counted)
+                            .into_data_stream()
+                            .map(|data| data.map(Frame::data))
+                    };
+                    StreamBody::new(stream::once(went).flatten()).boxed_unsync()
+                }
+                _ => held_or_ok(path),
+            };
+            let (url, connections) = serving(200, answer).await;
+            tell.send((url, connections)).unwrap();
+            pending::<()>().await;
+        });
+    });
+    let (url, connections) = told.recv().unwrap();
+    let (client, asked) = (client(), format!("{url}later"));
+    let mut bodies = Vec::new();
+    for _ in 0..STREAMS {
+        let response = client.clone().oneshot(ask(&asked)).await.unwrap();
+        let mut body = response.into_body();
+        // Whoever waits for data and goes has cancelled the call.
+        let waits = tokio::select! {
+            biased;
+            _ = body.frame() => false,
+            () = std::future::ready(()) => true,
+        };
+        assert!(waits);
+        bodies.push(body);
+    }
+    go.add_permits(STREAMS);
+    while sent.load(Ordering::Relaxed) < STREAMS * PIECES {
+        std::thread::yield_now();
+    }
+    drop(bodies);
+    for _ in 0..20 {
+        is_answered(&client, &url).await;
+        settle().await;
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
