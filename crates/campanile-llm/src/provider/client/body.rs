@@ -20,7 +20,8 @@ const LINGER: Duration = Duration::from_millis(100);
 /// When it is dropped before its end, the call is cancelled: a connection of HTTP/1 is closed, a stream of HTTP/2 reset. A
 /// stream of events is often over for its reader, as with `[DONE]`, a moment before the body is over. So one whose last data was
 /// taken is waited for a little, up to 100 ms, in a task of its own: if the body ends, the connection can be used again; if it
-/// goes on, it is cancelled then. One that was waited for in vain is cancelled at once. Trailers of HTTP/1 are left out.
+/// goes on, it is cancelled then. So is one that was never polled. One whose reader waited for data is cancelled at once. Trailers of
+/// HTTP/1 are left out.
 pub struct HttpBody {
     inner: Inner,
     /// Whether its reader waits for data.
@@ -95,10 +96,10 @@ impl Drop for HttpBody {
         if inner.poll(&mut cx).is_pending()
             && let Ok(runtime) = Handle::try_current()
         {
-            runtime.spawn(timeout(LINGER, async move {
-                // Whatever comes, it is the last that is waited for.
-                poll_fn(|cx| inner.poll(cx)).await
-            }));
+            runtime.spawn(async move {
+                // Whatever comes, it is the last that is waited for. A runtime without timers panics at them: in this task alone.
+                let _ = timeout(LINGER, poll_fn(|cx| inner.poll(cx))).await;
+            });
         }
     }
 }

@@ -545,6 +545,26 @@ fn nothing_is_read_ahead() {
     assert!(first.into_data().unwrap().len() <= READ);
 }
 
+/// The end of a body that nobody reads is waited for, which takes a timer: without one it is not.
+#[test]
+fn a_body_is_dropped_where_there_are_no_timers() {
+    let script = Script::says(&[CHUNKED.as_bytes()]).and_stays();
+    let (there, origin) = (Arc::clone(&script.written), origin());
+    let connection = Connection::new(Box::new(script), false, Arc::clone(&origin));
+    let response = Exchange::new(connection, request()).now_or_never();
+    let body = response.unwrap().unwrap().into_body();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        drop(body);
+        tokio::task::yield_now().await;
+    });
+    drop(runtime);
+    assert_eq!(Arc::strong_count(&there), 1, "it is closed");
+    assert!(origin.is_empty());
+}
+
 #[test]
 fn a_list_of_words_is_read_as_one() {
     let mut headers = HeaderMap::new();
