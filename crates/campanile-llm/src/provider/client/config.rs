@@ -11,7 +11,8 @@ use super::roots::roots;
 #[non_exhaustive]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HttpConfig {
-    /// How long a connection may take until it can be used, TLS and the beginning of HTTP/2 included. 10 s by default.
+    /// How long a connection may take until it can be used, TLS and the beginning of HTTP/2 (the server's settings) included. 10 s
+    /// by default.
     #[serde(with = "seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub connect_timeout: Duration,
@@ -19,15 +20,15 @@ pub struct HttpConfig {
     #[serde(with = "seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub idle_timeout: Duration,
-    /// How many idle connections are kept to one host. 256 by default.
+    /// How many idle connections of HTTP/1 are kept to one host. 256 by default.
     pub max_idle: usize,
     /// After how long without a word the other side is asked whether it is there: by TCP, and over HTTP/2 by a ping while calls
     /// are under way, which fails them if it is not answered in as long again. 60 s by default.
     #[serde(with = "seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Duration"))]
     pub keepalive: Duration,
-    /// How many bytes of an answer that nobody reads are held in a stream of HTTP/2; a connection of HTTP/1 holds none. Also the
-    /// most that the head of an answer may have over HTTP/1. 16 KiB by default, 8 KiB at least.
+    /// How many bytes of an answer that nobody reads are held in a stream of HTTP/2; over HTTP/1 no more than came with its head,
+    /// which is 16 KiB at most. Also the most that the head of an answer may have over HTTP/1. 16 KiB by default, 8 KiB at least.
     pub buffer: u32,
     /// Whether HTTP/2 is spoken without asking, as over plain TCP nobody can be asked. It is not by default.
     pub http2_only: bool,

@@ -5,10 +5,13 @@
 //! times what the call needs. Here nothing is held between two reads but the state of the framing. HTTP/2 stays with hyper, where
 //! many calls share a connection, which must have a task.
 //!
-//! **State.** The idle connections of each origin (scheme and authority), the last used on top, and its connection of HTTP/2.
+//! **State.** Of each origin (scheme and authority): the idle connections, the last used on top; those of HTTP/2, with the number of
+//! their calls; whether connections are kept after streams.
 //!
-//! **Readiness.** Always: a call that finds no idle connection makes one, and takes one that becomes idle in the meantime. Over HTTP/2
-//! one call makes the connection for all that wait for it.
+//! **Readiness.** Always: a call that finds no idle connection makes one, and takes one that becomes idle in the meantime. After a
+//! stream a connection rests for 10 ms, unless the server is known to keep connections after streams; unless it is known to close
+//! them, a call waits until one has rested rather than make another. Over HTTP/2 a connection has as many calls at once as the server
+//! allows; the next are made on another, and one call makes it for all that wait for it.
 //!
 //! **Cancellation.** A call or a body that is dropped closes its connection, or resets its stream of HTTP/2; see [`HttpBody`].
 //!
@@ -67,8 +70,10 @@ type Roots = ();
 /// TLS, by rustls with aws-lc-rs, Mozilla's root certificates and those of one's [own](HttpConfig::root_certificates). Clones share
 /// the pool.
 ///
-/// Over HTTP/1 a connection is driven by the call that uses it, so an answer that nobody polls holds its server back, and takes no
-/// memory. What is `http2_only`, or negotiated by TLS, is HTTP/2.
+/// Over HTTP/1 a connection is driven by the call that uses it, so an answer that nobody polls holds its server back, and no more of
+/// it is held than came with its head (and what rustls holds of a connection). What is `http2_only`, or negotiated by TLS, is HTTP/2:
+/// calls share connections, of which there are as many as the calls under way need by what the server allows at once on each. How
+/// many calls there are at once is not limited here, but by `ConcurrencyLimitLayer`.
 pub struct HttpClient<C = DefaultConnector> {
     pool: Arc<Pool<C>>,
     /// The one that was called last, which is mostly the one that is called next.
