@@ -93,21 +93,24 @@ impl SpareTrail {
         trail
     }
 
-    /// Who paid for the last call, that had the spare trail, does not pay for the next. One that somebody still holds is not lent.
+    /// Who paid for the last call, that had the spare trail, does not pay for the next. One that somebody still holds is let go:
+    /// asked again whether somebody does, the answer may be another.
     #[cfg_attr(not(feature = "spend_limit"), allow(dead_code))]
     #[inline]
-    fn forget_payer(&mut self) {
+    pub(super) fn forget_payer(&mut self) {
         if let Some(spare) = &mut self.0
             && spare.0.payer.get().is_some()
-            && let Some(shared) = Arc::get_mut(&mut spare.0)
         {
-            shared.payer.take();
+            match Arc::get_mut(&mut spare.0) {
+                Some(shared) => drop(shared.payer.take()),
+                None => self.0 = None,
+            }
         }
     }
 
     /// The spare trail as if it were new, or else a new one.
     #[inline]
-    fn take(&mut self) -> Trail {
+    pub(super) fn take(&mut self) -> Trail {
         // If nobody else holds it, nobody can come to hold it meanwhile. There are no weak handles of trails, so that this
         // need not be asked by a locked operation.
         if let Some(spare) = &self.0

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::*;
+use super::{trail::Payer, *};
 use crate::{
     endpoint::Endpoint,
     outcome::{FailureKind, Outcome},
@@ -297,6 +297,29 @@ fn a_call_is_lent_a_branch_of_its_trail_or_the_spare_one() {
     let branch = spare.lend_branch(&mut context);
     context.trail.take().unwrap().charge(Cost::tokens(2));
     assert_eq!((branch.charged().tokens, trail.charged().tokens), (2, 2));
+}
+
+/// One that is asked, and pays.
+struct Pays;
+
+impl Payer for Pays {
+    fn affords(&self, _charged: Cost, _beside: bool) -> bool {
+        true
+    }
+}
+
+/// Who holds the trail of the last call lets go of it on another thread, while it is looked at whether somebody does.
+#[test]
+fn a_spare_trail_is_not_lent_with_who_paid_for_the_last_call() {
+    for lets_go_between in [false, true] {
+        let mut spare = SpareTrail::default();
+        let held = spare.lend_branch(&mut Context::new());
+        held.paid_by(Arc::new(Pays));
+        let held = lets_go_between.then_some(held);
+        spare.forget_payer();
+        drop(held);
+        assert!(spare.take().0.payer.get().is_none());
+    }
 }
 
 /// What an upstream says that it took may be any number.
