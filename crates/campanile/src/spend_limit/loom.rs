@@ -1,11 +1,28 @@
-//! Under every interleaving of two threads, with a bounded number of preemptions.
+//! Under every interleaving of two or three threads, with a bounded number of preemptions.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use ::loom::{model::Builder, thread};
 
-use super::{account::Account, period::Schedule, *};
-use crate::sync::AtomicU64;
+use super::{
+    account::{Account, Seen},
+    accounts::{Absent, Store},
+    period::Schedule,
+    purse::Purse,
+    spending::{Reserved, Spending},
+    terms::Asked,
+    *,
+};
+use crate::{
+    context::Payer,
+    cost::Cost,
+    lane::{Lanes, Share},
+    sync::AtomicU64,
+    time::Timestamp,
+};
 
 const SCHEDULE: Schedule = Schedule {
     period: Period::Every(Duration::from_nanos(1_024)),
@@ -135,5 +152,57 @@ fn a_reset_forgets_only_what_is_spent() {
         assert_eq!(seen.taken - seen.spent, 4, "what is reserved");
         assert!(seen.spent == 0 || seen.spent == 2);
         assert!(account.replace(under_way, 4, 0));
+    });
+}
+
+/// One budget without an end.
+fn spending(limit: u64) -> Lanes<Spending<Single>> {
+    let budget = SpendBudget::tokens(limit, Period::Forever).with_warn_at([]);
+    Lanes::new(Arc::new(Spending::new(
+        SpendLimitConfig::new(budget),
+        UNIX_EPOCH,
+    )))
+}
+
+fn reserve(spending: &Share<Spending<Single>>, tokens: u64) -> Option<Reserved> {
+    let cost = Cost::tokens(tokens);
+    let asked = Asked {
+        likely: cost,
+        most: cost,
+    };
+    spending.reserve(&(), &asked, Timestamp::now()).ok()
+}
+
+fn look(spending: &Share<Spending<Single>>) -> Seen {
+    let account = |holder: accounts::Holder<'_, AtomicU64>| holder.accounts[0].look(1);
+    let seen = spending.accounts.visit(&(), None, Absent::Leave, account);
+    seen.unwrap()
+}
+
+/// A call that reserved 60 for its first attempt.
+fn purse(spending: &Share<Spending<Single>>) -> (Reserved, Arc<Purse<Single>>) {
+    let first = reserve(spending, 60).unwrap();
+    let purse = Purse::new(spending.clone(), (), first);
+    (first, Arc::new(purse))
+}
+
+/// A call is settled for which more was reserved: meanwhile what it took and what it holds are never counted both, so that
+/// there is room for another, which there was before.
+#[test]
+fn there_is_room_for_what_there_is_room_for() {
+    model(|| {
+        let lanes = spending(100);
+        let spending = lanes.share();
+        let (first, purse) = purse(&spending);
+        assert!(purse.affords(Cost::tokens(30), false));
+        assert_eq!(look(&spending).taken, 90);
+        let other = {
+            let spending = spending.clone();
+            thread::spawn(move || reserve(&spending, 10).is_some())
+        };
+        spending.settle(&(), &first, &purse.close(), |_, _| 80);
+        assert!(other.join().unwrap());
+        let seen = look(&spending);
+        assert_eq!((seen.taken, seen.spent), (90, 80));
     });
 }

@@ -34,8 +34,9 @@
 //! **Periods** begin with the minute, hour, day, week (on Monday) or month of the calendar in UTC, or with the
 //! [first call](Window::FirstUse) after the last period. The wall clock is read once, when the budgets are made; from then on they
 //! follow the clock of calls, so that a wall clock which is set does not open a budget that is spent. A call that is over
-//! after the period in which it was admitted is charged to that one as much as was reserved for it; what it took beyond that is
-//! charged to the present one. What a period was overdrawn is not carried on to the next.
+//! after the period in which it was admitted is charged to that one as much as was reserved for it, and then, in order, to those in
+//! which more was reserved for further attempts; what it took beyond all that is charged to the present one. What a period was
+//! overdrawn is not carried on to the next.
 //!
 //! **Settlement.** See [`Settle`] for what is charged. Where the protocol has a [context](crate::Context), the layer gives
 //! each call a [trail](crate::context::Trail), to which those who account for its attempts

@@ -62,16 +62,14 @@ impl<B: Store> Purse<B> {
         }
     }
 
-    /// Gives back what was reserved for further attempts, once the call is settled: earlier, others might take what it is to be
-    /// charged.
+    /// What was reserved for further attempts, in order: to be settled with what was for the first.
     #[inline]
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self) -> Vec<Reserved> {
         // Its attempts are over: those who make them are within the call, and end before it does.
         if self.extended.load(Ordering::Acquire) > 0 {
-            for part in std::mem::take(&mut lock(&self.more).parts) {
-                self.spending.settle(&self.key, &part, |_, _| 0);
-            }
+            return std::mem::take(&mut lock(&self.more).parts);
         }
+        Vec::new()
     }
 }
 

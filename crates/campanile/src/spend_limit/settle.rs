@@ -111,17 +111,18 @@ impl<B: Store> Observe for Settle<B> {
         let charged = self.trail.as_ref().map_or(Cost::ZERO, Trail::charged);
         let undone = self.undone(outcome);
         let unreported = self.spending.config.unreported;
+        let more = self
+            .purse
+            .as_ref()
+            .map_or_else(Vec::new, |purse| purse.close());
         self.spending
-            .settle(&self.key, &self.reserved, |unit, estimated| {
+            .settle(&self.key, &self.reserved, &more, |unit, estimated| {
                 match (self.known(unit, &charged), unreported) {
                     (Some(known), _) => known,
                     (None, Unreported::Reserved) if !undone => estimated,
                     _ => 0,
                 }
             });
-        if let Some(purse) = &self.purse {
-            purse.close();
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    array, fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -248,20 +248,37 @@ impl<B: Store> Spending<B> {
         self.refused_attempts.load(Ordering::Relaxed)
     }
 
-    /// Puts what a call `took` in the place of what was reserved: a function of the unit and of what the call was estimated to
-    /// take.
+    /// Puts what a call `took` in the place of what was reserved for it, `first` and for `more` attempts: a function of the unit and
+    /// of what the call was estimated to take. In order each takes as much as was reserved there, and the last what is left: at no
+    /// moment more is taken than was reserved or spent, and no period is charged what another has room for.
+    #[inline]
     pub(super) fn settle(
         &self,
         key: &B::Key,
-        reserved: &Reserved,
+        first: &Reserved,
+        more: &[Reserved],
         took: impl Fn(SpendUnit, u64) -> u64,
     ) {
-        let mut amounts = [0; BUDGETS];
-        let mut exceeds = false;
-        for ((terms, part), amount) in self.terms.iter().zip(&reserved.parts).zip(&mut amounts) {
-            *amount = took(terms.unit, part.likely).min(LARGEST);
-            exceeds |= *amount > part.amount;
+        let mut left = [0; BUDGETS];
+        for ((terms, part), left) in self.terms.iter().zip(&first.parts).zip(&mut left) {
+            *left = took(terms.unit, part.likely).min(LARGEST);
         }
+        let mut reserved = first;
+        for next in more {
+            let amounts = array::from_fn(|budget| reserved.parts[budget].amount.min(left[budget]));
+            self.put(key, reserved, &amounts);
+            for (left, amount) in left.iter_mut().zip(amounts) {
+                *left -= amount;
+            }
+            reserved = next;
+        }
+        self.put(key, reserved, &left);
+    }
+
+    /// Puts these amounts in the place of what was reserved.
+    fn put(&self, key: &B::Key, reserved: &Reserved, amounts: &[u64; BUDGETS]) {
+        let mut both = amounts.iter().zip(&reserved.parts);
+        let exceeds = both.any(|(amount, part)| *amount > part.amount);
         // The present matters only to what is taken beyond what was reserved.
         let wall = if exceeds {
             self.clock.wall(Timestamp::now())

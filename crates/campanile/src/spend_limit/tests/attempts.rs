@@ -22,6 +22,8 @@ pub(super) enum Then {
     Answer,
     Fail,
     Stall,
+    AnswerIn(Duration),
+    FailIn(Duration),
 }
 
 /// A service that charges each attempt to its trail, as who accounts for attempts does.
@@ -58,6 +60,14 @@ impl Service<Call<()>> for Accounting {
                 Then::Answer => Ok("hello"),
                 Then::Fail => Err("broken".into()),
                 Then::Stall => std::future::pending().await,
+                Then::AnswerIn(time) => {
+                    tokio::time::sleep(time).await;
+                    Ok("hello")
+                }
+                Then::FailIn(time) => {
+                    tokio::time::sleep(time).await;
+                    Err("broken".into())
+                }
             }
         })
     }

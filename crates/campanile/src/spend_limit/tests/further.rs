@@ -103,6 +103,61 @@ async fn a_further_attempt_on_the_next_day_is_reserved_there() {
     assert_eq!(seen(&handle, 0)[1..], [0, 100]);
 }
 
+/// What an attempt took is charged where it was reserved, and not once more to the day on which the call ends.
+#[tokio::test(start_paused = true)]
+async fn what_further_attempts_took_is_charged_to_their_own_days() {
+    // The first day ends in twelve hours. Spent on the last day of the call.
+    let cases = [
+        (
+            [(60, Then::FailIn(13 * HOUR)), (60, Then::AnswerIn(HOUR))],
+            60,
+        ),
+        (
+            [
+                (60, Then::FailIn(13 * HOUR)),
+                (60, Then::AnswerIn(24 * HOUR)),
+            ],
+            0,
+        ),
+        (
+            [(60, Then::FailIn(HOUR)), (60, Then::AnswerIn(24 * HOUR))],
+            0,
+        ),
+        // Nobody reserved the ten that it took beyond the most.
+        (
+            [
+                (60, Then::FailIn(13 * HOUR)),
+                (70, Then::AnswerIn(24 * HOUR)),
+            ],
+            10,
+        ),
+    ];
+    for (script, spent) in cases {
+        let handle = at_noon(tokens_a_day(120));
+        let service = ServiceBuilder::new()
+            .layer(SpendLimitLayer::shared(&handle).calls())
+            .layer(retry())
+            .service(accounting(script.to_vec().leak()));
+        service.oneshot(sixty()).await.unwrap();
+        assert_eq!(seen(&handle, 0), [spent, 0, 120 - spent], "{script:?}");
+    }
+}
+
+/// Each unit by itself, whichever of them the further attempt needed more of.
+#[tokio::test(start_paused = true)]
+async fn what_a_call_took_beyond_all_that_was_reserved_is_charged_once() {
+    let soft = SpendBudget::tokens(1_000, Period::Hour).with_enforce(Enforce::Warn);
+    let config = tokens_a_day(1_000).with_budget(soft);
+    let handle = at_noon(config);
+    let service = ServiceBuilder::new()
+        .layer(SpendLimitLayer::shared(&handle).calls())
+        .layer(retry())
+        .service(accounting(&[(60, Then::Fail), (75, Then::Answer)]));
+    service.oneshot(sixty()).await.unwrap();
+    assert_eq!(seen(&handle, 0), [135, 0, 865]);
+    assert_eq!(seen(&handle, 1), [135, 0, 865]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn all_budgets_around_a_call_must_have_room() {
     for (outer, inner, answers) in [(90, 1_000, true), (89, 1_000, false), (1_000, 89, false)] {
