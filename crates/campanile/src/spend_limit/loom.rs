@@ -206,3 +206,26 @@ fn there_is_room_for_what_there_is_room_for() {
         assert_eq!((seen.taken, seen.spent), (90, 80));
     });
 }
+
+/// A call ends while two more attempts of it are asked for: no budget is exceeded, and nothing is reserved in the end.
+#[test]
+fn nothing_is_reserved_for_a_call_that_has_ended() {
+    for took in [0, 50] {
+        model(move || {
+            let lanes = spending(150);
+            let spending = lanes.share();
+            let (first, purse) = purse(&spending);
+            let others = [false, true].map(|beside| {
+                let purse = Arc::clone(&purse);
+                thread::spawn(move || purse.affords(Cost::tokens(30), beside))
+            });
+            spending.settle(&(), &first, &purse.close(), |_, _| took);
+            assert!(look(&spending).taken <= 150);
+            for other in others {
+                other.join().unwrap();
+            }
+            let seen = look(&spending);
+            assert_eq!((seen.taken, seen.spent), (took, took));
+        });
+    }
+}

@@ -50,7 +50,8 @@
 //! **Readiness.** `poll_ready` asks the inner service, and reserves nothing: clones that are readied and dropped take nothing.
 //!
 //! **Cancellation.** A call that is dropped is settled at that moment, exactly once, by what was reported until then. If nothing was, it
-//! is charged what it was estimated to take, unless [`Unreported`] says otherwise: the upstream may well have worked.
+//! is charged what it was estimated to take, unless [`Unreported`] says otherwise: the upstream may well have worked. Attempts that
+//! are made afterwards, since others wait for the same answer, reserve nothing, and are not charged to it.
 //!
 //! **Streaming.** What is reserved is settled when the body or stream ends or is dropped. A report replaces the one before it.
 //!

@@ -19,14 +19,27 @@ use crate::{
 /// Between them the attempts have taken what was charged to the call; those under way, and the one to come, may each take the
 /// most. That much must be reserved, or there is no further attempt. So a call that is charged what it took stays within what is
 /// reserved for it, however many attempts it made.
+///
+/// # Correctness
+///
+/// Attempts may outlive the call: what is made once for several callers goes on for the others when the one has left who pays.
+/// When the call ends, its purse is closed, and takes no more from its budgets. Who extends it and who closes it both change one
+/// word, so that one of them sees the other: either more is reserved before it is closed, and who closes it waits for the
+/// lock under which that is kept, and settles it; or it is closed before, and who has reserved more gives that back.
 pub(super) struct Purse<B: Store> {
     spending: Share<Spending<B>>,
     key: B::Key,
     first: Reserved,
-    /// How often there was more reserved: few calls are sent twice, and only those take the lock.
-    extended: AtomicU32,
+    /// [`EXTENDED`] and [`CLOSED`]. Few calls are sent twice, and only those take the lock.
+    state: AtomicU32,
     more: Mutex<More>,
 }
+
+/// More was reserved.
+const EXTENDED: u32 = 1;
+
+/// The call is over.
+const CLOSED: u32 = 2;
 
 /// What is reserved besides.
 #[derive(Debug)]
@@ -52,7 +65,7 @@ impl<B: Store> Purse<B> {
             spending,
             key,
             first,
-            extended: AtomicU32::new(0),
+            state: AtomicU32::new(0),
             more: Mutex::new(More {
                 beside: 1,
                 over: Cost::ZERO,
@@ -62,14 +75,13 @@ impl<B: Store> Purse<B> {
         }
     }
 
-    /// What was reserved for further attempts, in order: to be settled with what was for the first.
+    /// What was reserved for further attempts, in order: to be settled with what was for the first. From now on nothing more is.
     #[inline]
     pub(super) fn close(&self) -> Vec<Reserved> {
-        // Its attempts are over: those who make them are within the call, and end before it does.
-        if self.extended.load(Ordering::Acquire) > 0 {
-            return std::mem::take(&mut lock(&self.more).parts);
+        if self.state.fetch_or(CLOSED, Ordering::AcqRel) & EXTENDED == 0 {
+            return Vec::new();
         }
-        Vec::new()
+        std::mem::take(&mut lock(&self.more).parts)
     }
 }
 
@@ -77,6 +89,10 @@ impl<B: Store> Payer for Purse<B> {
     #[cold]
     fn affords(&self, charged: Cost, beside: bool) -> bool {
         let more = &mut *lock(&self.more);
+        // The attempt is made for others, whose own calls have reserved what they take.
+        if self.state.load(Ordering::Acquire) & CLOSED != 0 {
+            return true;
+        }
         let under_way = more.beside.saturating_add(u64::from(beside));
         // What one that is under way has taken so far is of the most that it may take. With several nobody knows whose it is, and it
         // counts beside.
@@ -99,12 +115,15 @@ impl<B: Store> Payer for Purse<B> {
             tracing::debug!("spend limit: there is no room for another attempt");
             return false;
         };
+        if self.state.fetch_or(EXTENDED, Ordering::AcqRel) & CLOSED != 0 {
+            self.spending.settle(&self.key, &part, &[], |_, _| 0);
+            return true;
+        }
         more.beside = under_way;
         for (amount, lacking) in more.amounts.iter_mut().zip(lacking) {
             *amount += lacking;
         }
         more.parts.push(part);
-        self.extended.fetch_add(1, Ordering::Release);
         true
     }
 }

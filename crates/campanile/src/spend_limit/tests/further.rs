@@ -6,7 +6,7 @@ use proptest::{
     prelude::{Strategy, any},
     test_runner::{Config, TestRunner},
 };
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, util::BoxCloneService};
 
 use super::{
     attempts::{Then, accounting, hedge_after, retry},
@@ -156,6 +156,40 @@ async fn what_a_call_took_beyond_all_that_was_reserved_is_charged_once() {
     service.oneshot(sixty()).await.unwrap();
     assert_eq!(seen(&handle, 0), [135, 0, 865]);
     assert_eq!(seen(&handle, 1), [135, 0, 865]);
+}
+
+/// A service that makes the call in a task of its own, which goes on when its caller has left: others may wait for the answer.
+fn detached<S>(inner: S) -> BoxCloneService<Call<()>, S::Response, BoxError>
+where
+    S: Service<Call<()>, Error = BoxError, Future: Send> + Clone + Send + 'static,
+    S::Response: Send,
+{
+    BoxCloneService::new(tower::service_fn(move |call: Call<()>| {
+        let inner = inner.clone();
+        async move { tokio::spawn(inner.oneshot(call)).await? }
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_left_reserves_nothing_for_further_attempts() {
+    for period in [Period::Day, Period::Forever] {
+        let handle = at_noon(SpendLimitConfig::new(SpendBudget::tokens(100, period)));
+        let service = accounting(&[(10, Then::Stall), (40, Then::Stall)]);
+        let made = Arc::clone(&service.attempt);
+        let service = ServiceBuilder::new()
+            .layer(SpendLimitLayer::shared(&handle).calls())
+            .service(detached(hedge_after(50 * MS).layer(service)));
+        let call = tokio::spawn(service.oneshot(sixty()));
+        tokio::time::sleep(10 * MS).await;
+        assert_eq!(seen(&handle, 0), [0, 60, 40]);
+        call.abort();
+        let _ = call.await;
+        assert_eq!(seen(&handle, 0), [10, 0, 90]);
+        tokio::time::sleep(SEC).await;
+        assert_eq!(made.load(Ordering::SeqCst), 2, "for those who wait");
+        assert_eq!(seen(&handle, 0), [10, 0, 90]);
+        assert_eq!(handle.refused_attempts(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
