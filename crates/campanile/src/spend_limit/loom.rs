@@ -11,7 +11,7 @@ use super::{
     account::{Account, Seen},
     accounts::{Absent, Store},
     period::Schedule,
-    purse::Purse,
+    purse::{Held, Purse},
     spending::{Reserved, Spending},
     terms::Asked,
     *,
@@ -182,7 +182,11 @@ fn look(spending: &Share<Spending<Single>>) -> Seen {
 /// A call that reserved 60 for its first attempt.
 fn purse(spending: &Share<Spending<Single>>) -> (Reserved, Arc<Purse<Single>>) {
     let first = reserve(spending, 60).unwrap();
-    let purse = Purse::new(spending.clone(), (), first);
+    let purse = Purse::new(Held {
+        spending: spending.clone(),
+        key: (),
+        reserved: first,
+    });
     (first, Arc::new(purse))
 }
 

@@ -27,12 +27,17 @@ use crate::{
 /// word, so that one of them sees the other: either more is reserved before it is closed, and who closes it waits for the
 /// lock under which that is kept, and settles it; or it is closed before, and who has reserved more gives that back.
 pub(super) struct Purse<B: Store> {
-    spending: Share<Spending<B>>,
-    key: B::Key,
-    first: Reserved,
+    pub(super) held: Held<B>,
     /// [`EXTENDED`] and [`CLOSED`]. Few calls are sent twice, and only those take the lock.
     state: AtomicU32,
     more: Mutex<More>,
+}
+
+/// What is reserved for a call, or its first attempt, and of whom.
+pub(super) struct Held<B: Store> {
+    pub(super) spending: Share<Spending<B>>,
+    pub(super) key: B::Key,
+    pub(super) reserved: Reserved,
 }
 
 /// More was reserved.
@@ -60,11 +65,9 @@ pub(super) struct SparePurse<B: Store>(Option<Arc<Purse<B>>>);
 
 impl<B: Store> Purse<B> {
     #[inline]
-    pub(super) fn new(spending: Share<Spending<B>>, key: B::Key, first: Reserved) -> Self {
+    pub(super) fn new(held: Held<B>) -> Self {
         Self {
-            spending,
-            key,
-            first,
+            held,
             state: AtomicU32::new(0),
             more: Mutex::new(More {
                 beside: 1,
@@ -104,19 +107,21 @@ impl<B: Store> Payer for Purse<B> {
             }
             _ => charged,
         };
-        let Some(lacking) = self
-            .spending
-            .lacking(&self.first, &more.amounts, &charged, under_way)
-        else {
+        let Held {
+            spending,
+            key,
+            reserved,
+        } = &self.held;
+        let Some(lacking) = spending.lacking(reserved, &more.amounts, &charged, under_way) else {
             more.beside = under_way;
             return true;
         };
-        let Some(part) = self.spending.extend(&self.key, &lacking, Timestamp::now()) else {
+        let Some(part) = spending.extend(key, &lacking, Timestamp::now()) else {
             tracing::debug!("spend limit: there is no room for another attempt");
             return false;
         };
         if self.state.fetch_or(EXTENDED, Ordering::AcqRel) & CLOSED != 0 {
-            self.spending.settle(&self.key, &part, &[], |_, _| 0);
+            spending.settle(key, &part, &[], |_, _| 0);
             return true;
         }
         more.beside = under_way;
@@ -131,7 +136,7 @@ impl<B: Store> Payer for Purse<B> {
 impl<B: Store> fmt::Debug for Purse<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Purse")
-            .field("first", &self.first)
+            .field("first", &self.held.reserved)
             .field("more", &*lock(&self.more))
             .finish_non_exhaustive()
     }

@@ -10,8 +10,8 @@ use super::{
     accounts::Store,
     config::SpendLimitConfig,
     handle::SpendLimitHandle,
-    purse::{Purse, SparePurse},
-    settle::Settle,
+    purse::{Held, Purse, SparePurse},
+    settle::{Paid, Settle},
     spending::Spending,
     terms::Asked,
 };
@@ -106,22 +106,28 @@ where
             Ok(reserved) => reserved,
             Err(rejection) => return Guarded::refused(rejection, self.protocol.clone()),
         };
-        let (mut trail, mut purse) = (None, None);
+        let held = Held {
+            spending: self.spending.share(),
+            key,
+            reserved,
+        };
+        let mut trail = None;
         if self.spending.config.trail.applies(|| has_context)
             && let Some(context) = self.protocol.context_mut(&mut request)
         {
-            let branch = self.spare.lend_branch(context);
-            // Where nobody says the most there is nothing that further attempts could stay within.
-            if most.is_some() && self.spending.refuses {
-                let new = Purse::new(self.spending.share(), key.clone(), reserved);
-                let lent = self.spare_purse.lend(new);
-                branch.paid_by(Arc::clone(&lent) as Arc<dyn Payer>);
-                purse = Some(lent);
-            }
-            trail = Some(branch);
+            trail = Some(self.spare.lend_branch(context));
         }
+        let paid = match &trail {
+            // Where nobody says the most there is nothing that further attempts could stay within.
+            Some(trail) if most.is_some() && self.spending.refuses => {
+                let purse = self.spare_purse.lend(Purse::new(held));
+                trail.paid_by(Arc::clone(&purse) as Arc<dyn Payer>);
+                Paid::Purse(purse)
+            }
+            _ => Paid::Once(held),
+        };
         // Before the call is made, so that one which panics there is settled.
-        let settle = Settle::new(self.spending.share(), key, reserved, trail, purse);
+        let settle = Settle::new(paid, trail);
         let completion = Completion::new(settle);
         Guarded::calling(self.inner.call(request), completion, self.protocol.clone())
     }

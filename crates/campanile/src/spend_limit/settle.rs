@@ -3,15 +3,14 @@ use std::{fmt, sync::Arc};
 use super::{
     accounts::Store,
     config::Unreported,
-    purse::Purse,
-    spending::{Reserved, Spending},
+    purse::{Held, Purse},
+    spending::Reserved,
     unit::SpendUnit,
 };
 use crate::{
     completion::Observe,
     context::Trail,
     cost::{Cost, Reported, Usage},
-    lane::Share,
     outcome::{FailureKind, Outcome},
     rejection::Rejection,
     time::Timestamp,
@@ -28,35 +27,29 @@ use crate::{
 /// | timed out, cancelled, broken off, nothing reported | what it was estimated to take, unless [`Unreported`] says otherwise: the upstream may well have worked |
 /// | succeeded, nothing reported | likewise |
 pub struct Settle<B: Store> {
-    spending: Share<Spending<B>>,
-    key: B::Key,
-    reserved: Reserved,
+    paid: Paid<B>,
     /// What its attempts are charged to, and nothing else.
     trail: Option<Trail>,
-    /// What is reserved for more attempts than the first, if that is asked for.
-    purse: Option<Arc<Purse<B>>>,
     used: Reported,
     answered: bool,
     refused: bool,
+}
+
+/// Where that is kept: once for each call, since to hold on to what is shared is not for nothing.
+pub(super) enum Paid<B: Store> {
+    Once(Held<B>),
+    /// Where more may be reserved for further attempts.
+    Purse(Arc<Purse<B>>),
 }
 
 // ===== impl Settle =====
 
 impl<B: Store> Settle<B> {
     #[inline(always)]
-    pub(super) fn new(
-        spending: Share<Spending<B>>,
-        key: B::Key,
-        reserved: Reserved,
-        trail: Option<Trail>,
-        purse: Option<Arc<Purse<B>>>,
-    ) -> Self {
+    pub(super) const fn new(paid: Paid<B>, trail: Option<Trail>) -> Self {
         Self {
-            spending,
-            key,
-            reserved,
+            paid,
             trail,
-            purse,
             used: Reported::NOTHING,
             answered: false,
             refused: false,
@@ -110,27 +103,49 @@ impl<B: Store> Observe for Settle<B> {
     fn end(&mut self, _now: Timestamp, outcome: Outcome) {
         let charged = self.trail.as_ref().map_or(Cost::ZERO, Trail::charged);
         let undone = self.undone(outcome);
-        let unreported = self.spending.config.unreported;
-        let more = self
-            .purse
-            .as_ref()
-            .map_or_else(Vec::new, |purse| purse.close());
-        self.spending
-            .settle(&self.key, &self.reserved, &more, |unit, estimated| {
-                match (self.known(unit, &charged), unreported) {
-                    (Some(known), _) => known,
-                    (None, Unreported::Reserved) if !undone => estimated,
-                    _ => 0,
-                }
-            });
+        let more = self.paid.close();
+        let Held {
+            spending,
+            key,
+            reserved,
+        } = self.paid.held();
+        let unreported = spending.config.unreported;
+        spending.settle(key, reserved, &more, |unit, estimated| {
+            match (self.known(unit, &charged), unreported) {
+                (Some(known), _) => known,
+                (None, Unreported::Reserved) if !undone => estimated,
+                _ => 0,
+            }
+        });
     }
 }
 
 impl<B: Store> fmt::Debug for Settle<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settle")
-            .field("reserved", &self.reserved)
+            .field("reserved", &self.paid.held().reserved)
             .field("used", &self.used)
             .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Paid =====
+
+impl<B: Store> Paid<B> {
+    #[inline]
+    fn held(&self) -> &Held<B> {
+        match self {
+            Self::Once(held) => held,
+            Self::Purse(purse) => &purse.held,
+        }
+    }
+
+    /// What was reserved for further attempts. From now on nothing more is.
+    #[inline]
+    fn close(&self) -> Vec<Reserved> {
+        match self {
+            Self::Once(_) => Vec::new(),
+            Self::Purse(purse) => purse.close(),
+        }
     }
 }
