@@ -57,6 +57,8 @@ pub struct RateLimitConfig {
     pub max_waiting: usize,
     /// What becomes of a call that takes more than a full bucket holds. Refused by default.
     pub oversize: Oversize,
+    /// How those tokens of a prompt count that the upstream had in its cache. As all others by default.
+    pub cached_tokens: CachedTokens,
     /// How many keys are told apart at once by a limiter with keys; further ones share one bucket among them until a key
     /// has rested long enough to be forgotten. 1,000,000 by default.
     pub max_keys: usize,
@@ -103,6 +105,19 @@ pub enum Oversize {
     Refuse,
     /// It goes when the bucket is full, and those after it wait until what it took has come in.
     Debt,
+}
+
+/// How tokens of a prompt count that the upstream had in its [cache](crate::Usage::cached_tokens), once it has reported them. Until
+/// then what was estimated counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CachedTokens {
+    /// As all others.
+    #[default]
+    Count,
+    /// They do not, as in limits of Anthropic's for most models. Only tokens: money is as it was reported.
+    Free,
 }
 
 const CONCERN: &str = "rate_limit";
@@ -159,6 +174,7 @@ impl Default for RateLimitConfig {
             max_wait: Duration::from_secs(1),
             max_waiting: 1_024,
             oversize: Oversize::default(),
+            cached_tokens: CachedTokens::default(),
             max_keys: 1_000_000,
             learn: Some(Learn::default()),
         }
@@ -211,6 +227,13 @@ impl RateLimitConfig {
     #[must_use]
     pub const fn with_oversize(mut self, oversize: Oversize) -> Self {
         self.oversize = oversize;
+        self
+    }
+
+    /// Sets how tokens count that the upstream had in its cache.
+    #[must_use]
+    pub const fn with_cached_tokens(mut self, cached: CachedTokens) -> Self {
+        self.cached_tokens = cached;
         self
     }
 

@@ -34,7 +34,8 @@
 //! **Settlement.** When its answer ends, what a call took is what the upstream reported
 //! ([`Usage`](crate::Usage), each part by the last report): the rest is given back, and what it took beyond its estimate is
 //! owed, so that later calls wait for it. See [`Settle`] for calls of which nothing is reported. Requests are not given
-//! back, except where a layer further in refused the call.
+//! back, except where a layer further in refused the call. Tokens that came from the upstream's cache count, unless
+//! [`CachedTokens`] says otherwise.
 //!
 //! **Learning.** See [`Learn`]. A 429 with a wait parks the limiter until then. [`Headers`] (feature `http`) are followed:
 //! what remains upstream is what remains here, its limit is a ceiling of the rate, and once nothing remains the limiter
@@ -108,7 +109,7 @@ mod wait;
 
 pub use crate::key::{By, ByTenant, KeyOf, Together};
 pub use buckets::{Keyed, Single};
-pub use config::{Learn, Limit, Oversize, RateLimitConfig, Reset};
+pub use config::{CachedTokens, Learn, Limit, Oversize, RateLimitConfig, Reset};
 pub use future::ResponseFuture;
 pub use handle::{RateDial, RateLimitHandle, RateLimitSnapshot, UnitSnapshot};
 pub use layer::RateLimitLayer;

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    Unit,
+    CachedTokens, Unit,
     buckets::{Place, Store},
     limiter::Limiter,
     state::{Amounts, UNITS},
@@ -118,7 +118,10 @@ impl<B: Store> Observe for Settle<B> {
 
     #[inline]
     fn usage(&mut self, usage: &Usage) {
-        self.used.report(usage);
+        match self.limiter.config.cached_tokens {
+            CachedTokens::Count => self.used.report(usage),
+            CachedTokens::Free => self.used.report(&uncached(usage)),
+        }
     }
 
     fn refused(&mut self, rejection: &Rejection) {
@@ -154,6 +157,16 @@ impl<B: Store> Settle<B> {
         self.settle(outcome);
         self.limiter
             .learn(&self.key, place, outcome, self.notes.begun());
+    }
+}
+
+/// What was reported, but for what came from the upstream's cache.
+fn uncached(usage: &Usage) -> Usage {
+    let cached = usage.cached_tokens.unwrap_or(0);
+    let input = usage.input_tokens;
+    Usage {
+        input_tokens: input.map(|input| input.saturating_sub(cached)),
+        ..*usage
     }
 }
 

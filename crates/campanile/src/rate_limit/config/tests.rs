@@ -21,6 +21,7 @@ fn every_field_can_be_written() {
             "max_wait": "250ms",
             "max_waiting": 7,
             "oversize": "debt",
+            "cached_tokens": "free",
             "max_keys": 10,
             "learn": { "slow_down": 0.7, "recover": 0.1, "recover_every": "2s", "max_park": "5m", "window": "1s", "reset": "refill" }
         }"#,
@@ -40,6 +41,7 @@ fn every_field_can_be_written() {
     assert_eq!(config.max_wait, Duration::from_millis(250));
     assert_eq!((config.max_waiting, config.max_keys), (7, 10));
     assert_eq!(config.oversize, Oversize::Debt);
+    assert_eq!(config.cached_tokens, CachedTokens::Free);
     let learn = config.learn.clone().unwrap();
     assert_eq!((learn.slow_down, learn.recover), (0.7, 0.1));
     assert_eq!(learn.reset, Reset::Refill);

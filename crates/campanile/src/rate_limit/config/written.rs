@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{LARGEST, Learn, Limit, Oversize, RateLimitConfig, second};
+use super::{CachedTokens, LARGEST, Learn, Limit, Oversize, RateLimitConfig, second};
 use crate::time::human;
 
 /// A burst: a whole number, which older systems wrote with a decimal point.
@@ -40,6 +40,7 @@ struct Written {
     max_wait: Duration,
     max_waiting: usize,
     oversize: Oversize,
+    cached_tokens: CachedTokens,
     max_keys: usize,
     learn: Option<Learn>,
     #[serde(alias = "tokens_per_second", alias = "rate_limit_per_second")]
@@ -64,6 +65,7 @@ impl Default for Written {
             max_wait: config.max_wait,
             max_waiting: config.max_waiting,
             oversize: config.oversize,
+            cached_tokens: config.cached_tokens,
             max_keys: config.max_keys,
             learn: config.learn,
             rate: None,
@@ -102,6 +104,7 @@ impl Written {
             max_wait: self.max_wait,
             max_waiting: self.max_waiting,
             oversize: self.oversize,
+            cached_tokens: self.cached_tokens,
             max_keys: self.max_keys,
             learn: self.learn,
         })

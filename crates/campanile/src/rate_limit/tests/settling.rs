@@ -60,11 +60,16 @@ impl Classify<Pieces, BoxError> for Judge {
 
 /// 1,000 tokens and a million nano-dollars at once, hardly any later.
 pub(super) fn streamed() -> (Script<Pieces>, Streamed) {
+    streamed_where(CachedTokens::Count)
+}
+
+fn streamed_where(cached: CachedTokens) -> (Script<Pieces>, Streamed) {
     let slow = |burst| Limit::new(1.0, 86_400 * SEC).with_burst(burst);
     let config = built(
         RateLimitConfig::requests(slow(1_000_000))
             .with_tokens(slow(1_000))
             .with_nano_dollars(slow(1_000_000))
+            .with_cached_tokens(cached)
             .with_learn(None)
             .with_max_wait(Duration::ZERO),
     );
@@ -161,6 +166,27 @@ async fn a_stream_that_is_dropped_is_settled_by_what_was_reported_until_then() {
     drop(answer);
     // Of money nothing was reported.
     assert_all_left(&service, 940.0, 900_000.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_from_the_upstreams_cache_counts_unless_it_is_free() {
+    for (setting, cached, tokens) in [
+        (CachedTokens::Count, Some(60), 900.0),
+        (CachedTokens::Free, Some(60), 960.0),
+        (CachedTokens::Free, None, 900.0),
+        // Whoever says so.
+        (CachedTokens::Free, Some(80), 970.0),
+    ] {
+        let (script, service) = streamed_where(setting);
+        let usage = Usage {
+            cached_tokens: cached,
+            ..used(70, 30, 25_000)
+        };
+        script.push(Step::answer(Pieces::new().piece(Piece::Usage(usage))));
+        let answer = service.clone().oneshot(estimate()).await.unwrap();
+        answer.collect::<Vec<_>>().await;
+        assert_all_left(&service, tokens, 975_000.0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
