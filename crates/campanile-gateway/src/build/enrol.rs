@@ -100,7 +100,7 @@ impl Planned {
         let probe = pool.probe.as_ref().map(|probe| probe.path.as_str());
         let target = Target::new(name, section, wire, &plans.kept.ratios, probe)?;
         let labels = labels(member, section);
-        let terms = Terms::of(pool, member)?;
+        let terms = Terms::of(pool, member)?.speaking(target.api);
         let stays = known.is_some_and(|known| {
             known.target == target && *known.member.endpoint.labels() == labels
         });

@@ -9,8 +9,9 @@ use campanile::{
         algorithm::{AlgorithmConfig, StaticConfig},
     },
     config::Invalid,
-    rate_limit::{Limit, RateLimitConfig, RateLimitHandle, Unit},
+    rate_limit::{CachedTokens, Limit, RateLimitConfig, RateLimitHandle, Unit},
 };
+use campanile_llm::dialect::Api;
 
 use crate::config::{LimitsConfig, MemberConfig, PoolConfig};
 
@@ -64,6 +65,15 @@ impl Terms {
             rate: parking(rate(limits, rates(limits)), believed(pool)).build()?,
             concurrency: concurrency.build()?,
         })
+    }
+
+    /// Those of a provider that speaks this.
+    pub(super) fn speaking(mut self, api: Api) -> Self {
+        // Its own limits leave out what it reads from its cache, for most models.
+        if api == Api::Anthropic {
+            self.rate.cached_tokens = CachedTokens::Free;
+        }
+        self
     }
 
     /// Whether some calls are limited to so many at once.

@@ -27,7 +27,7 @@ const MODELS: &str = "/models";
 pub(crate) struct Target {
     pub(super) provider: Provider<Wire>,
     wire: Wire,
-    api: Api,
+    pub(super) api: Api,
     http: HttpConfig,
     simulated: Option<SimulatedConfig>,
     probe: Option<Arc<Asked>>,

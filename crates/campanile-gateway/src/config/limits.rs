@@ -14,7 +14,8 @@ pub struct LimitsConfig {
     pub requests_per_second: Option<f64>,
     /// How many calls a minute.
     pub requests_per_minute: Option<f64>,
-    /// How many tokens a minute, of prompts and answers together, as they are estimated before and reported after.
+    /// How many tokens a minute, of prompts and answers together, as they are estimated before and reported after. Of members
+    /// that speak Anthropic's API without those that the provider read from its cache, which its own limits leave out.
     pub tokens_per_minute: Option<f64>,
     /// How many calls at once, streams to their last byte.
     #[serde(alias = "max_workers")]

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use campanile::rate_limit::CachedTokens;
 use campanile_llm::dialect::Dialect;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -110,6 +111,25 @@ async fn a_budget_that_refuses_is_never_overspent_by_many_calls_at_once() {
             stage.into_iter().chain(tenant).next().unwrap().spent
         };
         assert!((2_000..=6_000).contains(&spent), "{spent}: {more}");
+    }
+}
+
+/// Its own limits leave it out.
+#[tokio::test(start_paused = true)]
+async fn what_anthropic_reads_from_its_cache_is_free_in_its_members_limits() {
+    for (api, expected) in [
+        ("anthropic", CachedTokens::Free),
+        ("openai", CachedTokens::Count),
+        ("gemini", CachedTokens::Count),
+    ] {
+        let text = format!(
+            "providers:
+  far: {{ api: {api}, base_url: \"http://127.0.0.1:1\" }}
+pools: {{ main: {{ members: [{{ provider: far, limits: {{ tokens_per_minute: 50000 }} }}] }} }}"
+        );
+        let gateway = Gateway::new(read(&text)).unwrap();
+        let far = member(&gateway, "main", "far");
+        assert_eq!(far.guards.terms().rate.cached_tokens, expected, "{api}");
     }
 }
 
