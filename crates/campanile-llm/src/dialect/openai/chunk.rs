@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::text::text_len;
+use super::{text::text_len, wire};
 
 /// A chunk of a stream, or what a server sends in its place.
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub(super) struct Choices<'a> {
     pub(super) content: bool,
     /// Choices that are finished with this chunk, a bit each.
     pub(super) finished: u128,
-    /// Why the last of them is.
+    /// Why the last of them is, or the first that failed.
     pub(super) finish: Option<&'a RawValue>,
     /// What is wrong with one of them.
     pub(super) error: Option<&'a RawValue>,
@@ -98,6 +98,11 @@ struct Calls<'a> {
     marker: std::marker::PhantomData<&'a ()>,
 }
 
+/// A text of JSON as it is written, without its quotes.
+fn name(raw: &RawValue) -> &str {
+    raw.get().trim_matches('"')
+}
+
 // ===== impl Choices =====
 
 impl<'a> Choices<'a> {
@@ -109,7 +114,8 @@ impl<'a> Choices<'a> {
         // Some write an empty one until there is one.
         if let Some(reason) = choice.finish_reason.filter(|reason| reason.get() != "\"\"") {
             self.finished |= 1 << choice.index.unwrap_or(0).min(127);
-            self.finish = Some(reason);
+            let failed = self.finish.filter(|last| wire::fails(name(last)));
+            self.finish = failed.or(Some(reason));
         }
         self.error = self.error.or(choice.error);
     }

@@ -144,7 +144,8 @@ impl Parser {
         }
         let first = choices.iter().find(|choice| choice.index.unwrap_or(0) == 0);
         if let Some(reason) = first.and_then(|choice| choice.finish_reason.as_ref()) {
-            let reason = wire::finish(reason).ok_or_else(|| error_in(&frame.data))?;
+            let failed = || wire::failure(reason, &frame.data);
+            let reason = wire::finish(reason).ok_or_else(failed)?;
             if !self.ends.all() {
                 deltas.push(Delta::Finish(reason));
             }

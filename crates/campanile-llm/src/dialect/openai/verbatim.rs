@@ -123,7 +123,7 @@ pub(super) fn units(said: u64) -> u32 {
 /// Why a choice finished, which is JSON.
 fn reason(raw: &str, frame: &Frame) -> Result<FinishReason, Error> {
     let name: std::borrow::Cow<'_, str> = serde_json::from_str(raw).unwrap_or_default();
-    wire::finish(&name).ok_or_else(|| error_in(&frame.data))
+    wire::finish(&name).ok_or_else(|| wire::failure(&name, &frame.data))
 }
 
 /// Reads an object. Lists would do for the parser, and what it says of an error might quote what was said.

@@ -133,7 +133,14 @@ fn read(body: &Bytes) -> Result<Answer, Error> {
     if failed {
         return Err(error_in(body));
     }
-    Ok(answer)
+    let mut finish = answer
+        .choices
+        .iter()
+        .flat_map(|choice| &choice.finish_reason);
+    match finish.find(|reason| wire::fails(reason)) {
+        Some(reason) => Err(wire::failure(reason, body)),
+        None => Ok(answer),
+    }
 }
 
 // ===== impl Answer =====
@@ -150,7 +157,6 @@ impl Answer {
 impl Choice {
     fn failed(&self) -> bool {
         self.error.as_ref().is_some_and(|error| !error.is_null())
-            || self.finish_reason.as_deref() == Some("error")
     }
 }
 

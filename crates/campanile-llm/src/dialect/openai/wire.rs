@@ -3,7 +3,11 @@
 use campanile::Usage as Taken;
 use serde::{Deserialize, Serialize};
 
-use crate::chat::FinishReason;
+use super::error_in;
+use crate::{
+    chat::FinishReason,
+    error::{Class, Error},
+};
 
 /// `usage`, as servers write it.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
@@ -103,17 +107,38 @@ pub(crate) fn usage(raw: &str) -> Option<Taken> {
     Some(serde_json::from_str::<Usage>(raw).ok()?.taken())
 }
 
-/// Why a model stopped, by the interface's name; `None` where that is an error.
+/// Why a model stopped, by the interface's name; `None` where the answer [failed](fails).
 pub(super) fn finish(reason: &str) -> Option<FinishReason> {
+    if fails(reason) {
+        return None;
+    }
     Some(match reason {
         "stop" | "eos" | "end_turn" | "stop_sequence" => FinishReason::Stop,
-        "length" | "max_tokens" => FinishReason::Length,
+        // The last is Mistral's, of an answer as long as the model's window.
+        "length" | "max_tokens" | "model_length" => FinishReason::Length,
         "tool_calls" | "function_call" => FinishReason::ToolCalls,
         "content_filter" => FinishReason::ContentFilter,
-        // OpenRouter's.
-        "error" => return None,
         _ => FinishReason::Other,
     })
+}
+
+/// What vLLM and SGLang say of an answer that they give up, as when they shut down: with status 200, and `[DONE]` after it.
+const GIVEN_UP: &str = "abort";
+
+/// Whether a finish reason is a failure: OpenRouter's `error`, or an answer that was given up.
+pub(super) fn fails(reason: &str) -> bool {
+    matches!(reason, "error" | GIVEN_UP)
+}
+
+/// The error that a finish reason [is](fails), in this body.
+pub(super) fn failure(reason: &str, body: &[u8]) -> Error {
+    match reason {
+        GIVEN_UP => Error::new(
+            Class::Interrupted,
+            "the server gave the answer up: its finish_reason is \"abort\"",
+        ),
+        _ => error_in(body),
+    }
 }
 
 /// The interface's name of why a model stopped.

@@ -135,12 +135,38 @@ fn an_error_in_a_stream_is_one() {
             r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#,
             Class::Server,
         ),
+        // vLLM's, as it shuts down.
+        (
+            r#"data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"abort"}]}"#,
+            Class::Interrupted,
+        ),
     ] {
         let (events, error) = verbatim(false, &format!("{frame}\n\n"));
         assert!(events.is_empty(), "{frame}");
         assert_eq!(error.unwrap().class(), class, "{frame}");
         let error = deltas(&format!("{frame}\n\n")).unwrap_err();
         assert_eq!(error.class(), class, "{frame}, translated");
+    }
+}
+
+/// The end that it is given does not make it whole.
+#[test]
+fn an_answer_that_the_server_gives_up_never_ends_cleanly() {
+    let said = chunk(r#"{"index":0,"delta":{"content":"hi"},"finish_reason":null}"#);
+    let given_up = chunk(r#"{"index":0,"delta":{},"finish_reason":"abort"}"#);
+    let both = chunk(
+        r#"{"index":0,"delta":{},"finish_reason":"abort"},{"index":1,"delta":{},"finish_reason":"stop"}"#,
+    );
+    for last in [given_up, both] {
+        let stream = format!("{said}{last}data: [DONE]\n\n");
+        let mut decode = super::super::verbatim(&asked(false, 2), Tally::new(0, 4.0));
+        let (events, error) = read(&mut decode, stream.as_bytes(), 4_096);
+        assert_eq!(parts(&events), [Part::Content], "{last}");
+        let error = error.unwrap();
+        assert_eq!(error.class(), Class::Interrupted, "{last}");
+        assert!(error.message().contains("gave the answer up"), "{error}");
+        let error = deltas(&stream).unwrap_err();
+        assert_eq!(error.class(), Class::Interrupted, "{last}, translated");
     }
 }
 
@@ -180,6 +206,11 @@ fn the_end_is_proven_by_a_finish_reason_of_every_choice() {
     let mut two = super::super::verbatim(&asked(false, 2), Tally::new(0, 4.0));
     let (_, error) = read(&mut two, (finished.clone() + &second).as_bytes(), 4_096);
     assert!(error.is_none());
+
+    // Mistral's, of an answer that fills the window.
+    let long = chunk(r#"{"index":0,"delta":{},"finish_reason":"model_length"}"#);
+    let (events, _) = verbatim(false, &long);
+    assert_eq!(events[0].finish(), Some(FinishReason::Length));
 
     let said = chunk(r#"{"index":0,"delta":{"content":"hi"},"finish_reason":null}"#);
     let (_, error) = verbatim(false, &said);

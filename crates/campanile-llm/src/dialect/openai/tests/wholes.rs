@@ -93,6 +93,14 @@ fn an_error_in_an_answer_of_success_is_one() {
             r#"{"choices":[{"error":{"code":502,"message":"x"},"finish_reason":"error","message":{"content":""}}]}"#,
             Class::Server,
         ),
+        (
+            r#"{"choices":[{"finish_reason":"error","message":{"content":"x"}}]}"#,
+            Class::Server,
+        ),
+        (
+            r#"{"choices":[{"finish_reason":"stop","message":{"content":"x"}},{"finish_reason":"abort","message":{"content":"y"}}]}"#,
+            Class::Interrupted,
+        ),
         ("<html>", Class::Malformed),
         ("{\"choices\":[{", Class::Malformed),
         (r#"{"choices":{}}"#, Class::Malformed),
