@@ -118,8 +118,10 @@ impl<T> Teaches for ChatResponse<T> {
 
     #[inline]
     fn teach(&self, (estimator, lesson): &Learner) {
+        // One that was kept took nothing this time.
         if let Answer::Whole(whole) = &self.answer
             && whole.is_reported()
+            && !self.meta.cached
         {
             // A copy: what is looked at by others than this is moved as a block afterwards.
             let usage = *whole.usage();
@@ -146,7 +148,8 @@ impl<T> Teaches for ChatResponse<T> {
                 answer: Answer::Stream(stream),
             })) => {
                 let model = meta.model.clone();
-                let stream = EstimateStream::new(stream, learner.take(), model);
+                let learner = learner.take().filter(|_| !meta.cached);
+                let stream = EstimateStream::new(stream, learner, model);
                 Poll::Ready(Ok(ChatResponse::stream(meta, stream)))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -21,7 +21,7 @@
 //!
 //! **State.** An [`Estimator`]: what is learned are atomics. A call allocates nothing, takes no lock and reads no clock. It is
 //! learned from whole answers whose usage the provider reported, and from nothing else: a stream that was cut or given up is
-//! shorter than its answer would have been.
+//! shorter than its answer would have been, and an answer from a [cache](crate::chat::Meta::cached) further in took nothing.
 //!
 //! **Readiness.** That of the service within. Nothing is reserved here.
 //!

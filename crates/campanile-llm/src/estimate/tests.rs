@@ -162,6 +162,44 @@ async fn cut_cancelled_failed_and_unreported_answers_teach_nothing() {
     }
 }
 
+/// What is kept took nothing, and says so.
+#[cfg(feature = "cache")]
+#[tokio::test]
+async fn answers_from_a_cache_teach_nothing() {
+    use crate::cache::{CacheConfig, CacheLayer};
+    for request in [request(), request().streamed()] {
+        let estimator = estimator(EstimateConfig::default());
+        let (lengths, ratios) = (estimator.learned_lengths(), estimator.ratios());
+        for _ in 0..30 {
+            lengths.learn("small", None, 50);
+        }
+        let cache = CacheLayer::new(CacheConfig::default()).unwrap();
+        let service = cache.layer(service_fn(|call: Call<ChatRequest>| {
+            let (meta, script) = (meta("far", "small-2026-01-31"), Script::default());
+            ready(Ok::<_, Error>(match call.message.is_streamed() {
+                true => script.streamed(meta).boxed(),
+                false => ChatResponse::whole(meta, script.whole()),
+            }))
+        }));
+        let service = EstimateLayer::shared(&estimator).layer(service);
+        let mut after_the_miss = None;
+        for call in 0..31 {
+            let answer = service.clone().oneshot(Call::new(request.clone()));
+            let response = answer.await.unwrap();
+            assert_eq!(response.meta.cached, call > 0);
+            if let Answer::Stream(events) = response.answer {
+                assert!(events.all(async |event| event.is_ok()).await);
+            }
+            let learned = (
+                lengths.of("small", None).unwrap(),
+                ratios.prompt_tokens(&request),
+            );
+            assert_eq!(*after_the_miss.get_or_insert(learned), learned, "{call}");
+        }
+        assert_eq!(after_the_miss.unwrap().0.answers, 31);
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_fails_passes_its_error_on() {
     let estimator = estimator(EstimateConfig::default());
