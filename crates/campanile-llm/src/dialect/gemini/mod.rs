@@ -95,6 +95,11 @@ pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     failure::read(status, headers, json.as_ref(), body)
 }
 
+/// The same of a body that is JSON.
+pub(crate) fn error_of(status: u16, headers: &HeaderMap, json: &Value, body: &[u8]) -> Error {
+    failure::read(status, headers, Some(json), body)
+}
+
 /// Reads a stream.
 pub(crate) fn parser() -> impl Parse + Send + 'static {
     Parser::default()

@@ -10,6 +10,7 @@ use crate::{
     dialect::{
         bounded,
         failed::{self, wait, without_words},
+        gemini,
     },
     error::{Class, Error},
 };
@@ -35,7 +36,20 @@ struct Said {
 
 /// What an answer that is no success means.
 pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    let said = Said::read(body);
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let error = match &json {
+        Some(json) if is_googles(json) => gemini::error_of(status, headers, json, body),
+        json => of_status(status, headers, json.as_ref(), body),
+    };
+    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    match id {
+        Some(id) => error.with_request_id(bounded(id, NAME)),
+        None => error,
+    }
+}
+
+fn of_status(status: u16, headers: &HeaderMap, json: Option<&Value>, body: &[u8]) -> Error {
+    let said = json.and_then(Said::read);
     let class = match &said {
         Some(said) => said.class(Some(status)),
         None => without_words(status),
@@ -48,17 +62,17 @@ pub(crate) fn error(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     });
     let mut error = said.unwrap_or_default().fill(Error::new(class, message));
     error = error.with_status(status);
-    error = wait(error, headers);
-    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    match id {
-        Some(id) => error.with_request_id(bounded(id, NAME)),
-        None => error,
-    }
+    wait(error, headers)
 }
 
 /// What an error in an answer of success, or in a stream, means.
 pub(crate) fn error_in(body: &[u8]) -> Error {
-    let Some(said) = Said::read(body) else {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    if let Some(json) = json.as_ref().filter(|json| is_googles(json)) {
+        // The head said that all was well: the error's own code is its status.
+        return gemini::error_of(200, &HeaderMap::new(), json, body);
+    }
+    let Some(said) = json.as_ref().and_then(Said::read) else {
         let message = "the provider reported an error, without a reason that is JSON";
         return Error::new(Class::Server, message);
     };
@@ -122,17 +136,29 @@ fn by_status(status: Option<u16>) -> Class {
     }
 }
 
+/// The body, or the first of those in a list, where Gemini by this interface puts it.
+fn first(json: &Value) -> &Value {
+    json.get(0).unwrap_or(json)
+}
+
+/// Whether an error is written as Google's are, also by this interface: its status is a name, and its code a number. What it
+/// means stands in details that this interface does not know.
+fn is_googles(json: &Value) -> bool {
+    let Some(error) = first(json).get("error") else {
+        return false;
+    };
+    let status = error.get("status").and_then(Value::as_str);
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    error.get("code").is_some_and(Value::is_number)
+        && status.is_some_and(|name| !name.is_empty() && name.bytes().all(upper))
+}
+
 // ===== impl Said =====
 
 impl Said {
-    /// Reads the forms that servers have; `None` where it is no JSON.
-    fn read(body: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(body).ok()?;
-        // Gemini by this interface puts it in a list.
-        let object = match &value {
-            Value::Array(list) => list.first()?.as_object()?,
-            value => value.as_object()?,
-        };
+    /// Reads the forms that servers have; `None` where it is none of them.
+    fn read(json: &Value) -> Option<Self> {
+        let object = first(json).as_object()?;
         let mut said = Self::default();
         match object.get("error").filter(|error| !error.is_null()) {
             Some(Value::Object(error)) => said.add(error),
@@ -225,7 +251,7 @@ impl Said {
     }
 }
 
-/// Wordings of vLLM, llama.cpp, xAI, OpenRouter and others that have no code for it.
+/// Wordings of vLLM, SGLang, llama.cpp, xAI, OpenRouter and others that have no code for it.
 const TOO_LONG: &[&str] = &[
     "maximum context length",
     "context length is only",
@@ -235,6 +261,7 @@ const TOO_LONG: &[&str] = &[
     "exceed the context window",
     "maximum prompt length",
     "longer than the maximum model length",
+    "longer than the model's context length",
     "prompt is too long",
 ];
 const FILTERED: &[&str] = &["violates usage guidelines", "content management policy"];

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::dialect::openai::{error, error_body, error_frame};
+use crate::dialect::openai::{error, error_body, error_frame, error_in};
 
 fn of(status: u16, body: &str) -> Error {
     error(status, &HeaderMap::new(), body.as_bytes())
@@ -159,6 +159,33 @@ fn every_servers_errors_are_understood() {
             Class::Rate,
         ),
         (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+            Class::Auth,
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"The input token count (1048600) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
+            Class::ContextWindow,
+        ),
+        (
+            404,
+            r#"{"error":{"code":404,"message":"models/x is not found for API version v1main","status":"NOT_FOUND"}}"#,
+            Class::ModelNotFound,
+        ),
+        // A status that is none of Google's names.
+        (
+            400,
+            r#"{"error":{"code":400,"message":"the prompt is too long","status":"failed"}}"#,
+            Class::ContextWindow,
+        ),
+        // SGLang.
+        (
+            400,
+            r#"{"object":"error","message":"The input (9 tokens) is longer than the model's context length (8 tokens).","type":"BadRequest","code":400}"#,
+            Class::ContextWindow,
+        ),
+        (
             401,
             r#"{"error":{"message":"x","code":"invalid_api_key"}}"#,
             Class::Auth,
@@ -201,6 +228,40 @@ fn an_error_keeps_the_providers_words() {
     headers.insert("retry-after", "2.5".parse().unwrap());
     let error = super::super::error(429, &headers, body);
     assert_eq!(error.retry_after(), Some(Duration::from_millis(2_500)));
+}
+
+/// Google's own form, by this interface: what it means stands in its details.
+#[test]
+fn googles_errors_are_read_as_its_own_interface_has_them() {
+    let exhausted = |quota: &str| {
+        let message =
+            "You exceeded your current quota, please check your plan and billing details.";
+        serde_json::json!([{"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": [
+            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"},
+        ]}}])
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("x-request-id", "req_1".parse().unwrap());
+    let minute = exhausted("GenerateRequestsPerMinutePerProjectPerModel").to_string();
+    for error in [
+        error(429, &headers, minute.as_bytes()),
+        error_in(minute.as_bytes()).with_request_id("req_1"),
+    ] {
+        assert_eq!(error.class(), Class::Rate);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(22)));
+        assert_eq!(error.status(), Some(429));
+        assert_eq!(error.kind(), Some("RESOURCE_EXHAUSTED"));
+        assert_eq!(error.request_id(), Some("req_1"));
+    }
+    let day = exhausted("GenerateRequestsPerDayPerProjectPerModel").to_string();
+    let error = of(429, &day);
+    assert_eq!(error.class(), Class::Quota);
+    assert!(
+        error
+            .retry_after()
+            .is_some_and(|wait| wait != Duration::from_secs(22))
+    );
 }
 
 #[test]
