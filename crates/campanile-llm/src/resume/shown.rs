@@ -61,7 +61,12 @@ fn sum(reported: &mut Value, told: &Value, usage: &Usage) {
         }
     }
     if let (Some(cost), Some(nanos)) = (reported.get_mut("cost"), usage.nano_dollars) {
-        *cost = (nanos as f64 / 1e9).into();
+        let dollars = nanos as f64 / 1e9;
+        // Of one that is told in parts the sum alone: they would not add up to it any more.
+        *cost = match cost {
+            Value::Object(_) => serde_json::json!({ "total_cost": dollars }),
+            _ => dollars.into(),
+        };
     }
     // The parts of what was written to a cache, which would not add up to it any more.
     if let Some(reported) = reported.as_object_mut() {

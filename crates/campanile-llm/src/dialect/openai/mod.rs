@@ -9,6 +9,7 @@ use super::dispatch::Outgoing;
 use crate::{chat::ChatRequest, error::Error};
 
 mod chunk;
+mod cost;
 mod error;
 mod parse;
 mod render;

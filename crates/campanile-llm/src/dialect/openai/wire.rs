@@ -3,7 +3,7 @@
 use campanile::Usage as Taken;
 use serde::{Deserialize, Serialize};
 
-use super::error_in;
+use super::{cost::Cost, error_in};
 use crate::{
     chat::FinishReason,
     error::{Class, Error},
@@ -28,9 +28,9 @@ pub(crate) struct Usage {
     /// Moonshot's.
     #[serde(default, skip_serializing)]
     cached_tokens: Option<u64>,
-    /// OpenRouter's: US dollars, for what it bills itself.
+    /// OpenRouter's and Perplexity's: US dollars, for what they bill themselves.
     #[serde(default, skip_serializing)]
-    cost: Option<f64>,
+    cost: Cost,
     #[serde(default, skip_serializing)]
     is_byok: Option<bool>,
 }
@@ -71,6 +71,7 @@ impl Usage {
             reasoning_tokens: completion.reasoning_tokens,
             nano_dollars: self
                 .cost
+                .dollars()
                 .filter(|cost| *cost >= 0.0 && self.is_byok != Some(true))
                 .map(|dollars| (dollars * 1e9).round() as u64),
         }

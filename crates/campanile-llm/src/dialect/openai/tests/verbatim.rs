@@ -288,6 +288,50 @@ fn usage_is_read_as_servers_write_it() {
             None,
             None,
         ),
+        // Perplexity's, in parts.
+        (
+            r#"{"prompt_tokens":15,"completion_tokens":98,"total_tokens":113,"search_context_size":"low","cost":{"input_tokens_cost":0.0,"output_tokens_cost":0.0,"request_cost":0.005,"total_cost":0.015}}"#,
+            15,
+            98,
+            None,
+            Some(15_000_000),
+        ),
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":4,"cost":2}"#,
+            3,
+            4,
+            None,
+            Some(2_000_000_000),
+        ),
+        // Whatever else stands there, the tokens count.
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":4,"cost":[{"x":1}]}"#,
+            3,
+            4,
+            None,
+            None,
+        ),
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":4,"cost":"0.1"}"#,
+            3,
+            4,
+            None,
+            None,
+        ),
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":4,"cost":{"total_cost":null,"a":{}}}"#,
+            3,
+            4,
+            None,
+            None,
+        ),
+        (
+            r#"{"prompt_tokens":3,"completion_tokens":4,"cost":false}"#,
+            3,
+            4,
+            None,
+            None,
+        ),
     ] {
         let stream = format!("data: {{\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n");
         let (events, _) = verbatim(false, &stream);
@@ -296,6 +340,16 @@ fn usage_is_read_as_servers_write_it() {
         assert_eq!(said.output_tokens, Some(output), "{usage}");
         assert_eq!(said.cached_tokens, cached, "{usage}");
         assert_eq!(said.nano_dollars, nanos, "{usage}");
+        assert!(events[0].is_reported(), "{usage}");
+        let whole = format!("{{\"choices\":[],\"usage\":{usage}}}");
+        let whole = super::super::completion(whole.into(), Tally::new(0, 4.0)).unwrap();
+        assert_eq!(whole.usage(), said, "{usage}");
+        assert!(whole.is_reported(), "{usage}");
+        let translated = deltas(&stream).unwrap();
+        assert!(
+            translated.contains(&Delta::Usage(*said)),
+            "{usage}, translated"
+        );
     }
     // Groq's place.
     let groq = "data: {\"choices\":[],\"x_groq\":{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}}\n\ndata: [DONE]\n\n";
