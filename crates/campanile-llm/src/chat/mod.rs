@@ -1,6 +1,7 @@
 //! A chat: what is asked, and what is answered, whole or event by event.
 
 mod event;
+mod limits;
 mod made;
 mod message;
 mod request;

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes};
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::{Message, Tool};
+use super::{Message, Tool, limits};
 use crate::{
     dialect::Dialect,
     error::{Class, Error},
@@ -95,7 +95,8 @@ impl ChatRequest {
             .ok_or_else(|| invalid("a request names a model".to_owned(), Some("model")))?
             .into();
         let streamed = read(&object, "stream")?.unwrap_or(false);
-        let max_tokens = limit(&object)?;
+        let max_tokens = limits::most_tokens(&object)?;
+        let choices = limits::choices(&object)?;
         match object.get("messages").map(|messages| messages.first()) {
             Some(Some(b'[')) => {}
             Some(_) => return Err(invalid("messages is a list".to_owned(), Some("messages"))),
@@ -110,7 +111,7 @@ impl ChatRequest {
                 model,
                 streamed,
                 max_tokens,
-                choices: choices(&object),
+                choices,
                 object,
                 // Of two fields of one name a provider might take the other than was read here.
                 body: single.then_some(body),
@@ -174,8 +175,9 @@ impl ChatRequest {
         self.shared.streamed
     }
 
-    /// How many tokens the answer may have at most, if it says so: by `max_completion_tokens` or `max_tokens`, and the larger of
-    /// both, since no provider minds both. A number below 0 is no limit, as at llama.cpp.
+    /// How many tokens the answer may have at most, if it says so: by `max_completion_tokens`, `max_tokens`, `n_predict` as
+    /// llama.cpp has it, or `num_predict` among its `options` as Ollama does. The largest of them, since servers differ in the
+    /// one that they mind. A number below 0 is no limit, whatever the others say.
     #[must_use]
     pub fn most_tokens(&self) -> Option<u64> {
         self.shared.max_tokens
@@ -294,10 +296,10 @@ impl ChatRequest {
                 }
             }
             "stream" => shared.streamed = shared.object.read(name).ok().flatten() == Some(true),
-            "max_tokens" | "max_completion_tokens" => {
-                shared.max_tokens = limit(&shared.object).ok().flatten();
+            "n" => shared.choices = limits::set_choices(&shared.object),
+            name if limits::is_limit(name) => {
+                shared.max_tokens = limits::most_tokens(&shared.object).ok().flatten();
             }
-            "n" => shared.choices = choices(&shared.object),
             _ => {}
         }
         self
@@ -359,25 +361,7 @@ fn read<'a, T: serde::Deserialize<'a>>(
         .map_err(|error| invalid(format!("{name}: {error}"), Some(name)))
 }
 
-/// How many answers are asked for.
-fn choices(object: &Object) -> u64 {
-    let said = object.read::<u64>("n").ok().flatten();
-    said.unwrap_or(1).max(1)
-}
-
-/// The limit of an answer's tokens, which has two names.
-fn limit(object: &Object) -> Result<Option<u64>, Error> {
-    let mut most = None;
-    for name in ["max_completion_tokens", "max_tokens"] {
-        most = most.max(match read::<i64>(object, name) {
-            Ok(Some(none)) if none < 0 => None,
-            _ => read(object, name)?,
-        });
-    }
-    Ok(most)
-}
-
-fn invalid(message: String, param: Option<&str>) -> Error {
+pub(super) fn invalid(message: String, param: Option<&str>) -> Error {
     let error = Error::new(Class::Request, message)
         .with_status(400)
         .with_kind("invalid_request_error");

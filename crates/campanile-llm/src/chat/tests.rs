@@ -62,6 +62,32 @@ fn what_is_wrong_with_a_request_is_named() {
             Some("max_tokens"),
             "expected u64",
         ),
+        (
+            r#"{"model":"a","messages":[],"max_tokens":1,"n_predict":"9"}"#,
+            Some("n_predict"),
+            "expected u64",
+        ),
+        (
+            r#"{"model":"a","messages":[],"options":{"num_predict":9.0}}"#,
+            Some("options.num_predict"),
+            "expected u64",
+        ),
+        // Several answers, however they are asked for: never taken for one.
+        (
+            r#"{"model":"a","messages":[],"n":8.0}"#,
+            Some("n"),
+            "expected u64",
+        ),
+        (
+            r#"{"model":"a","messages":[],"n":"8"}"#,
+            Some("n"),
+            "expected u64",
+        ),
+        (
+            r#"{"model":"a","messages":[],"n":-8}"#,
+            Some("n"),
+            "expected u64",
+        ),
     ] {
         let error = ChatRequest::parse(Dialect::OpenAi, body).unwrap_err();
         assert_eq!(error.class(), Class::Request, "{body}");
@@ -133,13 +159,29 @@ fn what_is_sent_is_what_was_read() {
 }
 
 #[test]
-fn the_limit_of_tokens_is_read_by_both_its_names() {
+fn the_limit_of_tokens_is_read_by_all_its_names() {
     for (fields, most) in [
         (r#""max_tokens":7"#, Some(7)),
         (r#""max_completion_tokens":7"#, Some(7)),
         (r#""max_tokens":7,"max_completion_tokens":9"#, Some(9)),
         (r#""max_tokens":9,"max_completion_tokens":7"#, Some(9)),
+        (r#""max_tokens":1,"n_predict":100000"#, Some(100_000)),
+        (r#""max_tokens":9,"n_predict":7"#, Some(9)),
+        (r#""n_predict":7"#, Some(7)),
+        (
+            r#""options":{"num_predict":100000,"x":1},"max_tokens":1"#,
+            Some(100_000),
+        ),
+        (r#""options":{"num_predict":7}"#, Some(7)),
+        (r#""options":[100000],"max_tokens":1"#, Some(1)),
         (r#""max_tokens":-1"#, None),
+        (r#""max_tokens":1,"n_predict":-1"#, None),
+        (r#""max_tokens":-1,"n_predict":1"#, None),
+        (r#""max_tokens":1,"options":{"num_predict":-2}"#, None),
+        (
+            r#""n_predict":null,"options":{"num_predict":null},"max_tokens":1"#,
+            Some(1),
+        ),
         (r#""max_tokens":null"#, None),
         (r#""max_tokens":18446744073709551615"#, Some(u64::MAX)),
     ] {
@@ -149,6 +191,47 @@ fn the_limit_of_tokens_is_read_by_both_its_names() {
         let built = ChatRequest::new("a").field("max_completion_tokens", &9);
         assert_eq!(built.max_tokens(7).most_tokens(), Some(9));
     }
+    let options = serde_json::json!({"num_predict": 8});
+    let built = ChatRequest::new("a").max_tokens(7);
+    assert_eq!(built.field("options", &options).most_tokens(), Some(8));
+}
+
+#[test]
+fn answers_that_are_asked_for_by_hand_are_counted_however_it_is_written() {
+    for (n, choices) in [
+        (serde_json::json!(3), 3),
+        (serde_json::json!(8.0), 8),
+        (serde_json::json!("8"), 8),
+        (serde_json::json!(1.5), 2),
+        (serde_json::json!(0), 1),
+        (serde_json::json!(null), 1),
+        (serde_json::json!([]), 1),
+    ] {
+        let request = ChatRequest::new("a").field("n", &n);
+        assert_eq!(request.choices(), choices, "{n}");
+        assert_eq!(crate::dialect::openai::choices(&request), choices as u32);
+    }
+}
+
+#[test]
+fn what_is_written_already_is_taken_off_every_limit() {
+    let request = ChatRequest::new("a").max_tokens(20).field("n_predict", &30);
+    let request = request.field(
+        "options",
+        &serde_json::json!({"num_predict": 40, "seed": 1}),
+    );
+    let less = request.clone().with_less_tokens(12).unwrap();
+    let number = |name| less.object().read::<u64>(name).unwrap();
+    assert_eq!(
+        (number("max_tokens"), number("n_predict")),
+        (Some(8), Some(18))
+    );
+    let options: serde_json::Value = less.object().read("options").unwrap().unwrap();
+    assert_eq!(options, serde_json::json!({"num_predict": 28, "seed": 1}));
+    assert!(number("max_completion_tokens").is_none());
+    assert!(request.clone().with_less_tokens(20).is_none());
+    let endless = ChatRequest::new("a").field("n_predict", &-1);
+    assert_eq!(endless.with_less_tokens(9).unwrap().most_tokens(), None);
 }
 
 /// Each message is written once: were the list copied for each, this would copy fifty gigabytes.

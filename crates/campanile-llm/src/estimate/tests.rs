@@ -223,6 +223,27 @@ fn an_answer_is_not_taken_for_longer_than_it_may_be() {
     assert_eq!(estimator.estimate(&three).tokens, prompt(&three) + 30);
 }
 
+/// By any name that a server may go by, or none at all.
+#[test]
+fn no_other_name_of_the_limit_makes_the_most_too_little() {
+    let estimator = estimator(EstimateConfig::default().with_most_output(7_000));
+    let most = |fields: &str| {
+        let body = format!(r#"{{"model":"unpriced","messages":[],"max_tokens":1{fields}}}"#);
+        let request = ChatRequest::parse(crate::dialect::Dialect::OpenAi, body).unwrap();
+        estimator.most(&request).tokens
+    };
+    assert!(most("") < 7_000);
+    for fields in [
+        r#","n_predict":100000"#,
+        r#","options":{"num_predict":100000}"#,
+    ] {
+        assert!(most(fields) >= 100_000, "{fields}");
+    }
+    for fields in [r#","n_predict":-1"#, r#","options":{"num_predict":-2}"#] {
+        assert!(most(fields) >= 7_000, "{fields}");
+    }
+}
+
 #[test]
 fn the_dearest_of_those_that_may_serve_it_is_reserved_for() {
     let config = EstimateConfig::default()

@@ -154,15 +154,7 @@ impl Progress {
         if last.role == Role::Assistant {
             return None;
         }
-        for limit in ["max_completion_tokens", "max_tokens"] {
-            if let Ok(Some(most)) = request.object().read::<u64>(limit) {
-                let left = most.saturating_sub(self.taken.output_tokens.unwrap_or(0));
-                if left == 0 {
-                    return None;
-                }
-                request = request.field(limit, &left);
-            }
-        }
+        request = request.with_less_tokens(self.taken.output_tokens.unwrap_or(0))?;
         for (name, value) in &self.config.fields {
             request = request.field(name, value);
         }

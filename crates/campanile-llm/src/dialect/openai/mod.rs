@@ -59,8 +59,7 @@ pub(crate) fn asks_usage(request: &ChatRequest) -> Option<bool> {
 
 /// How many choices the caller asked for.
 pub(crate) fn choices(request: &ChatRequest) -> u32 {
-    let asked: Option<u32> = request.object().read("n").ok().flatten();
-    asked.unwrap_or(1).max(1)
+    u32::try_from(request.choices()).unwrap_or(u32::MAX)
 }
 
 fn with_usage(request: ChatRequest) -> Result<ChatRequest, Error> {
