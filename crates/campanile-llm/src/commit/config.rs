@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub struct CommitConfig {
     /// How many bytes of events without content are held at most. 262,144 (256 KiB) by default.
     pub max_held_bytes: usize,
-    /// How many of them are held at most. 32 by default. Room for so many is taken once one has to be held.
+    /// How many of them are held at most. 32 by default. Room for so many is taken once one has to be held. Of those that follow
+    /// each other and are the same to the byte, as pings are, one is held.
     pub max_held_events: usize,
     /// What an answer without any content is. An error by default.
     pub empty: EmptyAnswer,

@@ -25,7 +25,8 @@
 //! Each call has its own: the events held, at most [`max_held_events`](CommitConfig::max_held_events) of
 //! [`max_held_bytes`](CommitConfig::max_held_bytes) together; more without content is
 //! [`Malformed`](crate::error::Class::Malformed). They lie in one buffer, allocated when the first one is held. Comments are
-//! not held but dropped: they kept a wait alive that is over when the caller would see them.
+//! not held but dropped: they kept a wait alive that is over when the caller would see them. Of pings in a row, and of other
+//! events that are the same to the byte, one is held.
 //!
 //! # Readiness
 //!

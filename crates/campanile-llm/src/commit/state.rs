@@ -51,6 +51,13 @@ impl Held {
             Part::Idle if event.data().is_empty() => return Ok(None),
             Part::Idle => {}
         }
+        // A ping after a ping tells nobody anything: however many come before the first word, one is kept.
+        if let Some(last) = self.events.back_mut()
+            && last.frame() == event.frame()
+        {
+            *last = event;
+            return Ok(None);
+        }
         self.bytes = self.bytes.saturating_add(event.frame().len());
         if self.bytes > self.max_bytes || self.events.len() >= self.max_events {
             let error = Error::new(

@@ -73,13 +73,14 @@ async fn an_answer_begins_with_its_first_content() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_before_content_is_an_error_of_the_call() {
     let begun = || Source::new().comment().role();
+    let idle = |source: Source, number| source.event(event(&format!("{number}"), Part::Idle));
     for (source, class) in [
         (begun().fail(Class::Overload), Class::Overload),
         (begun().fail(Class::Malformed), Class::Malformed),
         (Source::new(), Class::Interrupted),
         (begun(), Class::Interrupted),
         (begun().done(), Class::Empty),
-        (begun().role().role().role().role(), Class::Malformed),
+        ((0..3).fold(begun(), idle), Class::Malformed),
         (
             Source::new().event(event(&"x".repeat(90), Part::Idle)),
             Class::Malformed,
@@ -193,6 +194,19 @@ async fn a_stream_is_dropped_with_what_holds_it() {
     assert_eq!(script.counts().in_flight, 0);
 }
 
+/// A model that thinks for long, behind a server that says all the while that it is there.
+#[tokio::test]
+async fn pings_before_the_first_word_take_no_room() {
+    let ping = |source: Source, _| source.event(event(r#"{"type":"ping"}"#, Part::Idle));
+    let pinged = |source| (0..100).fold(source, ping);
+    let source = pinged(pinged(Source::new()).role()).word("1").done();
+    let config = CommitConfig::default().with_max_held_bytes(200);
+    let response = ask(config, source).await.unwrap();
+    let all: Vec<_> = events(response).map(|event| text(&event)).collect().await;
+    let (ping, role) = (r#"{"type":"ping"}"#, r#"{"role":"assistant"}"#);
+    assert_eq!(all, [ping, role, ping, "1", "[DONE]"]);
+}
+
 /// A provider whose first streams go wrong before their first word.
 #[tokio::test(start_paused = true)]
 async fn retries_go_elsewhere_unseen() {
@@ -277,8 +291,9 @@ fn room_is_taken_once() {
     let config = CommitConfig::default();
     let mut held = Held::new(&config);
     let mut room = None;
-    for _ in 0..config.max_held_events {
-        assert!(held.take(event("{}", Part::Idle)).unwrap().is_none());
+    for number in 0..config.max_held_events {
+        let event = event(&format!("{number}"), Part::Idle);
+        assert!(held.take(event).unwrap().is_none());
         let now = held.room();
         assert_eq!(*room.get_or_insert(now), now);
     }
