@@ -7,9 +7,13 @@ use memchr::{memchr2, memmem};
 pub(super) fn text_length(json: &[u8], quoted_name: &[u8]) -> Option<u64> {
     memmem::find_iter(json, quoted_name).find_map(|at| {
         let rest = json[at + quoted_name.len()..].trim_ascii_start();
-        let rest = rest.strip_prefix(b":")?.trim_ascii_start();
-        string_length(rest.strip_prefix(b"\"")?)
+        json_length(rest.strip_prefix(b":")?.trim_ascii_start())
     })
+}
+
+/// How many bytes the text is, unescaped, that begins here. `None` where none does.
+pub(super) fn json_length(json: &[u8]) -> Option<u64> {
+    string_length(json.strip_prefix(b"\"")?)
 }
 
 /// Whether this stands as a name or as a text of its own. It is given with its quotes.

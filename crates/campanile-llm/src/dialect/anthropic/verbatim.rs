@@ -1,6 +1,9 @@
 //! A stream that is passed on as it came.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{
     error,
@@ -83,12 +86,18 @@ impl Verbatim {
             }
             Event::BlockStart => {
                 self.begun = true;
-                if !scan::has(data, b"\"tool_use\"") {
-                    return Ok((Part::Idle, None));
+                if scan::has(data, b"\"tool_use\"") {
+                    let name = scan::text_length(data, b"\"name\"");
+                    self.tally.said(name.unwrap_or(0));
+                    return Ok((Part::Content, None));
                 }
-                let name = scan::text_length(data, b"\"name\"");
-                self.tally.said(name.unwrap_or(0));
-                Part::Content
+                match begins_with(data) {
+                    0 => Part::Idle,
+                    bytes => {
+                        self.tally.said(bytes);
+                        Part::Content
+                    }
+                }
             }
             Event::BlockDelta => match added(data) {
                 0 => Part::Idle,
@@ -144,6 +153,36 @@ impl Decode for Verbatim {
             Err(interrupted())
         }
     }
+}
+
+/// How many bytes of text or thinking a block has as it begins. Most servers leave all of it to the deltas.
+fn begins_with(data: &[u8]) -> u64 {
+    #[derive(Deserialize)]
+    struct Start<'a> {
+        #[serde(borrow)]
+        content_block: Block<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Block<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        #[serde(borrow, default)]
+        text: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        thinking: Option<&'a RawValue>,
+    }
+    // What is no start of a block is passed on as it is.
+    let Ok(Start { content_block }) = serde_json::from_slice(data) else {
+        return 0;
+    };
+    let said = match &content_block.kind[..] {
+        "text" => content_block.text,
+        "thinking" => content_block.thinking,
+        // The result of a tool that the provider ran may have a text too, which nobody wrote here.
+        _ => None,
+    };
+    said.and_then(|json| scan::json_length(json.get().as_bytes()))
+        .unwrap_or(0)
 }
 
 /// How many bytes of text, thinking or arguments a delta adds.

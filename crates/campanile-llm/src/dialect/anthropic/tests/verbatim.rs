@@ -71,6 +71,59 @@ fn parts_and_running_usage_are_told() {
     assert!(events[15].is_reported());
 }
 
+/// As servers write it that have the first words before they write the first event.
+#[tokio::test]
+async fn what_a_block_begins_with_is_content() {
+    use crate::{
+        chat::{Answer, ChatResponse, Meta},
+        commit::CommitLayer,
+        stream::ChatStream,
+    };
+    use tower::{Layer, ServiceExt, service_fn};
+
+    let started = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"1\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":1}}}\n\n";
+    let rest = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    for (block, said) in [
+        (r#"{"type":"text","text":"Hi \"\u00e9\""}"#, 7),
+        (r#"{"citations":null,"text":"abc","type":"text"}"#, 3),
+        (r#"{"type":"thinking","thinking":"hm","signature":""}"#, 2),
+        (r#"{"type":"text","text":""}"#, 0),
+        (r#"{"type":"text","text":null}"#, 0),
+        (r#"{"type":"text"}"#, 0),
+        (r#"{"type":"thinking","thinking":"","signature":""}"#, 0),
+        // What a tool said that the provider ran.
+        (
+            r#"{"type":"mcp_tool_result","content":[{"type":"text","text":"abc"}]}"#,
+            0,
+        ),
+    ] {
+        let start = format!(
+            "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{block}}}\n\n"
+        );
+        let stream = format!("{started}{start}{rest}");
+        let (events, end) = decoded(verbatim(Tally::new(1, 1.0)), stream.as_bytes());
+        end.unwrap();
+        assert_eq!(body(&events), stream.as_bytes());
+        let part = if said > 0 { Part::Content } else { Part::Idle };
+        assert_eq!(events[1].part(), part, "{block}");
+        assert_eq!(
+            events.last().unwrap().usage().output_tokens,
+            Some(said),
+            "{block}"
+        );
+
+        let provider = service_fn(move |()| {
+            let events = futures_util::stream::iter(events.clone().into_iter().map(Ok));
+            let answer = ChatResponse::stream(Meta::default(), ChatStream::new(events));
+            std::future::ready(Ok::<_, Error>(answer))
+        });
+        match CommitLayer::default().layer(provider).oneshot(()).await {
+            Ok(response) => assert!(said > 0 && matches!(response.answer, Answer::Stream(_))),
+            Err(error) => assert_eq!((error.class(), said), (Class::Empty, 0), "{block}"),
+        }
+    }
+}
+
 #[test]
 fn a_prompt_that_is_not_counted_at_first_is_estimated() {
     let (events, _) = decoded(verbatim(tally()), SLOPPY.as_bytes());
