@@ -13,7 +13,7 @@
 //! # What is resumed
 //!
 //! Answers of text alone, one per request. Not those in which a call of a tool, a refusal or reasoning has begun, nor those
-//! whose finish reason has come; not where the request asks for several (`n`), for a `response_format`, or ends in a message
+//! whose finish reason has come, or whose block of text the caller has seen closed; not where the request asks for several (`n`), for a `response_format`, or ends in a message
 //! of the model itself; not beyond [`max_text`](ResumeConfig::max_text) bytes; not when the call's deadline or total time is
 //! over. Each resumption spends one of the [attempts](campanile::context::Trail) that the call has in all, and a pool
 //! avoids the endpoints where it has been. If that fails as well, the stream ends in its *first* error.

@@ -3,7 +3,11 @@ use std::{mem, sync::Arc, time::Duration};
 use campanile::{Call, Usage, context::Repeat, time::Timestamp, timeout::Clock};
 use tokio::time::Instant;
 
-use super::{ResumeConfig, seam::Seam, shown::shown};
+use super::{
+    ResumeConfig,
+    seam::{Seam, no_text},
+    shown::shown,
+};
 use crate::{
     chat::{ChatEvent, ChatRequest, Part, Role},
     dialect::{Dialect, anthropic, codec::Parse, neutral::Delta, openai},
@@ -75,6 +79,9 @@ impl Progress {
         }
         self.taken = *event.usage();
         if let Some(seam) = &mut self.seam {
+            if self.parser.is_none() {
+                return Err(no_text());
+            }
             let Some((next, text)) = seam.join(event, &self.deltas)? else {
                 return Ok(None);
             };
@@ -100,17 +107,20 @@ impl Progress {
             self.give_up();
             return;
         }
+        let dialect = self.call.message.dialect();
         let mut frames = SseFrames::new(usize::MAX);
         frames.push(event.frame().clone());
         let mut read = || {
+            let mut text_alone = true;
             while let Some(frame) = frames.next()? {
                 if !frame.data.is_empty() {
                     parser.frame(&frame, &mut self.deltas)?;
+                    text_alone &= dialect != Dialect::Anthropic || anthropic::goes_on(&frame);
                 }
             }
-            Ok::<_, Error>(())
+            Ok::<_, Error>(text_alone)
         };
-        if read().is_err() {
+        if !read().unwrap_or(false) {
             self.give_up();
         }
     }

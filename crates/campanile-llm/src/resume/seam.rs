@@ -61,7 +61,8 @@ impl Seam {
     }
 }
 
-fn no_text() -> Error {
+/// What is wrong with a second stream that has no text to go on with.
+pub(super) fn no_text() -> Error {
     Error::new(
         Class::Malformed,
         "the stream does not go on with the text that it was given",

@@ -16,10 +16,11 @@ use crate::{
     Chat, ContentData,
     chat::{Answer, ChatEvent, ChatRequest, ChatResponse, FinishReason, Part},
     commit::CommitLayer,
-    dialect::Dialect,
     error::{Class, Error},
     testing::{Seen, Source, event},
 };
+
+mod anthropic;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -335,50 +336,6 @@ async fn fields_are_set_on_what_goes_on() {
     );
     let field = told.calls[1].message.object().get("continue_final_message");
     assert_eq!(field.unwrap(), "true");
-}
-
-#[tokio::test]
-async fn anthropics_events_are_joined_too() {
-    let named = |name: &str, data: &str, part| {
-        let frame = format!("event: {name}\ndata: {data}\n\n");
-        let end = frame.len() - 2;
-        ChatEvent::new(frame.into(), end - data.len()..end, part)
-    };
-    let begin = |source: Source| {
-        source
-            .event(named("message_start", r#"{"type":"message_start","message":{"id":"1","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}"#, Part::Idle))
-            .event(named("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#, Part::Idle))
-            .event(named("ping", r#"{"type":"ping"}"#, Part::Idle))
-    };
-    let text = |text: &str| {
-        let data = format!(
-            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
-        );
-        named("content_block_delta", &data, Part::Content)
-    };
-    let first = begin(Source::new())
-        .event(text("one "))
-        .fail(Class::Overload);
-    let second = begin(Source::new())
-        .event(text(" two"))
-        .event(named("content_block_stop", r#"{"type":"content_block_stop","index":0}"#, Part::Idle))
-        .event(named("message_delta", r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}"#, Part::Idle).with_finish(Some(FinishReason::Stop)))
-        .event(named("message_stop", r#"{"type":"message_stop"}"#, Part::End));
-    let body = r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Count."}]}"#;
-    let request = ChatRequest::parse(Dialect::Anthropic, body).unwrap();
-    let told = ask(default(), request, vec![first, second]).await;
-    assert!(told.error.is_none(), "{:?}", told.error);
-    assert_eq!(told.text, "one two");
-    let count = |what| {
-        told.frames
-            .iter()
-            .filter(|frame| frame.contains(what))
-            .count()
-    };
-    assert_eq!(count("event: message_start"), 1);
-    assert_eq!(count("event: content_block_start"), 1);
-    assert_eq!(count("event: content_block_stop"), 1);
-    assert_eq!(count("event: message_stop"), 1);
 }
 
 /// In a stack as it is meant: clocks, the commit point, and this outside of them.

@@ -40,7 +40,7 @@ use super::{
     codec::{Decode, Parse, Render},
     dispatch::Asked,
 };
-use crate::usage::Tally;
+use crate::{stream::Frame, usage::Tally};
 
 mod error;
 mod json_state;
@@ -65,9 +65,22 @@ pub(crate) use to_openai::to_openai;
 pub(crate) use whole::{render_whole, whole};
 pub(crate) use wire::told;
 
+use wire::Event;
+
 /// Reads a provider's stream.
 pub(crate) fn parser() -> impl Parse + Send + 'static {
     parse::Parser::default()
+}
+
+/// Whether after this frame a message may go on with the text of its first block: not where a block ends, since nothing can
+/// be added to it any more, nor where one of another kind begins.
+pub(crate) fn goes_on(frame: &Frame) -> bool {
+    match Event::of(frame) {
+        Ok(Event::BlockStart) => serde_json::from_slice(frame.data())
+            .is_ok_and(|start: read::BlockStart<'_>| start.content_block.kind == "text"),
+        Ok(event) => event != Event::BlockStop,
+        Err(_) => false,
+    }
 }
 
 /// Writes a caller's stream.
