@@ -23,8 +23,10 @@ pub struct EstimateConfig {
     /// How many tokens a provider adds to a prompt of its own, at most: templates, instructions for tools. For
     /// [`Reserve::Most`]. Default 1,024.
     pub overhead: u64,
-    /// How many tokens an image, a sound or a document may be that a prompt only points to. For [`Reserve::Most`]; what lies in
-    /// the prompt itself is counted by its bytes. Default 16,384.
+    /// How many tokens an image, a sound or a document may be, whether it lies in the prompt or the prompt points to it. For
+    /// [`Reserve::Most`] alone, beside the bytes of what lies in it. Default 49,152: as much as the dearest images are that are
+    /// known, those of eight tiles at gpt-4o-mini, which bills 5,667 tokens for each and 2,833 more. Where all models are
+    /// cheaper, less keeps more room in budgets; where long videos are pointed to, it takes more.
     pub media: u64,
     /// What happens to a call whose price is not known. It passes, unless it is set.
     pub unpriced: Unpriced,
@@ -43,7 +45,8 @@ pub enum Reserve {
     /// kind. For rate limits, which settle in the end: one call in ten takes more than it reserved.
     #[default]
     Likely,
-    /// The most that it can take: a token for each byte of the request, and as many for the answer as it may have, at the dearest
+    /// The most that it can take: a token for each byte of the request, what each of its [media](EstimateConfig::media) may be
+    /// beside that, and as many for the answer as it may have, at the dearest
     /// price. For budgets that are never to be exceeded.
     Most,
 }
@@ -70,7 +73,7 @@ impl Default for EstimateConfig {
             output: 1_024,
             most_output: 131_072,
             overhead: 1_024,
-            media: 16_384,
+            media: 49_152,
             unpriced: Unpriced::default(),
             serves: BTreeMap::new(),
         }
@@ -110,6 +113,13 @@ impl EstimateConfig {
     #[must_use]
     pub const fn with_overhead(mut self, tokens: u64) -> Self {
         self.overhead = tokens;
+        self
+    }
+
+    /// Sets what an image, a sound or a document may be.
+    #[must_use]
+    pub const fn with_media(mut self, tokens: u64) -> Self {
+        self.media = tokens;
         self
     }
 

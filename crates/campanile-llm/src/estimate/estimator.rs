@@ -279,10 +279,11 @@ impl Estimator {
                 let by_bytes = || self.shared.calibrated.size_tokens_at(place, size);
                 counted.unwrap_or_else(by_bytes)
             }
-            // No tokenizer in use makes more of a text than a token for each byte.
+            // No tokenizer in use makes more of a text than a token for each byte. Of media bytes tell nothing: a small picture
+            // may be billed as a large one.
             Reserve::Most => {
                 let bytes = request.object().iter().map(|(_, value)| value.len() as u64);
-                let media = u64::from(size.elsewhere).saturating_mul(config.media);
+                let media = u64::from(size.media).saturating_mul(config.media);
                 let added = config.overhead.saturating_add(media);
                 bytes.sum::<u64>().saturating_add(added)
             }

@@ -6,7 +6,7 @@
 //!
 //! | | [`Reserve::Likely`] | [`Reserve::Most`] |
 //! |---|---|---|
-//! | prompt | counted by a tokenizer, or estimated from bytes by what was learned | a token for each byte of the request |
+//! | prompt | counted by a tokenizer, or estimated from bytes by what was learned | a token for each byte of the request, and [what media may be](EstimateConfig::media) |
 //! | answer | the ninth decile of those before it, of its model and class; at most `max_tokens` | `max_tokens`, or the model's most |
 //! | money | at the price of the prompt and the answer, nothing cached | at the dearest price that an input token can have |
 //!

@@ -244,6 +244,35 @@ fn no_other_name_of_the_limit_makes_the_most_too_little() {
     }
 }
 
+/// A small picture may be billed as a large one.
+#[test]
+fn the_most_counts_media_wherever_they_are() {
+    let plain = EstimateConfig::default();
+    assert!(plain.media >= 2_833 + 8 * 5_667);
+    let with = |url: &str| {
+        let content = serde_json::json!([{"type": "image_url", "image_url": {"url": url}}]);
+        let messages = serde_json::json!([{"role": "user", "content": content}]);
+        ChatRequest::new("small")
+            .field("messages", &messages)
+            .max_tokens(1)
+    };
+    let inline = with(&format!("data:image/png;base64,{}", "A".repeat(2_000)));
+    let pointed = with("https://example.com/a.png");
+    for request in [inline, pointed] {
+        let most = |media| {
+            let config = EstimateConfig::default().with_media(media);
+            estimator(config).most(&request).tokens
+        };
+        assert_eq!(most(40_000), most(0) + 40_000);
+        // What is likely does not go by it.
+        let likely = |media| {
+            let config = EstimateConfig::default().with_media(media);
+            estimator(config).estimate(&request).tokens
+        };
+        assert_eq!(likely(40_000), likely(0));
+    }
+}
+
 #[test]
 fn the_dearest_of_those_that_may_serve_it_is_reserved_for() {
     let config = EstimateConfig::default()
