@@ -88,6 +88,7 @@ const USAGE: Usage = Usage {
     output_tokens: Some(TOKENS.1),
     cached_tokens: None,
     cache_write_tokens: None,
+    cache_write_long_tokens: None,
     reasoning_tokens: None,
     nano_dollars: None,
 };

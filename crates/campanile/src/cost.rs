@@ -33,6 +33,8 @@ pub struct Usage {
     pub cached_tokens: Option<u64>,
     /// Tokens of the input that were written to the upstream's cache, where that costs more than reading them.
     pub cache_write_tokens: Option<u64>,
+    /// Those of them that stay there for longer than others, where that costs more still: Anthropic's, for an hour.
+    pub cache_write_long_tokens: Option<u64>,
     /// Tokens of the output that were thought and not said.
     pub reasoning_tokens: Option<u64>,
     /// Money in nano-dollars.

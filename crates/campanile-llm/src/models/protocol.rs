@@ -12,6 +12,7 @@ const NOTHING: Usage = Usage {
     output_tokens: Some(0),
     cached_tokens: None,
     cache_write_tokens: None,
+    cache_write_long_tokens: None,
     reasoning_tokens: None,
     nano_dollars: Some(0),
 };

@@ -6,7 +6,7 @@ use super::{CONCERN, Dollars};
 /// What a model costs: dollars for a million tokens.
 ///
 /// Input and output have no default. Cached input and input that is written to the cache cost as much as other input, unless
-/// they are given.
+/// they are given, and what is written there for longer as much as what is written there for a short time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -25,6 +25,11 @@ pub struct Price {
     #[serde(default, deserialize_with = "named::cache_write")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<Dollars>,
+    /// A million tokens of the input that were written there to stay for longer, as Anthropic's for an hour. As
+    /// `cache_write`, unless given.
+    #[serde(default, deserialize_with = "named::cache_write_long")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_long: Option<Dollars>,
     /// Each call that was answered, whatever its tokens. 0 unless given.
     #[serde(default, deserialize_with = "named::per_request")]
     #[serde(skip_serializing_if = "is_zero")]
@@ -59,6 +64,10 @@ pub struct Tier {
     #[serde(default, deserialize_with = "named::cache_write")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<Dollars>,
+    /// As [`Price::cache_write_long`].
+    #[serde(default, deserialize_with = "named::cache_write_long")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_long: Option<Dollars>,
 }
 
 /// Nano-dollars for a million tokens, of each kind.
@@ -67,6 +76,7 @@ struct Rates {
     output: Dollars,
     cached_input: Option<Dollars>,
     cache_write: Option<Dollars>,
+    cache_write_long: Option<Dollars>,
 }
 
 const MILLION: u64 = 1_000_000;
@@ -91,6 +101,7 @@ mod named {
     field!(output: Dollars);
     field!(cached_input: Option<Dollars>);
     field!(cache_write: Option<Dollars>);
+    field!(cache_write_long: Option<Dollars>);
     field!(per_request: Dollars);
 }
 
@@ -109,6 +120,7 @@ impl Price {
             output,
             cached_input: None,
             cache_write: None,
+            cache_write_long: None,
             per_request: Dollars::ZERO,
             tiers: Vec::new(),
             most_output: None,
@@ -126,6 +138,13 @@ impl Price {
     #[must_use]
     pub const fn with_cache_write(mut self, price: Dollars) -> Self {
         self.cache_write = Some(price);
+        self
+    }
+
+    /// Sets the price of input that is written to the cache to stay for longer.
+    #[must_use]
+    pub const fn with_cache_write_long(mut self, price: Dollars) -> Self {
+        self.cache_write_long = Some(price);
         self
     }
 
@@ -174,12 +193,15 @@ impl Price {
         // What is told to be more than the whole counts as the whole, cached tokens first.
         let cached = usage.cached_tokens.unwrap_or(0).min(input);
         let written = usage.cache_write_tokens.unwrap_or(0).min(input - cached);
+        let long = usage.cache_write_long_tokens.unwrap_or(0).min(written);
         let plain = input - cached - written;
         let rates = self.rates(input);
+        let write = rates.cache_write.unwrap_or(rates.input);
         let parts = [
             (plain, rates.input),
             (cached, rates.cached_input.unwrap_or(rates.input)),
-            (written, rates.cache_write.unwrap_or(rates.input)),
+            (written - long, write),
+            (long, rates.cache_write_long.unwrap_or(write)),
             (usage.output_tokens.unwrap_or(0), rates.output),
         ];
         sum(&parts, self.per_request).unwrap_or_else(|| large_sum(&parts, self.per_request))
@@ -232,6 +254,7 @@ impl Price {
             output: self.output,
             cached_input: self.cached_input,
             cache_write: self.cache_write,
+            cache_write_long: self.cache_write_long,
         }
     }
 }
@@ -244,6 +267,7 @@ impl Rates {
         self.input
             .max(cached)
             .max(self.cache_write.unwrap_or_default())
+            .max(self.cache_write_long.unwrap_or_default())
     }
 }
 
@@ -282,6 +306,7 @@ impl Tier {
             output,
             cached_input: None,
             cache_write: None,
+            cache_write_long: None,
         }
     }
 
@@ -299,12 +324,20 @@ impl Tier {
         self
     }
 
+    /// Sets the price of input that is written to the cache to stay for longer.
+    #[must_use]
+    pub const fn with_cache_write_long(mut self, price: Dollars) -> Self {
+        self.cache_write_long = Some(price);
+        self
+    }
+
     const fn rates(&self) -> Rates {
         Rates {
             input: self.input,
             output: self.output,
             cached_input: self.cached_input,
             cache_write: self.cache_write,
+            cache_write_long: self.cache_write_long,
         }
     }
 }

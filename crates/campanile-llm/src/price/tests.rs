@@ -155,6 +155,40 @@ fn each_kind_of_token_has_its_price() {
 }
 
 #[test]
+fn what_stays_in_the_cache_for_longer_has_a_price_of_its_own() {
+    let short = Price::new(dollars("3"), dollars("15")).with_cache_write(dollars("3.75"));
+    let price = short.clone().with_cache_write_long(dollars("6"));
+    let taken = |long| Usage {
+        cache_write_long_tokens: long,
+        ..usage(1_000, 600, 300, 50)
+    };
+    // 100 plain, 600 cached at the price of plain ones, 300 written, of which 200 for an hour, 50 out.
+    let nanos = 700 * 3_000 + 100 * 3_750 + 200 * 6_000 + 50 * 15_000;
+    assert_eq!(price.of(&taken(Some(200))), nanos);
+    assert_eq!(
+        price.of(&taken(Some(900))),
+        nanos + 100 * (6_000 - 3_750),
+        "never more than all"
+    );
+    assert_eq!(price.of(&taken(None)), short.of(&taken(None)));
+    assert_eq!(
+        short.of(&taken(Some(200))),
+        short.of(&taken(None)),
+        "as the others"
+    );
+    assert_eq!(price.most(1_000, 0), 6_000_000);
+    let json = r#"{"input": 3, "output": 15, "cache_write": 3.75, "cache_write_long": 6,
+        "tiers": [{"above": 9, "input": 4, "output": 20, "cache_write_long": 8}]}"#;
+    let read: Price = serde_json::from_str(json).unwrap();
+    let tier = Tier::new(9, dollars("4"), dollars("20")).with_cache_write_long(dollars("8"));
+    assert_eq!(read, price.with_tier(tier));
+    assert_eq!(
+        read.of(&taken(Some(200))),
+        800 * 4_000 + 200 * 8_000 + 50 * 20_000
+    );
+}
+
+#[test]
 fn a_long_prompt_has_the_price_of_its_tier_for_all_its_tokens() {
     let price = Price::new(dollars("1.25"), dollars("10")).with_tier(
         Tier::new(200_000, dollars("2.5"), dollars("15")).with_cached_input(dollars("0.25")),
@@ -385,14 +419,20 @@ proptest! {
     fn a_price_is_exact_and_the_dearest_is_never_less(
         input in any_dollars(), output in any_dollars(), cached in any_dollars(), write in any_dollars(),
         tokens in 0..2_000_000_u64, cached_tokens in 0..2_000_000_u64, written in 0..2_000_000_u64,
-        out in 0..200_000_u64,
+        out in 0..200_000_u64, hour in any_dollars(), long in 0..2_000_000_u64,
     ) {
         let price = Price::new(input, output).with_cached_input(cached).with_cache_write(write);
-        let taken = usage(tokens, cached_tokens, written, out);
+        let price = price.with_cache_write_long(hour);
+        let taken = Usage {
+            cache_write_long_tokens: Some(long),
+            ..usage(tokens, cached_tokens, written, out)
+        };
         let from_cache = cached_tokens.min(tokens);
         let to_cache = written.min(tokens - from_cache);
         let plain = tokens - from_cache - to_cache;
-        let exact = [(plain, input), (from_cache, cached), (to_cache, write), (out, output)]
+        let long = long.min(to_cache);
+        let to_cache = to_cache - long;
+        let exact = [(plain, input), (from_cache, cached), (to_cache, write), (long, hour), (out, output)]
             .map(|(tokens, price)| u128::from(tokens) * u128::from(price.as_nanos()))
             .iter()
             .sum::<u128>();

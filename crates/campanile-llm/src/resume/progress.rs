@@ -222,6 +222,7 @@ fn add(one: &Usage, other: &Usage) -> Usage {
         output_tokens: sum(one.output_tokens, other.output_tokens),
         cached_tokens: sum(one.cached_tokens, other.cached_tokens),
         cache_write_tokens: sum(one.cache_write_tokens, other.cache_write_tokens),
+        cache_write_long_tokens: sum(one.cache_write_long_tokens, other.cache_write_long_tokens),
         reasoning_tokens: sum(one.reasoning_tokens, other.reasoning_tokens),
         nano_dollars: sum(one.nano_dollars, other.nano_dollars),
     }

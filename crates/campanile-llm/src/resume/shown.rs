@@ -68,8 +68,8 @@ fn sum(reported: &mut Value, told: &Value, usage: &Usage) {
             _ => dollars.into(),
         };
     }
-    // The parts of what was written to a cache, which would not add up to it any more.
-    if let Some(reported) = reported.as_object_mut() {
+    // The parts of what was written to a cache, which would not add up to it any more, unless they are told too.
+    if let (Some(reported), None) = (reported.as_object_mut(), told.get("cache_creation")) {
         reported.remove("cache_creation");
     }
 }

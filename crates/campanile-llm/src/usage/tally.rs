@@ -47,6 +47,7 @@ impl Tally {
                 output_tokens: None,
                 cached_tokens: None,
                 cache_write_tokens: None,
+                cache_write_long_tokens: None,
                 reasoning_tokens: None,
                 nano_dollars: None,
             },
@@ -69,6 +70,8 @@ impl Tally {
         said.output_tokens = usage.output_tokens.or(said.output_tokens);
         said.cached_tokens = usage.cached_tokens.or(said.cached_tokens);
         said.cache_write_tokens = usage.cache_write_tokens.or(said.cache_write_tokens);
+        let long = usage.cache_write_long_tokens;
+        said.cache_write_long_tokens = long.or(said.cache_write_long_tokens);
         said.reasoning_tokens = usage.reasoning_tokens.or(said.reasoning_tokens);
         said.nano_dollars = usage.nano_dollars.or(said.nano_dollars);
     }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use campanile::Usage;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 
 use crate::{chat::FinishReason, stream::Frame};
 
@@ -27,9 +28,19 @@ pub(super) enum Event {
 pub(super) struct Counts {
     input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "creation")]
+    cache_creation: Option<Creation>,
     cache_read_input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     output_tokens_details: Option<Details>,
+}
+
+/// What was written to the cache, by how long it stays there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+struct Creation {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +54,9 @@ struct Details {
 pub(super) struct Told {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
+    /// Only where some of it stays for longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_creation: Option<Creation>,
     cache_read_input_tokens: u64,
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +66,12 @@ pub(super) struct Told {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct ToldDetails {
     thinking_tokens: u64,
+}
+
+/// What cannot be read is as if it were not there: the sum stands beside it.
+fn creation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Creation>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 // ===== impl Event =====
@@ -117,6 +137,7 @@ impl Counts {
         self.cache_creation_input_tokens = later
             .cache_creation_input_tokens
             .or(self.cache_creation_input_tokens);
+        self.cache_creation = later.cache_creation.or(self.cache_creation);
         self.cache_read_input_tokens = later
             .cache_read_input_tokens
             .or(self.cache_read_input_tokens);
@@ -136,6 +157,10 @@ impl Counts {
             output_tokens: self.output_tokens,
             cached_tokens: self.cache_read_input_tokens,
             cache_write_tokens: self.cache_creation_input_tokens,
+            cache_write_long_tokens: self
+                .cache_creation
+                .map(|creation| creation.ephemeral_1h_input_tokens)
+                .filter(|long| *long > 0),
             reasoning_tokens: self
                 .output_tokens_details
                 .and_then(|details| details.thinking_tokens),
@@ -154,6 +179,10 @@ impl Told {
         Self {
             input_tokens: input.saturating_sub(cached.saturating_add(written)),
             cache_creation_input_tokens: written,
+            cache_creation: usage.cache_write_long_tokens.map(|long| Creation {
+                ephemeral_5m_input_tokens: written.saturating_sub(long),
+                ephemeral_1h_input_tokens: long,
+            }),
             cache_read_input_tokens: cached,
             output_tokens: usage.output_tokens.unwrap_or(0),
             output_tokens_details: usage

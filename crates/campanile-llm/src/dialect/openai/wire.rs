@@ -68,6 +68,8 @@ impl Usage {
                 .or(self.prompt_cache_hit_tokens)
                 .or(self.cached_tokens),
             cache_write_tokens: prompt.cache_write_tokens,
+            // Nobody tells it by this interface.
+            cache_write_long_tokens: None,
             reasoning_tokens: completion.reasoning_tokens,
             nano_dollars: self
                 .cost

@@ -106,3 +106,45 @@ async fn a_block_that_the_caller_has_seen_closed_is_not_gone_on_with() {
     assert_eq!(told.error.unwrap().class(), Class::Overload);
     assert_eq!(seen.pulled(), 2);
 }
+
+/// By how long it stays in the cache: the caller is shown the sum of what was written for an hour.
+#[tokio::test]
+async fn what_is_cached_for_an_hour_adds_up() {
+    let written = |tokens, hour| Usage {
+        cache_write_tokens: Some(tokens),
+        cache_write_long_tokens: hour,
+        ..taken(tokens, 1)
+    };
+    for (hour, shown) in [
+        (
+            Some(20),
+            serde_json::json!({"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 25}),
+        ),
+        // The parts of the second alone would not add up to the sum.
+        (None, serde_json::Value::Null),
+    ] {
+        let other = hour.map(|_| 5);
+        let first = begun().event(text("one").with_usage(written(9, other), true));
+        let ended = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1,"cache_creation_input_tokens":23,"cache_creation":{"ephemeral_5m_input_tokens":23,"ephemeral_1h_input_tokens":0}}}"#;
+        let ended = named("message_delta", ended, Part::Idle).with_usage(written(23, hour), true);
+        let second = begun().event(text("two")).event(ended);
+        let second = second.event(
+            named("message_stop", r#"{"type":"message_stop"}"#, Part::End)
+                .with_usage(written(23, hour), true),
+        );
+        let told = ask(
+            default(),
+            to_anthropic(),
+            vec![first.fail(Class::Overload), second],
+        )
+        .await;
+        let last = &told.events[told.events.len() - 2];
+        assert_eq!(
+            last.usage().cache_write_long_tokens,
+            hour.map(|hour| hour + 5)
+        );
+        let data: serde_json::Value = serde_json::from_slice(last.data()).unwrap();
+        assert_eq!(data["usage"]["cache_creation_input_tokens"], 32);
+        assert_eq!(data["usage"]["cache_creation"], shown);
+    }
+}

@@ -124,6 +124,49 @@ async fn what_a_block_begins_with_is_content() {
     }
 }
 
+/// Once in the events of a stream, which later counts do not take back, and once whole.
+#[test]
+fn what_is_cached_for_an_hour_is_told_apart() {
+    let short = "\"ephemeral_5m_input_tokens\":200,\"ephemeral_1h_input_tokens\":0";
+    let hour = "\"ephemeral_5m_input_tokens\":50,\"ephemeral_1h_input_tokens\":150";
+    assert!(TOOL.contains(short));
+    let stream = TOOL.replace(short, hour);
+    let (events, _) = decoded(verbatim(tally()), stream.as_bytes());
+    let usage = *events.last().unwrap().usage();
+    assert_eq!(
+        (usage.cache_write_tokens, usage.cache_write_long_tokens),
+        (Some(200), Some(150))
+    );
+    let (events, _) = decoded(verbatim(tally()), TOOL.as_bytes());
+    assert_eq!(events.last().unwrap().usage().cache_write_long_tokens, None);
+    // Whatever else stands there, the rest counts.
+    for odd in [
+        "null",
+        "7",
+        "{\"ephemeral_1h_input_tokens\":null}",
+        "{}",
+        "[]",
+    ] {
+        let stream = TOOL.replace(&format!("{{{short}}}"), odd);
+        assert_ne!(stream, TOOL);
+        let (events, end) = decoded(verbatim(tally()), stream.as_bytes());
+        end.unwrap();
+        let usage = events.last().unwrap().usage();
+        assert_eq!(
+            (usage.cache_write_tokens, usage.cache_write_long_tokens),
+            (Some(200), None)
+        );
+    }
+
+    let (translated, _) = decoded(translated(tally()), stream.as_bytes());
+    assert_eq!(*translated.last().unwrap().usage(), usage);
+    let ended = &translated[translated.len() - 2];
+    let ended: serde_json::Value = serde_json::from_slice(ended.data()).unwrap();
+    let told =
+        serde_json::json!({"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 150});
+    assert_eq!(ended["usage"]["cache_creation"], told);
+}
+
 #[test]
 fn a_prompt_that_is_not_counted_at_first_is_estimated() {
     let (events, _) = decoded(verbatim(tally()), SLOPPY.as_bytes());
