@@ -12,6 +12,14 @@ const NAMES: [&str; 3] = ["max_completion_tokens", "max_tokens", "n_predict"];
 const OPTIONS: &str = "options";
 const NUM_PREDICT: &str = "num_predict";
 
+/// The names of how many answers are asked for: OpenAI's, and llama.cpp's, which goes before it there.
+const CHOICES: [&str; 2] = ["n", "n_cmpl"];
+
+/// Whether a field says how many answers are asked for.
+pub(super) fn is_choices(field: &str) -> bool {
+    CHOICES.contains(&field)
+}
+
 /// Whether a field may say how many tokens an answer may have.
 pub(super) fn is_limit(field: &str) -> bool {
     field == OPTIONS || NAMES.contains(&field)
@@ -38,23 +46,27 @@ pub(super) fn most_tokens(object: &Object) -> Result<Option<u64>, Error> {
     Ok(most.filter(|_| !endless))
 }
 
-/// How many answers are asked for.
+/// How many answers are asked for: the most that is said under any name.
 pub(super) fn choices(object: &Object) -> Result<u64, Error> {
-    let said: Option<u64> = object.read("n").map_err(|error| unread("n", &error))?;
-    Ok(said.unwrap_or(1).max(1))
+    let mut most = 1;
+    for name in CHOICES {
+        let said: Option<u64> = object.read(name).map_err(|error| unread(name, &error))?;
+        most = most.max(said.unwrap_or(1));
+    }
+    Ok(most)
 }
 
-/// The same of a field that was set here, which is passed on however it is written: what a server may take for a number is
+/// The same of fields that were set here, which are passed on however they are written: what a server may take for a number is
 /// one.
 pub(super) fn set_choices(object: &Object) -> u64 {
-    choices(object).unwrap_or_else(|_| {
-        let number = match object.read("n") {
-            Ok(Some(Value::Number(number))) => number.as_f64(),
-            Ok(Some(Value::String(text))) => text.trim().parse().ok(),
-            _ => None,
-        };
-        number.map_or(1, |number: f64| (number.ceil() as u64).max(1))
-    })
+    let number = |name| match object.read(name) {
+        Ok(Some(Value::Number(number))) => number.as_f64(),
+        Ok(Some(Value::String(text))) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let said = CHOICES.into_iter().filter_map(number);
+    said.map(|number: f64| number.ceil() as u64)
+        .fold(1, u64::max)
 }
 
 fn unread(name: &str, error: &serde_json::Error) -> Error {

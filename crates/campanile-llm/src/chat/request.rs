@@ -183,7 +183,7 @@ impl ChatRequest {
         self.shared.max_tokens
     }
 
-    /// How many answers it asks for, by `n`: 1 unless it says otherwise.
+    /// How many answers it asks for, by `n`, or `n_cmpl` as llama.cpp has it: 1 unless it says otherwise.
     pub(crate) fn choices(&self) -> u64 {
         self.shared.choices
     }
@@ -296,7 +296,9 @@ impl ChatRequest {
                 }
             }
             "stream" => shared.streamed = shared.object.read(name).ok().flatten() == Some(true),
-            "n" => shared.choices = limits::set_choices(&shared.object),
+            name if limits::is_choices(name) => {
+                shared.choices = limits::set_choices(&shared.object);
+            }
             name if limits::is_limit(name) => {
                 shared.max_tokens = limits::most_tokens(&shared.object).ok().flatten();
             }

@@ -88,6 +88,11 @@ fn what_is_wrong_with_a_request_is_named() {
             Some("n"),
             "expected u64",
         ),
+        (
+            r#"{"model":"a","messages":[],"n":1,"n_cmpl":8.0}"#,
+            Some("n_cmpl"),
+            "expected u64",
+        ),
     ] {
         let error = ChatRequest::parse(Dialect::OpenAi, body).unwrap_err();
         assert_eq!(error.class(), Class::Request, "{body}");
@@ -209,7 +214,24 @@ fn answers_that_are_asked_for_by_hand_are_counted_however_it_is_written() {
     ] {
         let request = ChatRequest::new("a").field("n", &n);
         assert_eq!(request.choices(), choices, "{n}");
+        let other = ChatRequest::new("a").field("n", &1).field("n_cmpl", &n);
+        assert_eq!(other.choices(), choices, "{n}");
         assert_eq!(crate::dialect::openai::choices(&request), choices as u32);
+    }
+}
+
+#[test]
+fn answers_that_are_asked_for_are_counted_by_both_names() {
+    for (fields, choices) in [
+        ("", 1),
+        (r#","n":3"#, 3),
+        (r#","n":1,"n_cmpl":8"#, 8),
+        (r#","n_cmpl":2,"n":3"#, 3),
+        (r#","n":0,"n_cmpl":null"#, 1),
+    ] {
+        let body = format!(r#"{{"model":"a","messages":[]{fields}}}"#);
+        let request = ChatRequest::parse(Dialect::OpenAi, body).unwrap();
+        assert_eq!(request.choices(), choices, "{fields}");
     }
 }
 
