@@ -29,7 +29,8 @@ pub struct SpendSnapshot {
     pub left: u64,
     /// When the present period ends; `None` when it never does, and before the first call of a period.
     pub until: Option<SystemTime>,
-    /// In how long.
+    /// In how long; written as a number of seconds.
+    #[serde(serialize_with = "crate::time::number::optional")]
     pub ends_in: Option<Duration>,
 }
 
