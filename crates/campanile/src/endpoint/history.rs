@@ -35,7 +35,10 @@ pub struct GateHistory {
     /// How often it was closed for it. One that only moves the time of the one before is not counted.
     pub closings: u64,
     /// How long it was closed for it in all, the present time included; written as a number of seconds.
-    #[serde(serialize_with = "number::serialize", deserialize_with = "seconds::deserialize")]
+    #[serde(
+        serialize_with = "number::serialize",
+        deserialize_with = "seconds::deserialize"
+    )]
     pub time: Duration,
 }
 
