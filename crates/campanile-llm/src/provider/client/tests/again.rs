@@ -136,21 +136,28 @@ async fn a_server_of_one_connection_at_a_time_sends_stream_after_stream() {
     }
 }
 
-/// Some servers close after each stream, and do not say so before. A call does not wait to see it again.
+/// Some servers close after each stream, and do not say so before: the next call waits until that is seen.
 #[tokio::test]
 async fn a_server_that_closes_after_each_stream_is_called_over_new_connections() {
     let (listener, url) = listen().await;
     let client = http_client();
+    let mut call = tokio::spawn(client.clone().oneshot(ask(&url)));
     for _ in 0..5 {
-        let call = tokio::spawn(client.clone().oneshot(ask(&url)));
-        let (mut connection, _) = listener.accept().await.unwrap();
+        let accepted = timeout(BOUND, listener.accept()).await;
+        let (mut connection, _) = accepted.expect("the call is not missed").unwrap();
         take(&mut connection).await;
         connection.write_all(STREAM).await.unwrap();
         let response = call.await.unwrap().unwrap();
+        // However long this takes here, it is a moment.
+        tokio::time::pause();
         assert_eq!(body(response).await.unwrap(), "ok");
-        // Its end comes while the next call is on its way.
-        tokio::spawn(async move { drop(connection) });
+        call = tokio::spawn(client.clone().oneshot(ask(&url)));
+        settle().await;
+        drop(connection);
+        settle().await;
+        tokio::time::resume();
     }
+    call.abort();
 }
 
 /// A call's connection may be closed after it was found: it is not sent there.
