@@ -9,15 +9,15 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, uri::Uri};
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
-use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{framing::Framing, *};
 use crate::provider::{
     HttpBody, HttpConfig, HttpError,
     client::{HttpFuture, connect::Maker},
 };
+
+mod oracle;
+mod reuse;
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -327,34 +327,6 @@ fn no_cut_is_a_clean_end() {
 }
 
 #[test]
-fn a_connection_is_used_again_only_where_that_is_safe() {
-    let used_again = |answer: &str, stays: bool| {
-        let (origin, mut script) = (origin(), Script::says(&[answer.as_bytes()]));
-        script.stays = stays;
-        call(&origin, script).unwrap();
-        origin.idle().is_some()
-    };
-    let head = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n");
-    assert!(used_again(&head(""), true));
-    assert!(!used_again(&head(""), false), "it is closed");
-    assert!(!used_again(&head("connection: x, Close\r\n"), true));
-    assert!(!used_again(&format!("{}beyond", head("")), true));
-    let old = head("").replace("1.1", "1.0");
-    assert!(!used_again(&old, true));
-    assert!(used_again(
-        &old.replace("OK\r\n", "OK\r\nconnection: keep-alive\r\n"),
-        true
-    ));
-    // After a stream it rests, as the server may be about to close it.
-    let (rests, stream) = (origin(), format!("{CHUNKED}0\r\n\r\n"));
-    call(&rests, Script::says(&[stream.as_bytes()]).and_stays()).unwrap();
-    assert!(!rests.is_empty());
-    assert!(!used_again(&format!("{CHUNKED}0\r\n\r\nbeyond"), true));
-    let both = CHUNKED.replace("OK\r\n", "OK\r\ncontent-length: 0\r\n");
-    assert!(!used_again(&format!("{both}0\r\n\r\n"), true));
-}
-
-#[test]
 fn an_answer_may_come_before_the_request_is_sent() {
     // The server does not read on, and says why.
     let answer: &[u8] = b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig";
@@ -390,117 +362,6 @@ fn the_rest_of_a_request_is_sent_while_the_answer_is_read() {
     assert_eq!(far.lock().unwrap().len(), 30);
     let mut end = Framing::chunked();
     assert!(end.decode(b"0\r\n\r\n").is_ok() && end.ended());
-}
-
-#[tokio::test]
-async fn a_call_does_not_begin_on_a_connection_that_has_spoken() {
-    for said in [
-        Some(&b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"[..]),
-        None,
-    ] {
-        let origin = origin();
-        let mut script = Script::default();
-        script.reads.extend(said.map(<[u8]>::to_vec));
-        let written = Arc::clone(&script.written);
-        let stale = Connection::new(Box::new(script), false, Arc::clone(&origin)).used();
-        let call = HttpFuture::idle(stale, request()).await;
-        assert!(matches!(call, Err(HttpError::Closed)), "no other is made");
-        assert!(written.lock().unwrap().is_empty(), "nothing was sent");
-    }
-}
-
-/// The server may have done what was asked, however it looks.
-#[tokio::test]
-async fn nothing_is_sent_a_second_time() {
-    // How much can be written of it before the system of the server refuses, and whether it does.
-    for (room, refuses) in [(10, true), (1_000, false), (0, true)] {
-        let made = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&made);
-        let origin = origin_of(Box::new(move |_| {
-            *count.lock().unwrap() += 1;
-            Box::pin(std::future::pending())
-        }));
-        for used in [true, false] {
-            // It is quiet when it is looked at, and at its end afterwards.
-            let mut script = Script {
-                waits: usize::from(used),
-                ..Script::default()
-            };
-            script.room = Some((room, refuses.then_some(io::ErrorKind::BrokenPipe)));
-            let connection = Connection::new(Box::new(script), false, Arc::clone(&origin));
-            let connection = if used { connection.used() } else { connection };
-            let answer = HttpFuture::idle(connection, request()).now_or_never();
-            match answer.expect("nothing is waited for") {
-                Err(HttpError::Io(_)) => assert!(refuses),
-                Err(HttpError::Closed) => assert!(!refuses),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(*made.lock().unwrap(), 0);
-    }
-}
-
-/// Whether connections rest after streams is learnt of each server.
-#[tokio::test(start_paused = true)]
-async fn connections_rest_until_their_server_is_known_to_keep_them() {
-    let origin = origin();
-    let put = || {
-        let (near, far) = duplex(64);
-        origin.put(Box::new(TokioIo::new(near)), false, true);
-        far
-    };
-    let rest = || tokio::time::advance(Duration::from_millis(10));
-    let rests = || origin.idle().is_none() && origin.rested().is_some();
-    // Nothing is known: it is worth while to wait.
-    let far = put();
-    assert!(rests() && !origin.closes());
-    rest().await;
-    assert!(origin.idle().is_some(), "it has been kept");
-    drop(far);
-    let _far = put();
-    assert!(origin.idle().is_some() && origin.rested().is_none());
-    // A call was missed: who knows why.
-    origin.was_missed();
-    let far = put();
-    assert!(rests() && !origin.closes());
-    drop(far);
-    rest().await;
-    assert!(origin.idle().is_none() && origin.closes());
-    // It takes more than one that is kept to trust it again.
-    for again in [true, false] {
-        let _far = put();
-        assert!(rests());
-        assert_eq!(origin.closes(), again);
-        rest().await;
-        assert!(origin.idle().is_some());
-    }
-    let far = put();
-    assert!(origin.rested().is_none());
-    // Who closes it much later does so because it was idle.
-    tokio::time::advance(Duration::from_secs(5)).await;
-    drop(far);
-    assert!(origin.idle().is_none() && !origin.closes());
-}
-
-/// A task that has used up what it may do in one go sees which connections are closed all the same.
-#[tokio::test]
-async fn any_number_of_closed_connections_is_passed_over() {
-    let (near, far) = (origin(), origin());
-    for _ in 0..250 {
-        let (closed, _) = duplex(64);
-        near.put(Box::new(TokioIo::new(closed)), false, false);
-        let (open, other) = duplex(64);
-        far.put(Box::new(TokioIo::new(open)), false, false);
-        // It stays open.
-        std::mem::forget(other);
-    }
-    let task = tokio::spawn(async move {
-        while tokio::task::coop::has_budget_remaining() {
-            tokio::task::consume_budget().now_or_never();
-        }
-        (near.idle().is_some(), far.idle().is_some())
-    });
-    assert_eq!(task.await.unwrap(), (false, true));
 }
 
 /// What came whole is passed on, wherever it was cut.
@@ -577,129 +438,4 @@ fn a_list_of_words_is_read_as_one() {
         );
     }
     assert!(!head::says(&headers, http::header::CONNECTION, "keep"));
-}
-
-/// What hyper's client makes of an answer after which the connection is closed.
-async fn by_hyper(answer: &[u8]) -> Option<(u16, Bytes)> {
-    let (near, mut far) = duplex(1 << 20);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near))
-        .await
-        .unwrap();
-    let connection = tokio::spawn(connection);
-    let answer = answer.to_vec();
-    let server = tokio::spawn(async move {
-        let _ = far.read(&mut [0; 1_024]).await;
-        let _ = far.write_all(&answer).await;
-    });
-    let result = async {
-        let response = sender.send_request(request()).await.ok()?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.ok()?;
-        Some((status, body.to_bytes()))
-    };
-    let result = result.await;
-    drop(sender);
-    server.abort();
-    connection.abort();
-    result
-}
-
-/// Answers, and what is like them.
-fn answers() -> impl Strategy<Value = Vec<u8>> {
-    let body = proptest::collection::vec(any::<u8>(), 0..40);
-    let chunks = proptest::collection::vec(
-        (
-            proptest::collection::vec(any::<u8>(), 1..20),
-            "(;[a-z]{1,3}(=[a-z])?)?",
-        ),
-        0..4,
-    );
-    let headers = proptest::sample::subsequence(
-        vec![
-            "connection: close\r\n",
-            "content-type: text/plain\r\n",
-            "x: \u{e9}\r\n",
-            "y:\r\n",
-        ],
-        0..4,
-    );
-    let status = proptest::sample::select(vec!["200 OK", "204 No Content", "429 Slow", "500"]);
-    let version = proptest::sample::select(vec!["1.1", "1.1", "1.0"]);
-    let framing = 0..3;
-    (
-        status,
-        version,
-        headers,
-        framing,
-        body,
-        chunks,
-        "(a: b\r\n)?",
-    )
-        .prop_map(
-            |(status, version, headers, framing, body, chunks, trailer)| {
-                let mut answer =
-                    format!("HTTP/{version} {status}\r\n{}", headers.concat()).into_bytes();
-                match framing {
-                    0 => {
-                        answer.extend(format!("content-length: {}\r\n\r\n", body.len()).bytes());
-                        answer.extend(body);
-                    }
-                    1 if version == "1.1" => {
-                        answer.extend(b"transfer-encoding: chunked\r\n\r\n");
-                        for (chunk, extension) in chunks {
-                            answer.extend(format!("{:x}{extension}\r\n", chunk.len()).bytes());
-                            answer.extend(chunk);
-                            answer.extend(b"\r\n");
-                        }
-                        answer.extend(format!("0\r\n{trailer}\r\n").bytes());
-                    }
-                    _ => {
-                        answer.extend(b"\r\n");
-                        answer.extend(body);
-                    }
-                }
-                answer
-            },
-        )
-}
-
-proptest! {
-    /// Ours reads what hyper reads, however it is cut; what hyper refuses is no clean answer here either.
-    #[test]
-    fn it_agrees_with_hyper(
-        answer in answers(),
-        cut in any::<proptest::sample::Index>(),
-        change in proptest::option::of((any::<proptest::sample::Index>(), any::<u8>())),
-        short in proptest::option::of(any::<proptest::sample::Index>()),
-    ) {
-        let mut answer = answer;
-        // hyper reads trailers too; here they are left out, whatever they say.
-        let trailers = answer.windows(4).any(|part| part == b"a: b");
-        if let Some((at, byte)) = change.filter(|_| !trailers) {
-            let at = at.index(answer.len());
-            answer[at] = byte;
-        }
-        if let Some(short) = short {
-            answer.truncate(short.index(answer.len()));
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let theirs = runtime.block_on(by_hyper(&answer));
-        let (before, after) = answer.split_at(cut.index(answer.len() + 1));
-        let ours = call(&origin(), Script::says(&[before, after])).ok();
-        prop_assert_eq!(ours, theirs, "{}", answer.escape_ascii());
-    }
-
-    /// No bytes make it panic, and what it took is what was there.
-    #[test]
-    fn any_bytes_of_chunks_are_taken_or_refused(bytes: Vec<u8>) {
-        let mut framing = Framing::chunked();
-        if let Ok((data, used)) = framing.decode(&bytes) {
-            prop_assert!(data.len() <= used && used <= bytes.len());
-            let all = used == bytes.len();
-            prop_assert!(all || framing.ended() || framing.fault().is_some());
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        let script: &mut dyn Io = &mut Script::says(&[&bytes]);
-        prop_assert!(read(script, &mut cx, |read| read.len()).is_ready());
-    }
 }
