@@ -6,7 +6,7 @@
 
 mod gateway;
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use campanile_llm::dialect::Api;
 use campanile_tests::faults::{Answer, Hint, Upstream};
@@ -20,6 +20,9 @@ const STREAMS: usize = 200;
 
 /// Callers of the measure.
 const MEASURE: usize = 10;
+
+/// For how long it is measured: several times as long as a stream that was under way at the struck one goes on.
+const MEASURED: Duration = Duration::from_secs(30);
 
 /// How much of what the healthy ones can say is said.
 const GOODPUT: f64 = 0.9;
@@ -69,7 +72,7 @@ async fn strikes(blow: Blow) {
     let words = |load: &Load| load.tally.words.load(Ordering::Relaxed);
     let before = (words(&direct), words(&load));
     // So many words for each caller of the measure.
-    let period = 20.0 / WORD.as_secs_f64();
+    let period = MEASURED.as_secs_f64() / WORD.as_secs_f64();
     while ((words(&direct) - before.0) as f64) < period * MEASURE as f64 {
         tokio::time::sleep(WORD).await;
     }
