@@ -1,3 +1,14 @@
+// The layers that keep one are features.
+#![cfg_attr(
+    not(any(
+        feature = "retry",
+        feature = "hedge",
+        feature = "spend_limit",
+        feature = "trace"
+    )),
+    allow(dead_code)
+)]
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,16 +39,6 @@ pub(crate) struct SpareTrail(pub(super) Option<Trail>);
 
 // ===== impl KeepTrail =====
 
-// The layers that keep one are features.
-#[cfg_attr(
-    not(any(
-        feature = "retry",
-        feature = "hedge",
-        feature = "spend_limit",
-        feature = "trace"
-    )),
-    allow(dead_code)
-)]
 impl KeepTrail {
     /// Whether a call keeps a trail.
     #[inline]
@@ -52,16 +53,6 @@ impl KeepTrail {
 
 // ===== impl SpareTrail =====
 
-// The layers that keep one are features.
-#[cfg_attr(
-    not(any(
-        feature = "retry",
-        feature = "hedge",
-        feature = "spend_limit",
-        feature = "trace"
-    )),
-    allow(dead_code)
-)]
 impl SpareTrail {
     /// The trail of this call: the one it carries, or else the spare one, or else a new one, which it carries from now
     /// on. `attempts` is how often the call may be sent, unless a layer further out has said so.
